@@ -1,0 +1,427 @@
+/*
+ * graceful_close.h: end a TCP connection properly, and be told how it ended.
+ *
+ * A bare closesocket(s) or close(fd) resets the connection if unread bytes sit in
+ * the receive buffer, or arrive a moment later; the tail of our own answer is
+ * thrown away at the peer then. Write instead
+ *
+ *     gc_close(s, 5000);
+ *
+ * which sends our FIN behind all that is queued, drains what the peer still sends
+ * until its FIN, waits until its TCP has acknowledged everything, and closes: in
+ * at most 5000 ms.
+ *
+ *     what the program wants                     what it calls
+ *     one call instead of closesocket(s)         gc_close(s, timeout_ms)
+ *     the same, tuned, and told how it ended     gc_close_with(s, &options, &report)
+ *     closesocket's own return values            gc_closesocket(s)
+ *     the connection gone now                    gc_abort(s)
+ *
+ * Return values: zero or positive is an outcome (GC_GRACEFUL ...), the socket is
+ * closed and no longer yours. Negative is an error (GC_ERR_...): nothing was done,
+ * the socket is still open and yours.
+ *
+ * THE CONNECTION IS OVER FOR EVERYBODY WHO HOLDS IT. A half-close acts on the
+ * connection, not on the descriptor: it hits every process and every dup() that
+ * holds the same socket, while a bare close only gives up one reference. A server
+ * that forks for each connection must keep the parent's bare close:
+ *
+ *     if (fork() == 0) { serve(fd); gc_close(fd, 5000); _exit(0); }
+ *     close(fd);    (the parent's reference only: NOT gc_close)
+ *
+ * or look first: options.if_shared = GC_SHARED_RELEASE.
+ *
+ * Threads: everything may be called from any thread. Nothing is async-signal-safe;
+ * nothing raises SIGPIPE; no exception crosses the border. On Windows the program
+ * starts Winsock (WSAStartup), as for its own calls. Before a close, finish TLS
+ * (send close_notify) and take the socket out of your own poller.
+ *
+ * C89 and C++98. Includes <stddef.h> alone and may stand before or after
+ * <windows.h> and <winsock2.h>. Define GRACEFUL_CLOSE_DLL to import from the DLL
+ * with dllimport; without it both the import and the static library link.
+ *
+ * Licence: MIT OR Apache-2.0.
+ */
+#ifndef GRACEFUL_CLOSE_HEADER
+#define GRACEFUL_CLOSE_HEADER
+
+#include <stddef.h>
+
+/** Version of this header; compare it with gc_version_number(). */
+#define GRACEFUL_CLOSE_VERSION_NUMBER 100
+/** The same in words; compare it with gc_version_string(). */
+#define GRACEFUL_CLOSE_VERSION_STRING "0.1.0"
+
+#if defined(_WIN32) && defined(GRACEFUL_CLOSE_DLL)
+#define GRACEFUL_CLOSE_IMPORT __declspec(dllimport)
+#else
+#define GRACEFUL_CLOSE_IMPORT
+#endif
+
+/* cdecl, whatever the program's compiler options say (/Gz, /Gr) */
+#ifdef _WIN32
+#define GRACEFUL_CLOSE_API GRACEFUL_CLOSE_IMPORT __cdecl
+#else
+#define GRACEFUL_CLOSE_API GRACEFUL_CLOSE_IMPORT
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/**
+ * A SOCKET on Windows (same size and sign, without a Winsock header), an int
+ * elsewhere.
+ */
+#ifdef _WIN32
+typedef size_t gc_socket;
+#else
+typedef int gc_socket;
+#endif
+
+/** A time-out that never comes, as INFINITE in Win32. */
+#define GC_INFINITE 0xFFFFFFFFU
+/** A count that this system cannot tell. */
+#define GC_UNKNOWN ((size_t)-1)
+
+/** Initialises a gc_options: 5000 ms, all else 0. */
+#define GC_OPTIONS_INIT \
+    { sizeof(gc_options), 5000U, 0U, 0U, GC_THEN_CLOSE, GC_SHARED_SHUTDOWN, 0U, 0, NULL, NULL }
+/** Initialises a gc_report. */
+#define GC_REPORT_INIT { sizeof(gc_report), 0, 0, 0, 0, 0, 0, 0 }
+
+
+/**
+ * The peer's FIN arrived, and its TCP acknowledged every byte we sent and our FIN.
+ * Where the system cannot tell what is acknowledged (unacked_bytes is
+ * GC_UNKNOWN: Winsock, AF_UNIX), a FIN received after our half-close counts.
+ */
+#define GC_GRACEFUL 0
+
+/**
+ * The total or the idle time ran out first.
+ */
+#define GC_TIMED_OUT 1
+
+/**
+ * The peer reset the connection, or it was already dead on entry.
+ */
+#define GC_RESET 2
+
+/**
+ * The network gave up: unreachable, keep-alive or retransmission time-out.
+ */
+#define GC_LOST 3
+
+/**
+ * The peer sent more than max_drain_bytes.
+ */
+#define GC_DRAIN_LIMIT 4
+
+/**
+ * on_data asked to stop.
+ */
+#define GC_STOPPED 5
+
+/**
+ * Nothing to negotiate: datagram, listening or never connected; closed at once.
+ */
+#define GC_NOT_CONNECTED 6
+
+/**
+ * End of stream without proof of a FIN (the program had shut its receiving
+ * side, a filter driver made it up); waited out and closed.
+ */
+#define GC_UNCERTAIN 7
+
+/**
+ * A full or stopping reaper could not wait any longer for this one.
+ */
+#define GC_EVICTED 8
+
+/**
+ * Somebody else holds the same connection: only our own reference was given
+ * up (see if_shared).
+ */
+#define GC_RELEASED 9
+
+/**
+ * Bad descriptor or not a socket (EBADF, ENOTSOCK, WSAENOTSOCK, WSANOTINITIALISED).
+ */
+#define GC_ERR_NOT_A_SOCKET (-1)
+
+/**
+ * NULL where it may not be, unknown struct size, flag, fallback or policy.
+ */
+#define GC_ERR_ARGUMENT (-2)
+
+/**
+ * No memory, descriptor or thread for it.
+ */
+#define GC_ERR_RESOURCES (-3)
+
+/**
+ * The reaper has been stopped.
+ */
+#define GC_ERR_STOPPED (-4)
+
+/**
+ * Any other refusal of the system; errno or WSAGetLastError() says which.
+ */
+#define GC_ERR_SYSTEM (-5)
+
+/**
+ * A bug of ours, caught at the border. The one code that does not say whether
+ * the socket is still open: report.closed does.
+ */
+#define GC_ERR_INTERNAL (-6)
+
+/**
+ * fallback: ordinary close; the kernel goes on trying in the background.
+ */
+#define GC_THEN_CLOSE 0U
+
+/**
+ * fallback: reset the connection; nothing lingers, unsent data is dropped.
+ */
+#define GC_THEN_ABORT 1U
+
+/**
+ * fallback: hand the socket back, half-closed and open (report.closed is 0).
+ * What is dead already (GC_RESET, GC_LOST) is closed all the same. SO_LINGER
+ * stays off; on Windows the socket comes back non-blocking and without its
+ * WSAEventSelect or WSAAsyncSelect.
+ */
+#define GC_THEN_KEEP 2U
+
+/**
+ * if_shared: do not look; the caller says that the connection is over for
+ * everybody who holds it.
+ */
+#define GC_SHARED_SHUTDOWN 0U
+
+/**
+ * if_shared: look, and if another descriptor or process holds the connection
+ * only close our own: GC_RELEASED. Looking is as good as the system: exact on
+ * Windows (handle count); on Linux it walks /proc (about 1 us per descriptor
+ * seen there; other users' processes and descriptors under way between
+ * processes stay unseen); elsewhere it sees nothing.
+ */
+#define GC_SHARED_RELEASE 1U
+
+/**
+ * flags: background only. The reaper does even the half-close; the caller pays
+ * for a queue entry alone, and the FIN leaves a little later. Without meaning,
+ * and harmless, in a blocking close.
+ */
+#define GC_DEFERRED 1U
+
+/**
+ * Gets what the peer still sends while its stream is drained, in portions.
+ *
+ * Called on the closing thread. data is valid during the call only. Return 0 to
+ * go on, anything else to stop with GC_STOPPED. It must not throw, longjmp out
+ * or close the socket itself; it may call any other function of the library.
+ */
+typedef int (*gc_data_fn)(void *user, const void *data, size_t size);
+
+/**
+ * How to close. Start from GC_OPTIONS_INIT and set what differs.
+ *
+ * A program compiled against an older header passes a smaller struct_size: what
+ * is missing counts as 0. A larger one is accepted as long as the part that
+ * this library does not know is 0, else GC_ERR_ARGUMENT.
+ */
+typedef struct gc_options {
+    /**
+     * sizeof(gc_options).
+     */
+    size_t struct_size;
+    /**
+     * Bounds the whole close, in milliseconds from the call. GC_INFINITE: no
+     * bound. 0: only what needs no waiting (half-close, drain what is there,
+     * close gracefully if the peer's FIN is there too). Never earlier.
+     */
+    unsigned int timeout_ms;
+    /**
+     * Give up sooner when nothing moved in either direction for so long: no
+     * byte came in, and the peer acknowledged nothing. Counts from the
+     * half-close. 0: no idle time-out.
+     */
+    unsigned int idle_timeout_ms;
+    /**
+     * Wait so long for the peer to close first, so that TIME_WAIT falls on its
+     * side. 0: half-close at once. Part of timeout_ms, not on top of it.
+     */
+    unsigned int peer_first_ms;
+    /**
+     * What to do when it could not be completed gracefully: GC_THEN_...
+     */
+    unsigned int fallback;
+    /**
+     * What to do with a connection that somebody else holds too: GC_SHARED_...
+     */
+    unsigned int if_shared;
+    /**
+     * GC_DEFERRED or 0.
+     */
+    unsigned int flags;
+    /**
+     * Give up with GC_DRAIN_LIMIT when the peer sends more than this; 0: no limit.
+     */
+    size_t max_drain_bytes;
+    /**
+     * Gets what the peer still sends; NULL: thrown away.
+     */
+    gc_data_fn on_data;
+    /**
+     * Handed to on_data.
+     */
+    void *user;
+} gc_options;
+
+/**
+ * How a close ended. Start from GC_REPORT_INIT; never more than struct_size
+ * bytes are written.
+ */
+typedef struct gc_report {
+    /**
+     * sizeof(gc_report).
+     */
+    size_t struct_size;
+    /**
+     * GC_GRACEFUL ..., or the GC_ERR_... that the call returned.
+     */
+    int outcome;
+    /**
+     * The first errno or Winsock error met on the way; 0 if none.
+     */
+    int system_error;
+    /**
+     * 1: the descriptor is closed; 0: it is still open and yours.
+     */
+    int closed;
+    /**
+     * 1: the peer's FIN was seen.
+     */
+    int peer_closed;
+    /**
+     * Received and delivered or thrown away; saturates.
+     */
+    size_t drained_bytes;
+    /**
+     * Bytes of ours not acknowledged at the end, our FIN not counted;
+     * GC_UNKNOWN if the system cannot tell.
+     */
+    size_t unacked_bytes;
+    /**
+     * From the call to the end, in microseconds; saturates.
+     */
+    size_t elapsed_us;
+} gc_report;
+
+/**
+ * Closes a connection gracefully: instead of closesocket(sock) or close(fd).
+ *
+ * Turns SO_LINGER off, sends our FIN behind all that is queued, receives and
+ * throws away what the peer still sends until its FIN comes, waits until the
+ * peer's TCP has acknowledged everything, and closes. Blocks for at most
+ * timeout_ms milliseconds; if they are not enough it closes ordinarily, and the
+ * kernel goes on trying. A socket without a connection is closed at once.
+ *
+ * Returns GC_GRACEFUL or another outcome: the socket is closed and no longer
+ * yours. Or a negative GC_ERR_...: nothing was done, the socket is still open and
+ * yours. errno and WSAGetLastError() stay as they were on an outcome, and say
+ * why on an error.
+ *
+ * Any thread. A pthread_cancel that comes meanwhile is honoured afterwards.
+ *
+ * THE CONNECTION IS OVER FOR EVERYBODY WHO HOLDS IT, also for a forked child
+ * and for a dup() of the descriptor. Where others may go on using it, use
+ * gc_close_with() with GC_SHARED_RELEASE, or the bare close.
+ */
+GRACEFUL_CLOSE_API
+int gc_close(gc_socket sock,
+             unsigned int timeout_ms);
+
+/**
+ * The same, tuned, and told how it ended.
+ *
+ * options may be NULL (the defaults of GC_OPTIONS_INIT), and so may report
+ * (nobody asks). Both are yours and are looked at during the call only. The
+ * report is filled on errors too, with outcome set to what is returned; after
+ * GC_ERR_ARGUMENT only if it is itself in order.
+ *
+ * Returns and threads as gc_close(). With GC_THEN_KEEP look at report.closed: 0
+ * says that the socket is still open, half-closed, and yours.
+ *
+ * # Safety
+ * The pointers are NULL or point to as much as their struct_size says.
+ */
+GRACEFUL_CLOSE_API
+int gc_close_with(gc_socket sock,
+                  const struct gc_options *options,
+                  struct gc_report *report);
+
+/**
+ * Resets the connection now: the peer is told by an RST, unsent data is
+ * dropped, nothing lingers. A socket without a connection is closed ordinarily.
+ *
+ * Like a shutdown this hits every holder of the connection. Does not block.
+ *
+ * Returns 0: the socket is closed. Or GC_ERR_...: it is still open and yours.
+ */
+GRACEFUL_CLOSE_API int gc_abort(gc_socket sock);
+
+/**
+ * Sets how long gc_closesocket() waits at most, for the whole process, in
+ * milliseconds; initially 5000. Any thread, at any time.
+ */
+GRACEFUL_CLOSE_API void gc_set_default_timeout(unsigned int timeout_ms);
+
+/**
+ * An outcome or error in words: "graceful", "timed out", "not a socket" ...
+ *
+ * Never NULL; "unknown" for a number that is none. The text is the library's and
+ * lives as long as it is loaded. Any thread.
+ */
+GRACEFUL_CLOSE_API
+const char *gc_outcome_name(int code);
+
+/**
+ * The version of the library that is running, as "0.1.0". Compare it with
+ * GRACEFUL_CLOSE_VERSION_STRING, that of the header. The text is the library's.
+ */
+GRACEFUL_CLOSE_API const char *gc_version_string(void);
+
+/**
+ * The same as MAJOR * 10000 + MINOR * 100 + PATCH; compare it with
+ * GRACEFUL_CLOSE_VERSION_NUMBER.
+ */
+GRACEFUL_CLOSE_API unsigned int gc_version_number(void);
+
+extern int pthread_setcancelstate(int state, int *old);
+
+/**
+ * The drop-in: closes gracefully with closesocket's own convention.
+ *
+ * Waits at most the default time-out (gc_set_default_timeout()), and looks first
+ * whether somebody else holds the connection (GC_SHARED_RELEASE): then it only
+ * gives up its own reference, as closesocket would.
+ *
+ * Returns 0: the socket is closed, gracefully or not. -1 (SOCKET_ERROR): it is
+ * still open and yours; errno or WSAGetLastError() says why. Its type equals that
+ * of closesocket, so it can take its place in a function table; -D
+ * closesocket=gc_closesocket works, too. Any thread.
+ */
+#ifdef _WIN32
+GRACEFUL_CLOSE_IMPORT int __stdcall gc_closesocket(gc_socket sock);
+#else
+int gc_closesocket(gc_socket sock);
+#endif
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* GRACEFUL_CLOSE_HEADER */

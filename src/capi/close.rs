@@ -1,0 +1,185 @@
+//! The blocking calls.
+
+use super::border::{catch, enter, Caught};
+use super::convert::{self, ReportOut};
+use super::types::*;
+use crate::close::{abort, Blocking};
+use crate::closing::End;
+use crate::connection::{Fault, FaultKind};
+use crate::options::{IfShared, Options, DEFAULT_TIMEOUT_MS};
+use crate::outcome::Outcome;
+use crate::report::Report;
+use crate::sys::{LastError, Socket};
+use std::ffi::{c_int, c_uint, c_void};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// SOCKET on Windows, int elsewhere.
+#[cfg(windows)]
+type gc_socket = usize;
+#[cfg(not(windows))]
+type gc_socket = c_int;
+
+/// Closes a connection gracefully: instead of closesocket(sock) or close(fd).
+///
+/// Turns SO_LINGER off, sends our FIN behind all that is queued, receives and
+/// throws away what the peer still sends until its FIN comes, waits until the
+/// peer's TCP has acknowledged everything, and closes. Blocks for at most
+/// timeout_ms milliseconds; if they are not enough it closes ordinarily, and the
+/// kernel goes on trying. A socket without a connection is closed at once.
+///
+/// Returns GC_GRACEFUL or another outcome: the socket is closed and no longer
+/// yours. Or a negative GC_ERR_...: nothing was done, the socket is still open and
+/// yours. errno and WSAGetLastError() stay as they were on an outcome, and say
+/// why on an error.
+///
+/// Any thread. A pthread_cancel that comes meanwhile is honoured afterwards.
+///
+/// THE CONNECTION IS OVER FOR EVERYBODY WHO HOLDS IT, also for a forked child
+/// and for a dup() of the descriptor. Where others may go on using it, use
+/// gc_close_with() with GC_SHARED_RELEASE, or the bare close.
+#[no_mangle]
+pub extern "C" fn gc_close(sock: gc_socket, timeout_ms: c_uint) -> c_int {
+    let options = Options {
+        timeout_ms,
+        ..Options::default()
+    };
+    close(sock, &options, None, None)
+}
+
+/// The same, tuned, and told how it ended.
+///
+/// options may be NULL (the defaults of GC_OPTIONS_INIT), and so may report
+/// (nobody asks). Both are yours and are looked at during the call only. The
+/// report is filled on errors too, with outcome set to what is returned; after
+/// GC_ERR_ARGUMENT only if it is itself in order.
+///
+/// Returns and threads as gc_close(). With GC_THEN_KEEP look at report.closed: 0
+/// says that the socket is still open, half-closed, and yours.
+// SAFETY of the caller: the pointers are NULL or point to as much as their
+// struct_size says.
+#[no_mangle]
+pub unsafe extern "C" fn gc_close_with(
+    sock: gc_socket,
+    options: *const gc_options,
+    report: *mut gc_report,
+) -> c_int {
+    // SAFETY: the caller vouches for the pointer and its struct_size.
+    let Ok(report) = (unsafe { ReportOut::new(report) }) else {
+        return refuse_argument(None);
+    };
+    // SAFETY: likewise.
+    match unsafe { convert::options(options) } {
+        Ok((options, raw)) => close(sock, &options, raw.on_data.zip(Some(raw.user)), Some(&report)),
+        Err(_) => refuse_argument(Some(&report)),
+    }
+}
+
+/// Resets the connection now: the peer is told by an RST, unsent data is
+/// dropped, nothing lingers. A socket without a connection is closed ordinarily.
+///
+/// Like a shutdown this hits every holder of the connection. Does not block.
+///
+/// Returns 0: the socket is closed. Or GC_ERR_...: it is still open and yours.
+#[no_mangle]
+pub extern "C" fn gc_abort(sock: gc_socket) -> c_int {
+    enter(|| match catch(|| abort(&mut Socket(sock))) {
+        Ok(Ok(())) => (0, None),
+        Ok(Err(fault)) => (error_code(fault), Some(fault.code)),
+        Err(Caught) => (GC_ERR_INTERNAL, None),
+    })
+}
+
+/// What gc_closesocket waits at most.
+static DEFAULT_TIMEOUT: AtomicU32 = AtomicU32::new(DEFAULT_TIMEOUT_MS);
+
+/// Sets how long gc_closesocket() waits at most, for the whole process, in
+/// milliseconds; initially 5000. Any thread, at any time.
+#[no_mangle]
+pub extern "C" fn gc_set_default_timeout(timeout_ms: c_uint) {
+    DEFAULT_TIMEOUT.store(timeout_ms, Ordering::Relaxed);
+}
+
+// int gc_closesocket(gc_socket sock): declared in cbindgen.toml, because its
+// calling convention on Windows is that of closesocket itself.
+#[cfg(windows)]
+#[no_mangle]
+pub extern "system" fn gc_closesocket(sock: gc_socket) -> c_int {
+    closesocket(sock)
+}
+
+/// cbindgen:ignore
+#[cfg(not(windows))]
+#[no_mangle]
+pub extern "C" fn gc_closesocket(sock: gc_socket) -> c_int {
+    closesocket(sock)
+}
+
+fn closesocket(sock: gc_socket) -> c_int {
+    let options = Options {
+        timeout_ms: DEFAULT_TIMEOUT.load(Ordering::Relaxed),
+        if_shared: IfShared::Release,
+        ..Options::default()
+    };
+    match close(sock, &options, None, None) {
+        code if code < 0 => -1,
+        _ => 0,
+    }
+}
+
+/// The caller's on_data and user.
+type OnData = (
+    unsafe extern "C" fn(*mut c_void, *const c_void, usize) -> c_int,
+    *mut c_void,
+);
+
+fn close(
+    sock: gc_socket,
+    options: &Options,
+    on_data: Option<OnData>,
+    report: Option<&ReportOut>,
+) -> c_int {
+    enter(|| {
+        let mut closing = Blocking::new(Socket(sock), options);
+        let end = catch(|| run(&mut closing, on_data));
+        let (code, error) = match end {
+            Ok(End::Outcome(outcome)) => (outcome as c_int, None),
+            Ok(End::Refused(fault)) => (error_code(fault), Some(fault.code)),
+            Err(Caught) => (GC_ERR_INTERNAL, None),
+        };
+        if let Some(report) = report.filter(|report| report.is_wanted()) {
+            let mut said = closing.report(Outcome::Uncertain);
+            said.system_error = error.unwrap_or(said.system_error);
+            report.write(code, &said);
+        }
+        (code, error)
+    })
+}
+
+fn run(closing: &mut Blocking, on_data: Option<OnData>) -> End {
+    let Some((on_data, user)) = on_data else {
+        return closing.run(&mut None);
+    };
+    let mut sink = |data: &[u8]| {
+        // SAFETY: the caller gave the function and its argument for this.
+        unsafe { on_data(user, data.as_ptr().cast(), data.len()) == 0 }
+    };
+    closing.run(&mut Some(&mut sink))
+}
+
+fn refuse_argument(report: Option<&ReportOut>) -> c_int {
+    if let Some(report) = report {
+        let mut nothing = Report::nothing_done();
+        nothing.system_error = LastError::ARGUMENT;
+        report.write(GC_ERR_ARGUMENT, &nothing);
+    }
+    LastError::set(LastError::ARGUMENT);
+    GC_ERR_ARGUMENT
+}
+
+/// The refusal as a number of the C interface.
+fn error_code(fault: Fault) -> c_int {
+    match fault.kind {
+        FaultKind::NotASocket => GC_ERR_NOT_A_SOCKET,
+        _ => GC_ERR_SYSTEM,
+    }
+}

@@ -1,0 +1,146 @@
+//! Between the C structs and the Rust ones.
+
+use super::types::*;
+use crate::options::{Fallback, IfShared, Options};
+use crate::report::Report;
+use std::mem::{offset_of, size_of, zeroed};
+use std::ptr;
+
+/// GC_UNKNOWN: a count that this system cannot tell.
+pub(super) const UNKNOWN: usize = usize::MAX;
+
+/// No struct of ours grows beyond this; a larger size is garbage, and looking
+/// through so much of it for zeroes would leave the caller's memory.
+const LARGEST: usize = 1024;
+
+/// What was passed breaks the rules: GC_ERR_ARGUMENT.
+#[derive(Debug)]
+pub(super) struct Invalid;
+
+/// The caller's options in both shapes; NULL means the defaults.
+///
+/// # Safety
+/// `from` is NULL or points to as many readable bytes as its `struct_size` says.
+pub(super) unsafe fn options(from: *const gc_options) -> Result<(Options, gc_options), Invalid> {
+    // SAFETY: all zeroes is a valid gc_options: numbers, and pointers that may
+    // be NULL.
+    let mut raw: gc_options = unsafe { zeroed() };
+    raw.timeout_ms = crate::options::DEFAULT_TIMEOUT_MS;
+    if !from.is_null() {
+        // SAFETY: the caller vouches for the size member first of all.
+        let size = unsafe { ptr::addr_of!((*from).struct_size).read_unaligned() };
+        if !is_known(size, size_of::<gc_options>(), &OPTION_ENDS) {
+            return Err(Invalid);
+        }
+        raw.timeout_ms = 0;
+        let known = size.min(size_of::<gc_options>());
+        // SAFETY: `known` bytes are readable there and fit here; any bytes make
+        // a valid gc_options.
+        unsafe { ptr::copy_nonoverlapping(from.cast::<u8>(), ptr::addr_of_mut!(raw).cast(), known) };
+        let mut rest = known..size;
+        // SAFETY: the caller vouches for `size` bytes.
+        if rest.any(|at| unsafe { from.cast::<u8>().add(at).read() } != 0) {
+            return Err(Invalid);
+        }
+    }
+    Ok((checked(&raw)?, raw))
+}
+
+fn checked(raw: &gc_options) -> Result<Options, Invalid> {
+    if raw.flags & !GC_DEFERRED != 0 {
+        return Err(Invalid);
+    }
+    Ok(Options {
+        timeout_ms: raw.timeout_ms,
+        idle_timeout_ms: raw.idle_timeout_ms,
+        peer_first_ms: raw.peer_first_ms,
+        fallback: match raw.fallback {
+            GC_THEN_CLOSE => Fallback::Close,
+            GC_THEN_ABORT => Fallback::Abort,
+            GC_THEN_KEEP => Fallback::Keep,
+            _ => return Err(Invalid),
+        },
+        if_shared: match raw.if_shared {
+            GC_SHARED_SHUTDOWN => IfShared::Shutdown,
+            GC_SHARED_RELEASE => IfShared::Release,
+            _ => return Err(Invalid),
+        },
+        max_drain_bytes: raw.max_drain_bytes,
+    })
+}
+
+/// Where the fields of gc_options end: sizes that older headers may have had.
+const OPTION_ENDS: [usize; 10] = [
+    offset_of!(gc_options, timeout_ms),
+    offset_of!(gc_options, idle_timeout_ms),
+    offset_of!(gc_options, peer_first_ms),
+    offset_of!(gc_options, fallback),
+    offset_of!(gc_options, if_shared),
+    offset_of!(gc_options, flags),
+    offset_of!(gc_options, flags) + size_of::<u32>(),
+    offset_of!(gc_options, on_data),
+    offset_of!(gc_options, user),
+    size_of::<gc_options>(),
+];
+
+/// The same of gc_report.
+const REPORT_ENDS: [usize; 8] = [
+    offset_of!(gc_report, outcome),
+    offset_of!(gc_report, system_error),
+    offset_of!(gc_report, closed),
+    offset_of!(gc_report, peer_closed),
+    offset_of!(gc_report, drained_bytes),
+    offset_of!(gc_report, unacked_bytes),
+    offset_of!(gc_report, elapsed_us),
+    size_of::<gc_report>(),
+];
+
+fn is_known(size: usize, whole: usize, ends: &[usize]) -> bool {
+    ends.contains(&size) || (size > whole && size <= LARGEST)
+}
+
+/// A report that may be written to, and how much of it.
+pub(super) struct ReportOut {
+    to: *mut gc_report,
+    size: usize,
+}
+
+impl ReportOut {
+    /// # Safety
+    /// `to` is NULL (nobody asks) or points to as many writable bytes as its
+    /// `struct_size` says, until the last call to [`ReportOut::write`].
+    pub(super) unsafe fn new(to: *mut gc_report) -> Result<ReportOut, Invalid> {
+        if to.is_null() {
+            return Ok(ReportOut { to, size: 0 });
+        }
+        // SAFETY: the caller vouches for the size member first of all.
+        let size = unsafe { ptr::addr_of!((*to).struct_size).read_unaligned() };
+        if !is_known(size, size_of::<gc_report>(), &REPORT_ENDS) {
+            return Err(Invalid);
+        }
+        Ok(ReportOut { to, size })
+    }
+
+    /// Writes what the caller has room for, its `struct_size` left as it is.
+    pub(super) fn write(&self, code: i32, report: &Report) {
+        let raw = gc_report {
+            struct_size: self.size,
+            outcome: code,
+            system_error: report.system_error,
+            closed: i32::from(report.closed),
+            peer_closed: i32::from(report.peer_closed),
+            drained_bytes: report.drained_bytes,
+            unacked_bytes: report.unacked_bytes.unwrap_or(UNKNOWN),
+            elapsed_us: usize::try_from(report.elapsed.as_micros()).unwrap_or(usize::MAX),
+        };
+        let room = self.size.min(size_of::<gc_report>());
+        // SAFETY: the maker of this vouched for `size` writable bytes at `to`
+        // (none of them if it is NULL); `raw` has at least `room`.
+        unsafe { ptr::copy_nonoverlapping(ptr::addr_of!(raw).cast::<u8>(), self.to.cast(), room) };
+    }
+
+    /// Whether anybody asks.
+    pub(super) fn is_wanted(&self) -> bool {
+        self.size != 0
+    }
+}

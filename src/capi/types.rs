@@ -1,0 +1,135 @@
+//! Constants and structs. All numbers are frozen once released; structs grow
+//! at their end only.
+
+use std::ffi::{c_int, c_uint, c_void};
+
+/// The peer's FIN arrived, and its TCP acknowledged every byte we sent and our FIN.
+/// Where the system cannot tell what is acknowledged (unacked_bytes is
+/// GC_UNKNOWN: Winsock, AF_UNIX), a FIN received after our half-close counts.
+pub const GC_GRACEFUL: c_int = 0;
+/// The total or the idle time ran out first.
+pub const GC_TIMED_OUT: c_int = 1;
+/// The peer reset the connection, or it was already dead on entry.
+pub const GC_RESET: c_int = 2;
+/// The network gave up: unreachable, keep-alive or retransmission time-out.
+pub const GC_LOST: c_int = 3;
+/// The peer sent more than max_drain_bytes.
+pub const GC_DRAIN_LIMIT: c_int = 4;
+/// on_data asked to stop.
+pub const GC_STOPPED: c_int = 5;
+/// Nothing to negotiate: datagram, listening or never connected; closed at once.
+pub const GC_NOT_CONNECTED: c_int = 6;
+/// End of stream without proof of a FIN (the program had shut its receiving
+/// side, a filter driver made it up); waited out and closed.
+pub const GC_UNCERTAIN: c_int = 7;
+/// A full or stopping reaper could not wait any longer for this one.
+pub const GC_EVICTED: c_int = 8;
+/// Somebody else holds the same connection: only our own reference was given
+/// up (see if_shared).
+pub const GC_RELEASED: c_int = 9;
+
+/// Bad descriptor or not a socket (EBADF, ENOTSOCK, WSAENOTSOCK, WSANOTINITIALISED).
+pub const GC_ERR_NOT_A_SOCKET: c_int = -1;
+/// NULL where it may not be, unknown struct size, flag, fallback or policy.
+pub const GC_ERR_ARGUMENT: c_int = -2;
+/// No memory, descriptor or thread for it.
+pub const GC_ERR_RESOURCES: c_int = -3;
+/// The reaper has been stopped.
+pub const GC_ERR_STOPPED: c_int = -4;
+/// Any other refusal of the system; errno or WSAGetLastError() says which.
+pub const GC_ERR_SYSTEM: c_int = -5;
+/// A bug of ours, caught at the border. The one code that does not say whether
+/// the socket is still open: report.closed does.
+pub const GC_ERR_INTERNAL: c_int = -6;
+
+/// fallback: ordinary close; the kernel goes on trying in the background.
+pub const GC_THEN_CLOSE: c_uint = 0;
+/// fallback: reset the connection; nothing lingers, unsent data is dropped.
+pub const GC_THEN_ABORT: c_uint = 1;
+/// fallback: hand the socket back, half-closed and open (report.closed is 0).
+/// What is dead already (GC_RESET, GC_LOST) is closed all the same. SO_LINGER
+/// stays off; on Windows the socket comes back non-blocking and without its
+/// WSAEventSelect or WSAAsyncSelect.
+pub const GC_THEN_KEEP: c_uint = 2;
+
+/// if_shared: do not look; the caller says that the connection is over for
+/// everybody who holds it.
+pub const GC_SHARED_SHUTDOWN: c_uint = 0;
+/// if_shared: look, and if another descriptor or process holds the connection
+/// only close our own: GC_RELEASED. Looking is as good as the system: exact on
+/// Windows (handle count); on Linux it walks /proc (about 1 us per descriptor
+/// seen there; other users' processes and descriptors under way between
+/// processes stay unseen); elsewhere it sees nothing.
+pub const GC_SHARED_RELEASE: c_uint = 1;
+
+/// flags: background only. The reaper does even the half-close; the caller pays
+/// for a queue entry alone, and the FIN leaves a little later. Without meaning,
+/// and harmless, in a blocking close.
+pub const GC_DEFERRED: c_uint = 1;
+
+/// Gets what the peer still sends while its stream is drained, in portions.
+///
+/// Called on the closing thread. data is valid during the call only. Return 0 to
+/// go on, anything else to stop with GC_STOPPED. It must not throw, longjmp out
+/// or close the socket itself; it may call any other function of the library.
+pub type gc_data_fn =
+    Option<unsafe extern "C" fn(user: *mut c_void, data: *const c_void, size: usize) -> c_int>;
+
+/// How to close. Start from GC_OPTIONS_INIT and set what differs.
+///
+/// A program compiled against an older header passes a smaller struct_size: what
+/// is missing counts as 0. A larger one is accepted as long as the part that
+/// this library does not know is 0, else GC_ERR_ARGUMENT.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct gc_options {
+    /// sizeof(gc_options).
+    pub struct_size: usize,
+    /// Bounds the whole close, in milliseconds from the call. GC_INFINITE: no
+    /// bound. 0: only what needs no waiting (half-close, drain what is there,
+    /// close gracefully if the peer's FIN is there too). Never earlier.
+    pub timeout_ms: c_uint,
+    /// Give up sooner when nothing moved in either direction for so long: no
+    /// byte came in, and the peer acknowledged nothing. Counts from the
+    /// half-close. 0: no idle time-out.
+    pub idle_timeout_ms: c_uint,
+    /// Wait so long for the peer to close first, so that TIME_WAIT falls on its
+    /// side. 0: half-close at once. Part of timeout_ms, not on top of it.
+    pub peer_first_ms: c_uint,
+    /// What to do when it could not be completed gracefully: GC_THEN_...
+    pub fallback: c_uint,
+    /// What to do with a connection that somebody else holds too: GC_SHARED_...
+    pub if_shared: c_uint,
+    /// GC_DEFERRED or 0.
+    pub flags: c_uint,
+    /// Give up with GC_DRAIN_LIMIT when the peer sends more than this; 0: no limit.
+    pub max_drain_bytes: usize,
+    /// Gets what the peer still sends; NULL: thrown away.
+    pub on_data: gc_data_fn,
+    /// Handed to on_data.
+    pub user: *mut c_void,
+}
+
+/// How a close ended. Start from GC_REPORT_INIT; never more than struct_size
+/// bytes are written.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct gc_report {
+    /// sizeof(gc_report).
+    pub struct_size: usize,
+    /// GC_GRACEFUL ..., or the GC_ERR_... that the call returned.
+    pub outcome: c_int,
+    /// The first errno or Winsock error met on the way; 0 if none.
+    pub system_error: c_int,
+    /// 1: the descriptor is closed; 0: it is still open and yours.
+    pub closed: c_int,
+    /// 1: the peer's FIN was seen.
+    pub peer_closed: c_int,
+    /// Received and delivered or thrown away; saturates.
+    pub drained_bytes: usize,
+    /// Bytes of ours not acknowledged at the end, our FIN not counted;
+    /// GC_UNKNOWN if the system cannot tell.
+    pub unacked_bytes: usize,
+    /// From the call to the end, in microseconds; saturates.
+    pub elapsed_us: usize,
+}

@@ -1,0 +1,62 @@
+//! The blocking form: one machine, driven to its end on the caller's thread.
+
+use crate::closing::{End, Machine, Next, Sink};
+use crate::clock::{Clock, SystemClock};
+use crate::connection::{Connection, Fault, Kind, TcpState};
+use crate::options::Options;
+use crate::outcome::Outcome;
+use crate::report::Report;
+use crate::sys::{Socket, Waiter};
+
+/// A close in progress on the caller's stack. It outlives a panic on its way,
+/// so that what has become of the socket can be told then, too.
+pub(crate) struct Blocking {
+    socket: Socket,
+    machine: Machine,
+}
+
+impl Blocking {
+    /// Nothing happens yet; the deadline counts from here.
+    pub(crate) fn new(socket: Socket, options: &Options) -> Blocking {
+        let mut machine = Machine::new(options, SystemClock.now());
+        machine.allow_bulk();
+        Blocking { socket, machine }
+    }
+
+    /// What is known at this moment.
+    pub(crate) fn report(&self, outcome: Outcome) -> Report {
+        self.machine.report(outcome, SystemClock.now())
+    }
+
+    /// Waits and steps until it is over.
+    pub(crate) fn run(&mut self, sink: &mut Sink<'_>) -> End {
+        let mut waiter = Waiter::new();
+        loop {
+            match self.machine.step(&mut self.socket, &SystemClock, sink) {
+                Next::Again => {}
+                Next::Wait(wait) => waiter.wait(self.socket, wait),
+                Next::Ended => {}
+            }
+            if let Some(end) = self.machine.end() {
+                return end;
+            }
+        }
+    }
+}
+
+/// Resets the connection now; what has none is closed ordinarily.
+pub(crate) fn abort<C: Connection>(conn: &mut C) -> Result<(), Fault> {
+    let connected = match conn.classify()? {
+        Kind::Other => false,
+        Kind::Tcp(TcpState::Closed | TcpState::Listen | TcpState::SynSent) => false,
+        Kind::Tcp(_) => true,
+        Kind::Stream => conn.is_connected(),
+    };
+    let result = match connected {
+        true => conn.abort(),
+        false => conn.close(true),
+    };
+    // The descriptor is gone, whatever the system thinks of the connection.
+    let _ = result;
+    Ok(())
+}

@@ -1,0 +1,541 @@
+//! The state machine of one close. It never blocks, makes no system call of its
+//! own and starts no thread: it is given a [`Connection`], a [`Clock`] and, if
+//! the caller wants the drained data, a [`Sink`]. Whoever drives it waits as
+//! [`Next::Wait`] says and calls [`Machine::step`] again; being called too
+//! often or for nothing changes nothing.
+//!
+//! ```text
+//! Start --> PeerFirst --> (half-close) --> Drain --> Confirm --> Ended
+//!   \__________________________/  \__ Dead ___________________/
+//! ```
+
+use crate::clock::{Clock, Time};
+use crate::connection::{Connection, Fault, FaultKind, Kind, Received, TcpState};
+use crate::options::{Fallback, IfShared, Options, INFINITE};
+use crate::outcome::Outcome;
+
+mod finish;
+#[cfg(test)]
+mod tests;
+
+/// Gets the drained data; `false` stops the close.
+pub(crate) type Sink<'a> = Option<&'a mut dyn FnMut(&[u8]) -> bool>;
+
+/// One step reads at most so much, so that a flooding peer holds nobody.
+const PASS_BYTES: usize = 1 << 20;
+
+/// A close without a time to wait may still read so much of what is there, to
+/// get at a FIN behind it.
+const LAST_LOOK_BYTES: usize = 16 << 20;
+
+/// From here on the peer is sending in bulk.
+const BULK_BYTES: usize = 1 << 20;
+
+/// Portions in which a caller's reader gets the data; lives on the stack, and
+/// old programs run threads with 16 KiB of it.
+const PORTION: usize = 4096;
+
+/// Where no event tells of an acknowledgement, look again after 1, 2, 4 … ms.
+const RECHECK_MOST_MS: u32 = 50;
+
+/// What to do before the next step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// Step again at once: the pass was full.
+    Again,
+    Wait(Wait),
+    /// It is over; [`Machine::end`] tells how.
+    Ended,
+}
+
+/// What to wait for, and how long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Wait {
+    pub(crate) watch: Watch,
+    /// Step at the latest then.
+    pub(crate) until: Time,
+    /// Step already then, if changes of state cannot be watched.
+    pub(crate) recheck: Time,
+}
+
+/// Which event would make a step worth while.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Watch {
+    /// Something to read.
+    Readable,
+    /// A change of the connection's state. It is readable all the time now
+    /// (its stream has ended), so watching for that would spin.
+    Change,
+}
+
+/// How it ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// With an outcome; [`Machine::closed`] tells where the socket is.
+    Outcome(Outcome),
+    /// The system refused; the socket is untouched, open and the caller's.
+    Refused(Fault),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Start,
+    /// Waiting for the peer to close first.
+    PeerFirst,
+    /// Half-closed; receiving until the end of the stream.
+    Drain,
+    /// The peer's FIN is here; waiting for it to acknowledge ours.
+    Confirm,
+    /// Found dead; picking up what it had sent.
+    Dead,
+    Ended(End),
+}
+
+/// What a reading pass came to.
+enum Pass {
+    /// Nothing more there.
+    Dry,
+    /// Read enough for one pass, or the time is up.
+    Full,
+    End,
+    Deaf,
+    Limit,
+    Stopped,
+    Failed(Fault),
+}
+
+/// One close on its way.
+#[derive(Debug)]
+pub(crate) struct Machine {
+    phase: Phase,
+    fallback: Fallback,
+    if_shared: IfShared,
+    bulk: Bulk,
+    /// The system tells the state, and what is in flight.
+    is_tcp: bool,
+    /// The peer's FIN has been seen.
+    peer_fin: bool,
+    /// Our FIN has been sent.
+    half_closed: bool,
+    /// A zero read, while the state said that it was no FIN.
+    in_doubt: bool,
+    /// The system has told that all of ours is acknowledged.
+    confirmed: bool,
+    /// The first error was the network's, not the peer's.
+    lost: bool,
+    /// The descriptor has been closed by us.
+    closed: bool,
+    timeout_ms: u32,
+    idle_ms: u32,
+    peer_first_ms: u32,
+    recheck_ms: u32,
+    system_error: i32,
+    started: Time,
+    deadline: Time,
+    /// End of the current phase's own time: of `PeerFirst`, later of idleness.
+    phase_end: Time,
+    max_drain: usize,
+    drained: usize,
+    in_flight: Option<usize>,
+}
+
+/// Whether wake-ups may be made rare when much comes in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Bulk {
+    /// No: other connections or an event loop share the wait.
+    Never,
+    Allowed,
+    Raised,
+}
+
+impl Machine {
+    /// A close that begins now: the deadline counts from here.
+    pub(crate) fn new(options: &Options, now: Time) -> Machine {
+        Machine {
+            phase: Phase::Start,
+            fallback: options.fallback,
+            if_shared: options.if_shared,
+            bulk: Bulk::Never,
+            is_tcp: false,
+            peer_fin: false,
+            half_closed: false,
+            in_doubt: false,
+            confirmed: false,
+            lost: false,
+            closed: false,
+            timeout_ms: options.timeout_ms,
+            idle_ms: options.idle_timeout_ms,
+            peer_first_ms: options.peer_first_ms,
+            recheck_ms: 1,
+            system_error: 0,
+            started: now,
+            deadline: after(now, options.timeout_ms),
+            phase_end: Time::NEVER,
+            max_drain: options.max_drain_bytes,
+            drained: 0,
+            in_flight: None,
+        }
+    }
+
+    /// Lets the machine ask for fewer, larger portions once the peer sends in
+    /// bulk: for a driver that waits for this connection alone.
+    pub(crate) fn allow_bulk(&mut self) {
+        // With a limit, a portion that large could step far over it.
+        if self.max_drain == 0 {
+            self.bulk = Bulk::Allowed;
+        }
+    }
+
+    /// Goes on as far as it can without waiting.
+    pub(crate) fn step<C: Connection, K: Clock>(
+        &mut self,
+        conn: &mut C,
+        clock: &K,
+        sink: &mut Sink<'_>,
+    ) -> Next {
+        loop {
+            let next = match self.phase {
+                Phase::Start => self.start(conn, clock),
+                Phase::PeerFirst => self.peer_first(conn, clock, sink),
+                Phase::Drain => self.drain(conn, clock, sink),
+                Phase::Confirm => self.confirm(conn, clock),
+                Phase::Dead => self.pick_up(conn, clock, sink),
+                Phase::Ended(_) => Some(Next::Ended),
+            };
+            if let Some(next) = next {
+                return next;
+            }
+        }
+    }
+
+    /// Contract: classify without harm, neutralise SO_LINGER.
+    fn start<C: Connection, K: Clock>(&mut self, conn: &mut C, clock: &K) -> Option<Next> {
+        let kind = match conn.classify() {
+            Ok(kind) => kind,
+            Err(fault) => return self.refuse(fault),
+        };
+        if kind != Kind::Other && self.if_shared == IfShared::Release && conn.is_shared() {
+            return self.finish(conn, Outcome::Released);
+        }
+        self.is_tcp = matches!(kind, Kind::Tcp(_));
+        match kind {
+            // Closing cancels a half-open connect, as closesocket would.
+            Kind::Other | Kind::Tcp(TcpState::Listen | TcpState::SynSent) => {
+                return self.finish(conn, Outcome::NotConnected);
+            }
+            Kind::Tcp(TcpState::Closed) => return self.found_dead(conn, None),
+            Kind::Tcp(state) => self.peer_fin = state.has_peer_fin(),
+            Kind::Stream => {}
+        }
+        conn.prepare();
+        conn.linger_off();
+        if self.peer_first_ms > 0 && !self.peer_fin {
+            // Receiving on what has no peer can hang or fail: look first.
+            if kind != Kind::Stream || conn.is_connected() {
+                let patience = after(self.started, self.peer_first_ms);
+                self.phase_end = patience.min(self.deadline);
+                self.phase = Phase::PeerFirst;
+                return None;
+            }
+        }
+        self.half_close(conn, clock)
+    }
+
+    /// Drains while the peer is given the time to close first, so that
+    /// TIME_WAIT falls on its side.
+    fn peer_first<C: Connection, K: Clock>(
+        &mut self,
+        conn: &mut C,
+        clock: &K,
+        sink: &mut Sink<'_>,
+    ) -> Option<Next> {
+        let time_up = match self.read_pass(conn, clock, sink) {
+            Pass::Dry => clock.now() >= self.phase_end,
+            Pass::Full if clock.now() < self.phase_end => return Some(Next::Again),
+            Pass::End => {
+                self.peer_fin = conn.tcp_state().map_or(true, TcpState::has_peer_fin);
+                true
+            }
+            Pass::Full | Pass::Deaf => true,
+            other => return self.cut_short(conn, other),
+        };
+        if time_up {
+            return self.half_close(conn, clock);
+        }
+        self.wait(Watch::Readable, clock)
+    }
+
+    fn half_close<C: Connection, K: Clock>(&mut self, conn: &mut C, clock: &K) -> Option<Next> {
+        match conn.half_close() {
+            Ok(()) => {}
+            Err(fault) if matches!(fault.kind, FaultKind::NotASocket | FaultKind::Other) => {
+                return self.refuse(fault);
+            }
+            Err(fault) => return self.found_dead(conn, Some(fault)),
+        }
+        self.half_closed = true;
+        self.phase_end = Time::NEVER;
+        if self.idle_ms > 0 {
+            self.in_flight = self.ask_in_flight(conn);
+            self.moved(clock);
+        }
+        self.phase = Phase::Drain;
+        None
+    }
+
+    /// Receives until the end of the stream.
+    fn drain<C: Connection, K: Clock>(
+        &mut self,
+        conn: &mut C,
+        clock: &K,
+        sink: &mut Sink<'_>,
+    ) -> Option<Next> {
+        match self.read_pass(conn, clock, sink) {
+            Pass::Full if self.has_time(clock) => Some(Next::Again),
+            Pass::Full => self.finish(conn, Outcome::TimedOut),
+            Pass::Dry => self.wait_or_give_up(conn, clock, Watch::Readable),
+            Pass::End => self.end_of_stream(conn, clock),
+            // Nothing can be learnt by waiting, and late bytes reset anyway.
+            Pass::Deaf => self.finish(conn, Outcome::Uncertain),
+            other => self.cut_short(conn, other),
+        }
+    }
+
+    /// A zero read is no proof of a FIN: the program may have shut its
+    /// receiving side before. The state tells, where it can be read.
+    fn end_of_stream<C: Connection, K: Clock>(
+        &mut self,
+        conn: &mut C,
+        clock: &K,
+    ) -> Option<Next> {
+        let ended = self.peer_fin
+            || match conn.tcp_state() {
+                // Both FINs and all acknowledgements, or a reset: what is left
+                // in flight tells them apart.
+                Some(TcpState::Closed) | None => true,
+                Some(state) => state.has_peer_fin(),
+            };
+        if ended {
+            self.in_doubt = false;
+            self.phase = Phase::Confirm;
+            return None;
+        }
+        self.in_doubt = true;
+        self.wait_or_give_up(conn, clock, Watch::Change)
+    }
+
+    /// A FIN from the peer acknowledges nothing: wait until ours is.
+    fn confirm<C: Connection, K: Clock>(&mut self, conn: &mut C, clock: &K) -> Option<Next> {
+        let in_flight = self.ask_in_flight(conn);
+        self.confirmed = in_flight == Some(0);
+        let acknowledged = match in_flight {
+            Some(0) => true,
+            Some(_) if conn.tcp_state() == Some(TcpState::Closed) => {
+                let fault = conn.pending_error();
+                self.peer_fin = self.peer_fin || conn.fin_arrived();
+                return self.finish_dead(conn, fault);
+            }
+            Some(_) => false,
+            None => !conn.tcp_state().is_some_and(TcpState::awaits_ack_of_fin),
+        };
+        self.peer_fin = true;
+        if acknowledged {
+            return self.finish(conn, Outcome::Graceful);
+        }
+        self.wait_or_give_up(conn, clock, Watch::Change)
+    }
+
+    /// The connection was gone before the half-close.
+    fn found_dead<C: Connection>(&mut self, conn: &mut C, refusal: Option<Fault>) -> Option<Next> {
+        let pending = conn.pending_error();
+        let verdict = pending.or(refusal.filter(|fault| fault.kind != FaultKind::NotConnected));
+        if let Some(fault) = verdict {
+            self.note(fault);
+        }
+        let by_error = verdict.map(|fault| fault.kind);
+        let alive = conn.was_alive().unwrap_or(matches!(
+            by_error,
+            Some(FaultKind::Reset | FaultKind::Lost)
+        ));
+        if !alive {
+            self.system_error = 0;
+            return self.finish(conn, Outcome::NotConnected);
+        }
+        conn.prepare();
+        conn.linger_off();
+        self.phase = Phase::Dead;
+        None
+    }
+
+    /// Takes what a dead connection had still received, and finds out whether
+    /// it had died in peace: both FINs exchanged and acknowledged.
+    fn pick_up<C: Connection, K: Clock>(
+        &mut self,
+        conn: &mut C,
+        clock: &K,
+        sink: &mut Sink<'_>,
+    ) -> Option<Next> {
+        match self.read_pass(conn, clock, sink) {
+            Pass::Full if self.has_time(clock) => Some(Next::Again),
+            Pass::Full => self.finish(conn, Outcome::TimedOut),
+            Pass::End if self.system_error == 0 && conn.fin_arrived() => {
+                self.peer_fin = true;
+                self.confirmed = self.ask_in_flight(conn) == Some(0);
+                match self.confirmed {
+                    true => self.finish(conn, Outcome::Graceful),
+                    false => self.finish_dead(conn, None),
+                }
+            }
+            Pass::End | Pass::Dry | Pass::Deaf => self.finish_dead(conn, None),
+            Pass::Failed(fault) => self.finish_dead(conn, Some(fault)),
+            other => self.cut_short(conn, other),
+        }
+    }
+
+    /// Reads until nothing is there, the pass is full or the time is up: read
+    /// on after data, a stalled sender crawls on window probes otherwise.
+    fn read_pass<C: Connection, K: Clock>(
+        &mut self,
+        conn: &mut C,
+        clock: &K,
+        sink: &mut Sink<'_>,
+    ) -> Pass {
+        let mut budget = PASS_BYTES;
+        loop {
+            let most = match self.max_drain {
+                0 => budget,
+                // One byte over the limit shows that there was more.
+                limit => budget.min(limit.saturating_sub(self.drained).saturating_add(1)),
+            };
+            let (received, go_on) = match sink {
+                None => (conn.discard(most), true),
+                Some(sink) => receive_into(conn, most, sink),
+            };
+            let bytes = match received {
+                Received::Bytes(bytes) => bytes,
+                Received::Empty => return Pass::Dry,
+                Received::End => return Pass::End,
+                Received::Deaf => return Pass::Deaf,
+                Received::Failed(fault) => return Pass::Failed(fault),
+            };
+            self.drained = self.drained.saturating_add(bytes);
+            self.moved(clock);
+            if !go_on {
+                return Pass::Stopped;
+            }
+            if self.max_drain != 0 && self.drained > self.max_drain {
+                return Pass::Limit;
+            }
+            budget = budget.saturating_sub(bytes);
+            if budget == 0 || (self.timeout_ms != 0 && clock.now() >= self.deadline) {
+                self.ask_for_bulk(conn, sink.is_some());
+                return Pass::Full;
+            }
+        }
+    }
+
+    /// With much coming in, one wake-up per MiB costs a tenth of one per
+    /// segment. A reader wants its data soon, so not then.
+    fn ask_for_bulk<C: Connection>(&mut self, conn: &mut C, has_reader: bool) {
+        if self.bulk == Bulk::Allowed && self.drained >= BULK_BYTES && !has_reader {
+            conn.low_water(true);
+            self.bulk = Bulk::Raised;
+        }
+    }
+
+    /// Something came in: the idle clock starts anew.
+    fn moved<K: Clock>(&mut self, clock: &K) {
+        if self.idle_ms > 0 && self.half_closed {
+            self.phase_end = after(clock.now(), self.idle_ms);
+        }
+    }
+
+    /// Without a time to wait: as long as what is there is not read.
+    fn has_time<K: Clock>(&self, clock: &K) -> bool {
+        if self.timeout_ms == 0 {
+            return self.drained < LAST_LOOK_BYTES;
+        }
+        clock.now() < self.deadline
+    }
+
+    /// Waits, unless the total or the idle time is over.
+    fn wait_or_give_up<C: Connection, K: Clock>(
+        &mut self,
+        conn: &mut C,
+        clock: &K,
+        watch: Watch,
+    ) -> Option<Next> {
+        let now = clock.now();
+        let idle = now >= self.phase_end && !self.peer_has_taken_some(conn, clock);
+        if idle || now >= self.deadline {
+            let outcome = match self.in_doubt {
+                true => Outcome::Uncertain,
+                false => Outcome::TimedOut,
+            };
+            return self.finish(conn, outcome);
+        }
+        self.wait(watch, clock)
+    }
+
+    /// Looked up only when the idle time is over: acknowledgements are
+    /// movement too, or a slow reader would be cut off in the middle.
+    fn peer_has_taken_some<C: Connection, K: Clock>(&mut self, conn: &mut C, clock: &K) -> bool {
+        let before = self.in_flight;
+        self.in_flight = self.ask_in_flight(conn);
+        let moved = matches!((before, self.in_flight), (Some(was), Some(is)) if is < was);
+        if moved {
+            self.moved(clock);
+        }
+        moved
+    }
+
+    fn ask_in_flight<C: Connection>(&self, conn: &mut C) -> Option<usize> {
+        if self.is_tcp {
+            conn.in_flight()
+        } else {
+            None
+        }
+    }
+
+    fn wait<K: Clock>(&mut self, watch: Watch, clock: &K) -> Option<Next> {
+        let until = self.deadline.min(self.phase_end);
+        let recheck = match watch {
+            Watch::Readable => until,
+            Watch::Change => until.min(after(clock.now(), self.recheck_ms)),
+        };
+        if watch == Watch::Change {
+            self.recheck_ms = (self.recheck_ms * 2).min(RECHECK_MOST_MS);
+        }
+        Some(Next::Wait(Wait {
+            watch,
+            until,
+            recheck,
+        }))
+    }
+}
+
+/// A time-out as a point in time.
+fn after(start: Time, ms: u32) -> Time {
+    match ms {
+        INFINITE => Time::NEVER,
+        ms => start.plus_millis(ms),
+    }
+}
+
+/// One portion to the caller's reader. Not inlined: the buffer shall not cost
+/// those who throw the data away.
+#[inline(never)]
+fn receive_into<C: Connection>(
+    conn: &mut C,
+    most: usize,
+    sink: &mut &mut dyn FnMut(&[u8]) -> bool,
+) -> (Received, bool) {
+    let mut portion = [0u8; PORTION];
+    let size = most.min(PORTION);
+    let received = conn.receive(&mut portion[..size]);
+    let go_on = match received {
+        Received::Bytes(bytes) => sink(&portion[..bytes.min(size)]),
+        _ => true,
+    };
+    (received, go_on)
+}

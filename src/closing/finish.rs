@@ -1,0 +1,170 @@
+//! The ends of a close: which outcome, what becomes of the descriptor, what is
+//! reported.
+
+use super::{Bulk, End, Machine, Next, Pass, Phase};
+use crate::clock::Time;
+use crate::connection::{Connection, Fault, FaultKind};
+use crate::options::Fallback;
+use crate::outcome::Outcome;
+use crate::report::Report;
+
+/// What becomes of the descriptor.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    Close,
+    Abort,
+    Keep,
+}
+
+impl Machine {
+    /// The system refused before anything was done.
+    pub(super) fn refuse(&mut self, fault: Fault) -> Option<Next> {
+        self.phase = Phase::Ended(End::Refused(fault));
+        None
+    }
+
+    /// A reading pass that ends the close.
+    pub(super) fn cut_short<C: Connection>(&mut self, conn: &mut C, pass: Pass) -> Option<Next> {
+        match pass {
+            Pass::Limit => self.finish(conn, Outcome::DrainLimit),
+            Pass::Stopped => self.finish(conn, Outcome::Stopped),
+            Pass::Failed(fault) => match fault.kind {
+                // Somebody else has closed it: the number is no longer ours.
+                FaultKind::NotASocket => self.refuse(fault),
+                FaultKind::NotConnected => self.finish(conn, Outcome::NotConnected),
+                FaultKind::Reset | FaultKind::Lost => self.finish_dead(conn, Some(fault)),
+                FaultKind::Other => {
+                    self.note(fault);
+                    self.finish(conn, Outcome::Uncertain)
+                }
+            },
+            Pass::Dry | Pass::Full | Pass::End | Pass::Deaf => None,
+        }
+    }
+
+    /// Reset or lost, as the first error says.
+    pub(super) fn finish_dead<C: Connection>(
+        &mut self,
+        conn: &mut C,
+        fault: Option<Fault>,
+    ) -> Option<Next> {
+        if let Some(fault) = fault {
+            self.note(fault);
+        }
+        let outcome = match self.lost {
+            true => Outcome::Lost,
+            false => Outcome::Reset,
+        };
+        self.finish(conn, outcome)
+    }
+
+    /// Latches the first error: a later look finds it consumed.
+    pub(super) fn note(&mut self, fault: Fault) {
+        if self.system_error == 0 {
+            self.system_error = fault.code;
+            self.lost = fault.kind == FaultKind::Lost;
+        }
+    }
+
+    /// Ends it: counts what is left, then closes, resets or hands back, once.
+    pub(super) fn finish<C: Connection>(
+        &mut self,
+        conn: &mut C,
+        outcome: Outcome,
+    ) -> Option<Next> {
+        let fate = self.fate(outcome);
+        if fate != Fate::Abort && self.is_cut_short(outcome) && !self.half_closed {
+            // Stopped while the peer was given the time to close first.
+            self.half_closed = conn.half_close().is_ok();
+        }
+        self.in_flight = self.left_in_flight(conn, outcome);
+        self.phase = Phase::Ended(End::Outcome(outcome));
+        self.closed = fate != Fate::Keep;
+        let result = match fate {
+            Fate::Close => conn.close(!self.is_cut_short(outcome)),
+            Fate::Abort => conn.abort(),
+            Fate::Keep => {
+                if self.bulk == Bulk::Raised {
+                    conn.low_water(false);
+                }
+                Ok(())
+            }
+        };
+        if let Err(fault) = result {
+            self.note(fault);
+        }
+        None
+    }
+
+    /// Ends one that is still pending, by its fallback.
+    pub(crate) fn give_up<C: Connection>(&mut self, conn: &mut C, outcome: Outcome) {
+        if !matches!(self.phase, Phase::Ended(_)) {
+            self.finish(conn, outcome);
+        }
+    }
+
+    fn fate(&self, outcome: Outcome) -> Fate {
+        match self.fallback {
+            _ if !self.is_cut_short(outcome) => Fate::Close,
+            Fallback::Close => Fate::Close,
+            Fallback::Abort => Fate::Abort,
+            Fallback::Keep => Fate::Keep,
+        }
+    }
+
+    /// The connection may live on: the fallback says what becomes of it.
+    fn is_cut_short(&self, outcome: Outcome) -> bool {
+        match outcome {
+            Outcome::TimedOut
+            | Outcome::DrainLimit
+            | Outcome::Stopped
+            | Outcome::Uncertain
+            | Outcome::Evicted => true,
+            Outcome::Graceful
+            | Outcome::Reset
+            | Outcome::Lost
+            | Outcome::NotConnected
+            | Outcome::Released => false,
+        }
+    }
+
+    /// Our data not acknowledged, the FIN not counted.
+    fn left_in_flight<C: Connection>(&self, conn: &mut C, outcome: Outcome) -> Option<usize> {
+        match outcome {
+            Outcome::NotConnected => Some(0),
+            // A confirmed close has just looked; looking costs a system call.
+            Outcome::Graceful => self.confirmed.then_some(0),
+            Outcome::Released => None,
+            _ => {
+                let fin = usize::from(self.half_closed);
+                self.ask_in_flight(conn).map(|left| left.saturating_sub(fin))
+            }
+        }
+    }
+
+    /// How it ended; `None` while it has not.
+    pub(crate) fn end(&self) -> Option<End> {
+        match self.phase {
+            Phase::Ended(end) => Some(end),
+            _ => None,
+        }
+    }
+
+    /// Whether the descriptor has been closed.
+    pub(crate) fn closed(&self) -> bool {
+        self.closed
+    }
+
+    /// What is known so far, as of `now`.
+    pub(crate) fn report(&self, outcome: Outcome, now: Time) -> Report {
+        Report {
+            outcome,
+            system_error: self.system_error,
+            closed: self.closed,
+            peer_closed: self.peer_fin,
+            drained_bytes: self.drained,
+            unacked_bytes: self.in_flight,
+            elapsed: now.since(self.started),
+        }
+    }
+}

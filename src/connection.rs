@@ -1,0 +1,138 @@
+//! What the state machine asks of a connection.
+//!
+//! Every call returns at once. [`crate::sys`] answers with system calls, the
+//! tests with a scripted peer.
+
+/// A system's refusal: what it means, and its number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Fault {
+    pub(crate) kind: FaultKind,
+    /// `errno`, or what `WSAGetLastError()` said.
+    pub(crate) code: i32,
+}
+
+/// What a refusal means to a close.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FaultKind {
+    /// A bad descriptor, or not a socket.
+    NotASocket,
+    /// There is no connection (any more).
+    NotConnected,
+    /// The peer reset the connection.
+    Reset,
+    /// The network gave the connection up.
+    Lost,
+    /// Anything else.
+    Other,
+}
+
+/// What kind of descriptor it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// TCP, in this state.
+    Tcp(TcpState),
+    /// A stream whose state this system does not tell.
+    Stream,
+    /// A datagram, raw or packet socket.
+    Other,
+}
+
+/// RFC 9293, section 3.3.2.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TcpState {
+    Closed,
+    Listen,
+    SynSent,
+    SynReceived,
+    Established,
+    FinWait1,
+    FinWait2,
+    CloseWait,
+    Closing,
+    LastAck,
+    TimeWait,
+}
+
+impl TcpState {
+    /// The peer's FIN has arrived for certain.
+    pub(crate) fn has_peer_fin(self) -> bool {
+        use TcpState::{CloseWait, Closing, LastAck, TimeWait};
+        matches!(self, CloseWait | Closing | LastAck | TimeWait)
+    }
+
+    /// The peer's FIN has arrived, and ours is not acknowledged yet.
+    pub(crate) fn awaits_ack_of_fin(self) -> bool {
+        matches!(self, TcpState::Closing | TcpState::LastAck)
+    }
+}
+
+/// What one attempt to receive gave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Received {
+    Bytes(usize),
+    /// Nothing there now.
+    Empty,
+    /// A zero read. Not yet proof of a FIN.
+    End,
+    /// The program has shut the receiving side itself: nothing will ever be
+    /// received, and the end of the stream cannot be seen (Winsock).
+    Deaf,
+    Failed(Fault),
+}
+
+/// The list of primitives, the same on every system.
+pub(crate) trait Connection {
+    /// What it is. Fails for what is no socket; changes nothing.
+    fn classify(&mut self) -> Result<Kind, Fault>;
+
+    /// Another descriptor or process holds the same connection, as far as the
+    /// system can tell.
+    fn is_shared(&mut self) -> bool;
+
+    /// It has a peer: receiving cannot hang or fail for want of one.
+    fn is_connected(&mut self) -> bool;
+
+    /// Makes the calls below non-blocking and keeps the program's own readiness
+    /// notifications from firing on a recycled handle. Nothing to do on POSIX.
+    fn prepare(&mut self);
+
+    /// Neutralises SO_LINGER, so that closing neither blocks nor resets.
+    fn linger_off(&mut self);
+
+    /// Sends our FIN, behind all that is queued.
+    fn half_close(&mut self) -> Result<(), Fault>;
+
+    /// Receives and throws away, at most so many bytes.
+    fn discard(&mut self, most: usize) -> Received;
+
+    /// Receives into `buffer`.
+    fn receive(&mut self, buffer: &mut [u8]) -> Received;
+
+    /// The state of the connection, where the system tells.
+    fn tcp_state(&mut self) -> Option<TcpState>;
+
+    /// Sequence numbers of ours not acknowledged yet, a FIN sent counting as
+    /// one; `None` where the system cannot tell. Asked of TCP only: other
+    /// families answer with memory in use.
+    fn in_flight(&mut self) -> Option<usize>;
+
+    /// Takes the error that waits on the socket.
+    fn pending_error(&mut self) -> Option<Fault>;
+
+    /// On a connection that is gone: had it ever been established?
+    fn was_alive(&mut self) -> Option<bool>;
+
+    /// On a connection that is gone and has nothing left to read: had the
+    /// peer's FIN arrived? `false` where the system cannot tell.
+    fn fin_arrived(&mut self) -> bool;
+
+    /// Asks to be woken only for large portions; `false` takes that back.
+    fn low_water(&mut self, raised: bool);
+
+    /// Closes. `graceful` says that the stream came to its end; otherwise
+    /// threads that are still blocked on the socket are woken first.
+    fn close(&mut self, graceful: bool) -> Result<(), Fault>;
+
+    /// Resets the connection, for every holder, and closes.
+    fn abort(&mut self) -> Result<(), Fault>;
+}

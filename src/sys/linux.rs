@@ -1,0 +1,281 @@
+//! Linux.
+
+use super::scratch;
+use super::unix::{millis_until, nap, syscall};
+use super::unix::RawSocket;
+pub(crate) use super::unix::{disown, CancelGuard, LastError, OwnedSocket, Socket};
+use crate::closing::{Wait, Watch};
+use crate::clock::{Clock, SystemClock, Time};
+use crate::connection::{Connection, Fault, FaultKind, Kind, Received, TcpState};
+use libc::{c_int, socklen_t};
+use std::mem::size_of;
+
+#[path = "linux/sharing.rs"]
+mod sharing;
+
+/// linux/sockios.h: what has not been acknowledged, a FIN counting as one.
+const SIOCOUTQ: u64 = 0x5411;
+/// linux/tcp.h: recvmsg tells how much is left to read.
+const TCP_INQ: c_int = 36;
+/// linux/in.h.
+const IPPROTO_MPTCP: c_int = 262;
+/// Raised so far, SO_RCVLOWAT makes one wake-up of a MiB (and the kernel grows
+/// the receive buffer to twice that).
+const LOW_WATER: c_int = 1 << 20;
+/// struct tcp_info as of Linux 4.19, with tcpi_delivered; older ones fill less.
+const TCP_INFO_SIZE: usize = 224;
+
+/// The fields of struct tcp_info that tell whether a connection ever was:
+/// (offset, size) of tcpi_bytes_acked, tcpi_bytes_received, tcpi_delivered.
+const SIGNS_OF_LIFE: [(usize, usize); 3] = [(120, 8), (128, 8), (192, 4)];
+
+impl Connection for Socket {
+    /// TCP_INFO fails for all that is not TCP, so one call tells bad
+    /// descriptors, the kind and the state.
+    fn classify(&mut self) -> Result<Kind, Fault> {
+        match self.state() {
+            Ok(state) => Ok(Kind::Tcp(state)),
+            Err(fault) if fault.kind == FaultKind::NotASocket => Err(fault),
+            Err(_) => self.kind_by_type(),
+        }
+    }
+
+    fn is_shared(&mut self) -> bool {
+        sharing::is_shared(self.0)
+    }
+
+    fn is_connected(&mut self) -> bool {
+        self.has_peer()
+    }
+
+    fn prepare(&mut self) {}
+
+    fn linger_off(&mut self) {
+        self.set_linger(false);
+    }
+
+    fn half_close(&mut self) -> Result<(), Fault> {
+        self.shutdown(libc::SHUT_WR)
+    }
+
+    /// With MSG_TRUNC the kernel throws TCP data away without copying it; other
+    /// families copy into the scratch space.
+    fn discard(&mut self, most: usize) -> Received {
+        let size = most.min(scratch::SIZE);
+        match self.recv(scratch::pointer().cast(), size, libc::MSG_TRUNC) {
+            Received::Failed(refused)
+                if refused.code == libc::EINVAL || refused.code == libc::EOPNOTSUPP =>
+            {
+                // A family that does not know the flag.
+                self.recv(scratch::pointer().cast(), size, 0)
+            }
+            received => received,
+        }
+    }
+
+    fn receive(&mut self, buffer: &mut [u8]) -> Received {
+        self.recv(buffer.as_mut_ptr().cast(), buffer.len(), 0)
+    }
+
+    fn tcp_state(&mut self) -> Option<TcpState> {
+        let state = self.state().ok()?;
+        // MPTCP shows the state of its first subflow, which does not take part
+        // in the closing of the whole.
+        let doubtful = !state.has_peer_fin() && state != TcpState::Closed;
+        if doubtful && self.option(libc::SOL_SOCKET, libc::SO_PROTOCOL) == Ok(IPPROTO_MPTCP) {
+            return None;
+        }
+        Some(state)
+    }
+
+    fn in_flight(&mut self) -> Option<usize> {
+        let mut left: c_int = 0;
+        syscall!(libc::ioctl(self.0, SIOCOUTQ as _, &mut left)).ok()?;
+        usize::try_from(left).ok()
+    }
+
+    fn pending_error(&mut self) -> Option<Fault> {
+        self.take_error()
+    }
+
+    /// The counters of a connection outlive it; one that was refused has none.
+    fn was_alive(&mut self) -> Option<bool> {
+        let mut info = [0u8; TCP_INFO_SIZE];
+        let filled = self.tcp_info(&mut info).ok()?;
+        Some(SIGNS_OF_LIFE.iter().any(|&(offset, size)| {
+            let end = (offset + size).min(filled);
+            info.get(offset..end).is_some_and(|field| field.iter().any(|&byte| byte != 0))
+        }))
+    }
+
+    /// With nothing left to read, TCP_INQ says 1 after a FIN and 0 after a reset
+    /// or the program's own SHUT_RD (net/tcp.h, tcp_inq_hint; Linux 4.19).
+    fn fin_arrived(&mut self) -> bool {
+        self.inq_after_end().is_some_and(|left| left > 0)
+    }
+
+    fn low_water(&mut self, raised: bool) {
+        let value = if raised { LOW_WATER } else { 1 };
+        // Refused: more wake-ups, nothing worse.
+        let _ = self.set_option(libc::SOL_SOCKET, libc::SO_RCVLOWAT, value);
+    }
+
+    /// By system call: the `close` of the link may be an override that calls
+    /// us. Never repeated: after EINTR too the descriptor is gone.
+    fn close(&mut self, graceful: bool) -> Result<(), Fault> {
+        if !graceful {
+            self.wake_readers();
+        }
+        close_raw(self.0)
+    }
+
+    /// connect(AF_UNSPEC) resets at once, also while another process or a
+    /// blocked thread holds the socket, when closing would send nothing.
+    fn abort(&mut self) -> Result<(), Fault> {
+        self.set_linger(true);
+        let nowhere = libc::sockaddr {
+            sa_family: libc::AF_UNSPEC as libc::sa_family_t,
+            sa_data: [0; 14],
+        };
+        let size = size_of::<libc::sockaddr>() as socklen_t;
+        // Refused (another family): SO_LINGER does it at the close.
+        let _ = syscall!(libc::connect(self.0, &nowhere, size));
+        close_raw(self.0)
+    }
+}
+
+impl Socket {
+    fn state(self) -> Result<TcpState, Fault> {
+        let mut info = [0u8; 8];
+        self.tcp_info(&mut info)?;
+        // net/tcp_states.h
+        Ok(match info[0] {
+            1 => TcpState::Established,
+            2 => TcpState::SynSent,
+            3 | 12 => TcpState::SynReceived,
+            4 => TcpState::FinWait1,
+            5 => TcpState::FinWait2,
+            6 => TcpState::TimeWait,
+            8 => TcpState::CloseWait,
+            9 => TcpState::LastAck,
+            10 => TcpState::Listen,
+            11 => TcpState::Closing,
+            _ => TcpState::Closed,
+        })
+    }
+
+    /// The first bytes of struct tcp_info; how many the kernel filled.
+    fn tcp_info(self, info: &mut [u8]) -> Result<usize, Fault> {
+        let mut size = info.len() as socklen_t;
+        syscall!(libc::getsockopt(
+            self.0,
+            libc::IPPROTO_TCP,
+            libc::TCP_INFO,
+            info.as_mut_ptr().cast(),
+            &mut size
+        ))?;
+        Ok(size as usize)
+    }
+
+    /// What TCP_INQ says of a stream that has been read to its end.
+    fn inq_after_end(self) -> Option<c_int> {
+        self.set_option(libc::IPPROTO_TCP, TCP_INQ, 1).ok()?;
+        // Room for one control message with an int, aligned as cmsghdr wants it.
+        let mut control = [0usize; 8];
+        // SAFETY: all zeroes is a valid msghdr: no address, no data.
+        let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
+        message.msg_control = control.as_mut_ptr().cast();
+        message.msg_controllen = std::mem::size_of_val(&control) as _;
+        syscall!(libc::recvmsg(self.0, &mut message, libc::MSG_DONTWAIT)).ok()?;
+        // SAFETY: the kernel has filled `control` and set its length.
+        let header = unsafe { libc::CMSG_FIRSTHDR(&message).as_ref() }?;
+        if header.cmsg_level != libc::IPPROTO_TCP || header.cmsg_type != TCP_INQ {
+            return None;
+        }
+        // SAFETY: this message carries an int behind its header.
+        Some(unsafe { libc::CMSG_DATA(header).cast::<c_int>().read_unaligned() })
+    }
+}
+
+fn close_raw(fd: RawSocket) -> Result<(), Fault> {
+    match syscall!(libc::syscall(libc::SYS_close, fd)) {
+        Err(refused) if refused.code == libc::EINTR => Ok(()),
+        result => result.map(drop),
+    }
+}
+
+/// Waits for one socket.
+pub(crate) struct Waiter {
+    /// For changes of state; made when first needed.
+    edges: Edges,
+}
+
+enum Edges {
+    Unneeded,
+    /// An epoll descriptor that watches the socket, edge-triggered.
+    Epoll(RawSocket),
+    /// None to be had: look again at growing intervals.
+    Refused,
+}
+
+impl Waiter {
+    pub(crate) fn new() -> Waiter {
+        Waiter {
+            edges: Edges::Unneeded,
+        }
+    }
+
+    /// Returns when a step may be worth while, or the time is up.
+    pub(crate) fn wait(&mut self, socket: Socket, wait: Wait) {
+        match wait.watch {
+            Watch::Readable => socket.poll_readable(wait.until),
+            Watch::Change => self.wait_for_change(socket, wait),
+        }
+    }
+
+    /// poll() would report the ended stream for ever. Edge-triggered epoll wakes
+    /// at LAST_ACK -> CLOSE and CLOSING -> TIME_WAIT, and only then.
+    fn wait_for_change(&mut self, socket: Socket, wait: Wait) {
+        match self.edges {
+            Edges::Epoll(epoll) => {
+                edge(epoll, wait.until);
+            }
+            Edges::Refused => nap(wait.recheck),
+            // What changed before the registration is seen by the next step.
+            Edges::Unneeded => self.edges = watch_edges(socket),
+        }
+    }
+}
+
+impl Drop for Waiter {
+    fn drop(&mut self) {
+        if let Edges::Epoll(epoll) = self.edges {
+            let _ = close_raw(epoll);
+        }
+    }
+}
+
+/// Registers, and takes the event that tells of the present state.
+fn watch_edges(socket: Socket) -> Edges {
+    let Ok(epoll) = syscall!(libc::epoll_create1(libc::EPOLL_CLOEXEC)) else {
+        return Edges::Refused;
+    };
+    let mut event = libc::epoll_event {
+        events: (libc::EPOLLIN | libc::EPOLLRDHUP | libc::EPOLLET) as u32,
+        u64: 0,
+    };
+    let added = syscall!(libc::epoll_ctl(epoll, libc::EPOLL_CTL_ADD, socket.0, &mut event));
+    if added.is_err() {
+        let _ = close_raw(epoll);
+        return Edges::Refused;
+    }
+    edge(epoll, SystemClock.now());
+    Edges::Epoll(epoll)
+}
+
+/// Waits for an edge; whether there was one.
+fn edge(epoll: RawSocket, until: Time) -> bool {
+    let mut event = libc::epoll_event { events: 0, u64: 0 };
+    let limit = millis_until(until);
+    syscall!(libc::epoll_wait(epoll, &mut event, 1, limit)) == Ok(1)
+}

@@ -1,0 +1,56 @@
+//! The systems: one file each with the same list of primitives, and nothing
+//! else. All of them have
+//!
+//! - [`Socket`]: a raw descriptor that answers as a
+//!   [`Connection`](crate::connection::Connection); copying it copies the number,
+//!   dropping it closes nothing,
+//! - [`Waiter`]: waits for one socket,
+//! - [`LastError`]: the calling thread's `errno` or Winsock error,
+//! - [`CancelGuard`]: holds off thread cancellation,
+//! - [`OwnedSocket`], the system's owner of a socket, and [`disown`], which makes
+//!   one forget what has been closed.
+//!
+//! No owning socket type of `std` or `socket2` is ever dropped on the way of a
+//! close: its `Drop` calls the `close` or `closesocket` of the link, which may
+//! be the program's override that calls us.
+
+#[cfg(unix)]
+mod unix;
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+#[path = "linux.rs"]
+mod system;
+
+#[cfg(all(unix, not(any(target_os = "linux", target_os = "android"))))]
+#[path = "bsd.rs"]
+mod system;
+
+#[cfg(windows)]
+#[path = "windows.rs"]
+mod system;
+
+#[cfg(not(any(unix, windows)))]
+compile_error!("graceful_close knows POSIX sockets and Winsock only");
+
+pub(crate) use system::{disown, CancelGuard, LastError, OwnedSocket, Socket, Waiter};
+
+/// Scratch space for bytes that nobody wants. It is never read, so that any
+/// number of threads may have the kernel write to it at once; it lies in .bss
+/// and costs no memory until a system really copies into it.
+mod scratch {
+    use std::cell::UnsafeCell;
+
+    pub(super) const SIZE: usize = 256 * 1024;
+
+    struct Scratch(UnsafeCell<[u8; SIZE]>);
+
+    // SAFETY: only `pointer` gives access, as a raw pointer that is handed to
+    // the kernel; no reference to the bytes is ever made and nobody reads them.
+    unsafe impl Sync for Scratch {}
+
+    static SCRATCH: Scratch = Scratch(UnsafeCell::new([0; SIZE]));
+
+    pub(super) fn pointer() -> *mut u8 {
+        SCRATCH.0.get().cast()
+    }
+}
