@@ -14,6 +14,8 @@
  *     what the program wants                     what it calls
  *     one call instead of closesocket(s)         gc_close(s, timeout_ms)
  *     the same, tuned, and told how it ended     gc_close_with(s, &options, &report)
+ *     not to wait: somebody else finishes it     gc_close_async(s, timeout_ms), gc_reaper
+ *     everything closed, under one deadline      gc_close_many(...)
  *     closesocket's own return values            gc_closesocket(s)
  *     the connection gone now                    gc_abort(s)
  *
@@ -87,6 +89,10 @@ typedef int gc_socket;
 /** Initialises a gc_options: 5000 ms, all else 0. */
 #define GC_OPTIONS_INIT \
     { sizeof(gc_options), 5000U, 0U, 0U, GC_THEN_CLOSE, GC_SHARED_SHUTDOWN, 0U, 0, NULL, NULL }
+/** Initialises a gc_reaper_options: no limit. */
+#define GC_REAPER_OPTIONS_INIT { sizeof(gc_reaper_options), 0, GC_FULL_EVICT_OLDEST }
+/** Initialises a gc_stats for gc_get_stats(). */
+#define GC_STATS_INIT { sizeof(gc_stats), 0, { 0 }, 0, 0, 0 }
 /** Initialises a gc_report. */
 #define GC_REPORT_INIT { sizeof(gc_report), 0, 0, 0, 0, 0, 0, 0 }
 
@@ -98,29 +104,19 @@ typedef int gc_socket;
  */
 #define GC_GRACEFUL 0
 
-/**
- * The total or the idle time ran out first.
- */
+/** The total or the idle time ran out first. */
 #define GC_TIMED_OUT 1
 
-/**
- * The peer reset the connection, or it was already dead on entry.
- */
+/** The peer reset the connection, or it was already dead on entry. */
 #define GC_RESET 2
 
-/**
- * The network gave up: unreachable, keep-alive or retransmission time-out.
- */
+/** The network gave up: unreachable, keep-alive or retransmission time-out. */
 #define GC_LOST 3
 
-/**
- * The peer sent more than max_drain_bytes.
- */
+/** The peer sent more than max_drain_bytes. */
 #define GC_DRAIN_LIMIT 4
 
-/**
- * on_data asked to stop.
- */
+/** on_data asked to stop. */
 #define GC_STOPPED 5
 
 /**
@@ -134,9 +130,7 @@ typedef int gc_socket;
  */
 #define GC_UNCERTAIN 7
 
-/**
- * A full or stopping reaper could not wait any longer for this one.
- */
+/** A full or stopping reaper could not wait any longer for this one. */
 #define GC_EVICTED 8
 
 /**
@@ -150,24 +144,16 @@ typedef int gc_socket;
  */
 #define GC_ERR_NOT_A_SOCKET (-1)
 
-/**
- * NULL where it may not be, unknown struct size, flag, fallback or policy.
- */
+/** NULL where it may not be, unknown struct size, flag, fallback or policy. */
 #define GC_ERR_ARGUMENT (-2)
 
-/**
- * No memory, descriptor or thread for it.
- */
+/** No memory, descriptor or thread for it. */
 #define GC_ERR_RESOURCES (-3)
 
-/**
- * The reaper has been stopped.
- */
+/** The reaper has been stopped. */
 #define GC_ERR_STOPPED (-4)
 
-/**
- * Any other refusal of the system; errno or WSAGetLastError() says which.
- */
+/** Any other refusal of the system; errno or WSAGetLastError() says which. */
 #define GC_ERR_SYSTEM (-5)
 
 /**
@@ -176,14 +162,10 @@ typedef int gc_socket;
  */
 #define GC_ERR_INTERNAL (-6)
 
-/**
- * fallback: ordinary close; the kernel goes on trying in the background.
- */
+/** fallback: ordinary close; the kernel goes on trying in the background. */
 #define GC_THEN_CLOSE 0U
 
-/**
- * fallback: reset the connection; nothing lingers, unsent data is dropped.
- */
+/** fallback: reset the connection; nothing lingers, unsent data is dropped. */
 #define GC_THEN_ABORT 1U
 
 /**
@@ -217,6 +199,17 @@ typedef int gc_socket;
 #define GC_DEFERRED 1U
 
 /**
+ * when_full: end the one that has waited longest by its fallback, take the new one.
+ */
+#define GC_FULL_EVICT_OLDEST 0U
+
+/** when_full: refuse the new one with GC_ERR_RESOURCES. */
+#define GC_FULL_REFUSE 1U
+
+/** One thread that finishes any number of closes. */
+typedef struct gc_reaper gc_reaper;
+
+/**
  * Gets what the peer still sends while its stream is drained, in portions.
  *
  * Called on the closing thread. data is valid during the call only. Return 0 to
@@ -233,9 +226,7 @@ typedef int (*gc_data_fn)(void *user, const void *data, size_t size);
  * this library does not know is 0, else GC_ERR_ARGUMENT.
  */
 typedef struct gc_options {
-    /**
-     * sizeof(gc_options).
-     */
+    /** sizeof(gc_options). */
     size_t struct_size;
     /**
      * Bounds the whole close, in milliseconds from the call. GC_INFINITE: no
@@ -254,29 +245,21 @@ typedef struct gc_options {
      * side. 0: half-close at once. Part of timeout_ms, not on top of it.
      */
     unsigned int peer_first_ms;
-    /**
-     * What to do when it could not be completed gracefully: GC_THEN_...
-     */
+    /** What to do when it could not be completed gracefully: GC_THEN_... */
     unsigned int fallback;
     /**
      * What to do with a connection that somebody else holds too: GC_SHARED_...
      */
     unsigned int if_shared;
-    /**
-     * GC_DEFERRED or 0.
-     */
+    /** GC_DEFERRED or 0. */
     unsigned int flags;
     /**
      * Give up with GC_DRAIN_LIMIT when the peer sends more than this; 0: no limit.
      */
     size_t max_drain_bytes;
-    /**
-     * Gets what the peer still sends; NULL: thrown away.
-     */
+    /** Gets what the peer still sends; NULL: thrown away. */
     gc_data_fn on_data;
-    /**
-     * Handed to on_data.
-     */
+    /** Handed to on_data. */
     void *user;
 } gc_options;
 
@@ -285,40 +268,66 @@ typedef struct gc_options {
  * bytes are written.
  */
 typedef struct gc_report {
-    /**
-     * sizeof(gc_report).
-     */
+    /** sizeof(gc_report). */
     size_t struct_size;
-    /**
-     * GC_GRACEFUL ..., or the GC_ERR_... that the call returned.
-     */
+    /** GC_GRACEFUL ..., or the GC_ERR_... that the call returned. */
     int outcome;
-    /**
-     * The first errno or Winsock error met on the way; 0 if none.
-     */
+    /** The first errno or Winsock error met on the way; 0 if none. */
     int system_error;
-    /**
-     * 1: the descriptor is closed; 0: it is still open and yours.
-     */
+    /** 1: the descriptor is closed; 0: it is still open and yours. */
     int closed;
-    /**
-     * 1: the peer's FIN was seen.
-     */
+    /** 1: the peer's FIN was seen. */
     int peer_closed;
-    /**
-     * Received and delivered or thrown away; saturates.
-     */
+    /** Received and delivered or thrown away; saturates. */
     size_t drained_bytes;
     /**
      * Bytes of ours not acknowledged at the end, our FIN not counted;
      * GC_UNKNOWN if the system cannot tell.
      */
     size_t unacked_bytes;
-    /**
-     * From the call to the end, in microseconds; saturates.
-     */
+    /** From the call to the end, in microseconds; saturates. */
     size_t elapsed_us;
 } gc_report;
+
+/** How a reaper works. Start from GC_REAPER_OPTIONS_INIT. */
+typedef struct gc_reaper_options {
+    /** sizeof(gc_reaper_options). */
+    size_t struct_size;
+    /** How many may be pending; 0: no limit. */
+    size_t max_pending;
+    /** What to do with one more: GC_FULL_... */
+    unsigned int when_full;
+} gc_reaper_options;
+
+/**
+ * Told once how a background close ended.
+ *
+ * Called on the reaper's thread. sock only identifies: it is closed. report is
+ * valid during the call only. It must not throw or longjmp out; it may hand over
+ * more sockets and call anything but gc_reaper_free() of its own reaper.
+ */
+typedef void (*gc_done_fn)(void *user,
+                           gc_socket sock,
+                           const struct gc_report *report);
+
+/** What the library has done in this process so far. Set struct_size. */
+typedef struct gc_stats {
+    /** sizeof(gc_stats). */
+    size_t struct_size;
+    /** Closes that ended with an outcome. */
+    size_t closed;
+    /** The same by outcome: by_outcome[GC_GRACEFUL] and so on. */
+    size_t by_outcome[10];
+    /** Connections that were reset on purpose: gc_abort(), GC_THEN_ABORT. */
+    size_t aborted;
+    /** Bytes that came in while closing. */
+    size_t drained_bytes;
+    /** In the background, not finished yet. */
+    size_t pending;
+} gc_stats;
+
+/** Gets a line about a close that was not graceful; see gc_set_log(). */
+typedef void (*gc_log_fn)(void *user, int outcome, const char *line);
 
 /**
  * Closes a connection gracefully: instead of closesocket(sock) or close(fd).
@@ -354,9 +363,6 @@ int gc_close(gc_socket sock,
  *
  * Returns and threads as gc_close(). With GC_THEN_KEEP look at report.closed: 0
  * says that the socket is still open, half-closed, and yours.
- *
- * # Safety
- * The pointers are NULL or point to as much as their struct_size says.
  */
 GRACEFUL_CLOSE_API
 int gc_close_with(gc_socket sock,
@@ -380,6 +386,150 @@ GRACEFUL_CLOSE_API int gc_abort(gc_socket sock);
 GRACEFUL_CLOSE_API void gc_set_default_timeout(unsigned int timeout_ms);
 
 /**
+ * Closes many connections gracefully under one deadline, on this thread.
+ *
+ * socks are count descriptors; those that are none are told by their report
+ * (GC_ERR_NOT_A_SOCKET) and disturb nobody. No descriptor may stand in it twice.
+ * reports may be NULL or an array of count, each set up by GC_REPORT_INIT; all
+ * of the struct_size of the first. options as in gc_close_with(); on_data gets
+ * the data of all of them, one call at a time.
+ *
+ * Returns how many ended GC_GRACEFUL, or an error, and all sockets are untouched
+ * and yours: GC_ERR_ARGUMENT, GC_ERR_RESOURCES. Any thread.
+ */
+GRACEFUL_CLOSE_API
+int gc_close_many(const gc_socket *socks,
+                  size_t count,
+                  const struct gc_options *options,
+                  struct gc_report *reports);
+
+/**
+ * Starts a reaper.
+ *
+ * options may be NULL: no limit. *out is written on success only; give it back by
+ * gc_reaper_free().
+ *
+ * Returns 0 or GC_ERR_ARGUMENT, GC_ERR_RESOURCES. Any thread.
+ */
+GRACEFUL_CLOSE_API
+int gc_reaper_new(const struct gc_reaper_options *options,
+                  struct gc_reaper **out);
+
+/**
+ * Hands a socket over: our FIN leaves in the call, the rest is done in the
+ * background. Never blocks.
+ *
+ * On success the socket is no longer yours, not even its number: a descriptor
+ * below 1024 is moved away (POSIX), so that select() does not run out of low
+ * numbers. TAKE IT OUT OF YOUR OWN POLLER FIRST: an epoll registration survives
+ * the hand-over, and spins.
+ *
+ * done, if not NULL, is called exactly once, on the reaper's thread, also when
+ * the close is ended early; user is handed to it. options may be NULL;
+ * GC_THEN_KEEP is refused with GC_ERR_ARGUMENT. With GC_DEFERRED even the
+ * half-close is left to the reaper.
+ *
+ * Returns 0: it is taken over. Or an error, and the socket is untouched and
+ * yours: GC_ERR_NOT_A_SOCKET, GC_ERR_ARGUMENT, GC_ERR_RESOURCES (the table is full
+ * and says GC_FULL_REFUSE, or no memory), GC_ERR_STOPPED (being freed, or the
+ * parent's in a forked child).
+ */
+GRACEFUL_CLOSE_API
+int gc_reaper_close(struct gc_reaper *reaper,
+                    gc_socket sock,
+                    const struct gc_options *options,
+                    gc_done_fn done,
+                    void *user);
+
+/**
+ * How many it has taken over and not ended yet. 0 for NULL, and for the parent's
+ * reaper in a forked child.
+ */
+GRACEFUL_CLOSE_API
+size_t gc_reaper_pending(const struct gc_reaper *reaper);
+
+/**
+ * Waits until none is pending, for at most timeout_ms.
+ *
+ * Returns 0, GC_TIMED_OUT, or an error. Inside a callback it does not wait.
+ */
+GRACEFUL_CLOSE_API
+int gc_reaper_flush(struct gc_reaper *reaper,
+                    unsigned int timeout_ms);
+
+/**
+ * Refuses new ones, waits for the pending ones for at most timeout_ms, ends the
+ * rest by their fallback (GC_EVICTED), calls what callbacks are due, ends the
+ * thread and frees the reaper. NULL is allowed.
+ *
+ * Returns 0, GC_TIMED_OUT if some had to be ended, or an error: GC_ERR_ARGUMENT on
+ * the reaper's own thread (nothing was done), GC_ERR_STOPPED for the parent's
+ * reaper in a forked child (its memory is kept). No other call on it may be under
+ * way or follow.
+ */
+GRACEFUL_CLOSE_API
+int gc_reaper_free(struct gc_reaper *reaper,
+                   unsigned int timeout_ms);
+
+/**
+ * Closes gracefully in the background, on a reaper of the process that is
+ * started at the first call: instead of closesocket(sock) where the program
+ * cannot wait. Everything said of gc_reaper_close() holds.
+ *
+ * WHAT IS PENDING WHEN THE PROGRAM ENDS IS CUT OFF unless it calls gc_flush()
+ * before, or has put GRACEFUL_CLOSE_FLUSH_AT_EXIT(ms) at the start of main().
+ *
+ * Returns 0: it is taken over. Or an error, and the socket is untouched and yours.
+ */
+GRACEFUL_CLOSE_API
+int gc_close_async(gc_socket sock,
+                   unsigned int timeout_ms);
+
+/**
+ * Waits until nothing of gc_close_async() is pending, for at most timeout_ms:
+ * call it before the program exits.
+ *
+ * Returns 0 or GC_TIMED_OUT.
+ */
+GRACEFUL_CLOSE_API int gc_flush(unsigned int timeout_ms);
+
+/**
+ * For GRACEFUL_CLOSE_FLUSH_AT_EXIT: how long gc_flush_at_exit() waits at most.
+ */
+GRACEFUL_CLOSE_API void gc_set_exit_timeout(unsigned int timeout_ms);
+
+/**
+ * For GRACEFUL_CLOSE_FLUSH_AT_EXIT: gc_flush() in the shape that atexit() wants.
+ * It must be registered by the program itself: handlers of a DLL run when its
+ * threads are dead already.
+ */
+GRACEFUL_CLOSE_API
+void gc_flush_at_exit(void);
+
+/**
+ * Fills in what the library has done in this process so far.
+ *
+ * Set stats->struct_size to sizeof(gc_stats) before. Costs a few loads; the
+ * figures are each true, but not all of one moment. Any thread.
+ *
+ * Returns 0 or GC_ERR_ARGUMENT.
+ */
+GRACEFUL_CLOSE_API int gc_get_stats(struct gc_stats *stats_out);
+
+/**
+ * Has log called with one line per close that was not graceful; NULL: off.
+ *
+ * The line tells both addresses, the outcome, milliseconds, bytes drained and not
+ * acknowledged, and the system's error in words; it ends without a line end and is
+ * valid during the call only. The call comes on the thread that closes, with no
+ * lock of the library held. A close that is under way may still call the former
+ * one. Any thread.
+ */
+GRACEFUL_CLOSE_API
+void gc_set_log(gc_log_fn log,
+                void *user);
+
+/**
  * An outcome or error in words: "graceful", "timed out", "not a socket" ...
  *
  * Never NULL; "unknown" for a number that is none. The text is the library's and
@@ -400,7 +550,14 @@ GRACEFUL_CLOSE_API const char *gc_version_string(void);
  */
 GRACEFUL_CLOSE_API unsigned int gc_version_number(void);
 
-extern int pthread_setcancelstate(int state, int *old);
+/**
+ * Has what is pending in the background finished when the program ends, in at most
+ * ms milliseconds: put it at the start of main(), and include <stdlib.h> for
+ * atexit(). It registers with the program's own atexit(), whose handlers run while
+ * all threads are still alive; those of a DLL run too late. _exit(), abort() and
+ * signals skip it. The value is atexit's: 0 if it is registered.
+ */
+#define GRACEFUL_CLOSE_FLUSH_AT_EXIT(ms) (gc_set_exit_timeout(ms), atexit(gc_flush_at_exit))
 
 /**
  * The drop-in: closes gracefully with closesocket's own convention.

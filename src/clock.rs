@@ -12,7 +12,6 @@ impl Time {
     pub(crate) const NEVER: Time = Time(u64::MAX);
 
     /// The point `nanos` after the clock's origin.
-    #[cfg(test)]
     pub(crate) const fn from_nanos(nanos: u64) -> Time {
         Time(nanos)
     }
@@ -20,6 +19,16 @@ impl Time {
     /// `ms` later; stays [`Time::NEVER`] once there.
     pub(crate) const fn plus_millis(self, ms: u32) -> Time {
         Time(self.0.saturating_add(ms as u64 * 1_000_000))
+    }
+
+    /// Later by `duration`.
+    pub(crate) const fn plus(self, duration: Duration) -> Time {
+        Time(self.0.saturating_add(duration.as_nanos() as u64))
+    }
+
+    /// Nanoseconds since the clock's origin.
+    pub(crate) const fn nanos(self) -> u64 {
+        self.0
     }
 
     /// How long from `earlier` to here; zero if `earlier` is the later one.

@@ -1,11 +1,13 @@
 //! The blocking form: one machine, driven to its end on the caller's thread.
 
-use crate::closing::{End, Machine, Next, Sink};
 use crate::clock::{Clock, SystemClock};
+use crate::closing::{End, Machine, Next, Sink};
 use crate::connection::{Connection, Fault, Kind, TcpState};
+use crate::log::{self, Ends};
 use crate::options::Options;
 use crate::outcome::Outcome;
 use crate::report::Report;
+use crate::stats;
 use crate::sys::{Socket, Waiter};
 
 /// A close in progress on the caller's stack. It outlives a panic on its way,
@@ -13,6 +15,8 @@ use crate::sys::{Socket, Waiter};
 pub(crate) struct Blocking {
     socket: Socket,
     machine: Machine,
+    /// For the log, if anybody listens.
+    ends: Option<Ends>,
 }
 
 impl Blocking {
@@ -20,7 +24,11 @@ impl Blocking {
     pub(crate) fn new(socket: Socket, options: &Options) -> Blocking {
         let mut machine = Machine::new(options, SystemClock.now());
         machine.allow_bulk();
-        Blocking { socket, machine }
+        Blocking {
+            socket,
+            machine,
+            ends: log::is_on().then(|| socket.ends()),
+        }
     }
 
     /// What is known at this moment.
@@ -38,6 +46,7 @@ impl Blocking {
                 Next::Ended => {}
             }
             if let Some(end) = self.machine.end() {
+                self.machine.record(self.ends.as_ref(), &SystemClock);
                 return end;
             }
         }
@@ -53,7 +62,10 @@ pub(crate) fn abort<C: Connection>(conn: &mut C) -> Result<(), Fault> {
         Kind::Stream => conn.is_connected(),
     };
     let result = match connected {
-        true => conn.abort(),
+        true => {
+            stats::count_abort();
+            conn.abort()
+        }
         false => conn.close(true),
     };
     // The descriptor is gone, whatever the system thinks of the connection.

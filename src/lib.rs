@@ -57,15 +57,22 @@
 #![deny(unsafe_op_in_unsafe_fn)]
 #![warn(missing_docs)]
 
+mod background;
 #[allow(unsafe_code)]
 mod capi;
 mod clock;
 mod close;
 mod closing;
 mod connection;
+mod door;
+mod log;
+mod many;
 mod options;
 mod outcome;
+mod reaper;
 mod report;
+mod set;
+mod stats;
 #[allow(unsafe_code)]
 mod sys;
 
@@ -77,9 +84,13 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 use sys::{LastError, Socket};
 
+pub use background::{close_many, Reaper, ReaperOptions};
+pub use log::{clear_log, set_log};
 pub use options::{Fallback, IfShared, Options};
 pub use outcome::Outcome;
+pub use reaper::WhenFull;
 pub use report::Report;
+pub use stats::{stats, Stats};
 
 /// What owns a socket on this system: [`std::os::fd::OwnedFd`], or
 /// [`std::os::windows::io::OwnedSocket`](https://doc.rust-lang.org/std/os/windows/io/struct.OwnedSocket.html).
@@ -205,10 +216,7 @@ pub fn abort(socket: impl Into<OwnedSocket>) -> Result<(), Refused> {
             sys::disown(socket);
             Ok(())
         }
-        Err(fault) => Err(Refused {
-            socket,
-            code: fault.code,
-        }),
+        Err(fault) => Err(Refused::of(socket, fault.code)),
     }
 }
 
@@ -232,7 +240,25 @@ pub struct Refused {
     code: i32,
 }
 
+impl Closed {
+    /// Lets the owner go if the socket is closed.
+    fn of(socket: OwnedSocket, report: Report) -> Closed {
+        let kept = match report.closed {
+            true => {
+                sys::disown(socket);
+                None
+            }
+            false => Some(socket),
+        };
+        Closed { report, kept }
+    }
+}
+
 impl Refused {
+    fn of(socket: OwnedSocket, code: i32) -> Refused {
+        Refused { socket, code }
+    }
+
     /// The socket, still open.
     pub fn into_socket(self) -> OwnedSocket {
         self.socket
@@ -268,21 +294,11 @@ fn run(socket: OwnedSocket, options: &Options, sink: &mut Sink<'_>) -> Result<Cl
     let before = LastError::get();
     let mut closing = Blocking::new(Socket::of(&socket), options);
     match closing.run(sink) {
-        End::Refused(fault) => Err(Refused {
-            socket,
-            code: fault.code,
-        }),
+        End::Refused(fault) => Err(Refused::of(socket, fault.code)),
         End::Outcome(outcome) => {
             LastError::set(before);
             let report = closing.report(outcome);
-            let kept = match report.closed {
-                true => {
-                    sys::disown(socket);
-                    None
-                }
-                false => Some(socket),
-            };
-            Ok(Closed { report, kept })
+            Ok(Closed::of(socket, report))
         }
     }
 }

@@ -129,7 +129,7 @@ impl Options {
 }
 
 /// Whole milliseconds, rounded up; what does not fit is [`INFINITE`].
-fn millis(duration: Duration) -> u32 {
+pub(crate) fn millis(duration: Duration) -> u32 {
     let ms = duration.as_nanos().saturating_add(999_999) / 1_000_000;
     u32::try_from(ms).unwrap_or(INFINITE)
 }

@@ -68,7 +68,10 @@ mod tests {
     fn a_panic_stops_at_the_border_without_a_word() {
         const CHILD: &str = "GC_TEST_PANIC_CHILD";
         if std::env::var_os(CHILD).is_some() {
-            assert_eq!(catch(|| -> i32 { panic!("a bug, for the test") }), Err(Caught));
+            assert_eq!(
+                catch(|| -> i32 { panic!("a bug, for the test") }),
+                Err(Caught)
+            );
             assert_eq!(catch(|| 7), Ok(7));
             return;
         }

@@ -15,9 +15,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 /// SOCKET on Windows, int elsewhere.
 #[cfg(windows)]
-type gc_socket = usize;
+pub(super) type gc_socket = usize;
 #[cfg(not(windows))]
-type gc_socket = c_int;
+pub(super) type gc_socket = c_int;
 
 /// Closes a connection gracefully: instead of closesocket(sock) or close(fd).
 ///
@@ -69,7 +69,12 @@ pub unsafe extern "C" fn gc_close_with(
     };
     // SAFETY: likewise.
     match unsafe { convert::options(options) } {
-        Ok((options, raw)) => close(sock, &options, raw.on_data.zip(Some(raw.user)), Some(&report)),
+        Ok((options, raw)) => close(
+            sock,
+            &options,
+            raw.on_data.zip(Some(raw.user)),
+            Some(&report),
+        ),
         Err(_) => refuse_argument(Some(&report)),
     }
 }
@@ -127,7 +132,7 @@ fn closesocket(sock: gc_socket) -> c_int {
 }
 
 /// The caller's on_data and user.
-type OnData = (
+pub(super) type OnData = (
     unsafe extern "C" fn(*mut c_void, *const c_void, usize) -> c_int,
     *mut c_void,
 );
@@ -156,14 +161,18 @@ fn close(
 }
 
 fn run(closing: &mut Blocking, on_data: Option<OnData>) -> End {
-    let Some((on_data, user)) = on_data else {
-        return closing.run(&mut None);
-    };
-    let mut sink = |data: &[u8]| {
+    match on_data {
+        None => closing.run(&mut None),
+        Some(on_data) => closing.run(&mut Some(&mut sink(on_data))),
+    }
+}
+
+/// The caller's on_data as what the state machine takes.
+pub(super) fn sink((on_data, user): OnData) -> impl FnMut(&[u8]) -> bool {
+    move |data: &[u8]| {
         // SAFETY: the caller gave the function and its argument for this.
         unsafe { on_data(user, data.as_ptr().cast(), data.len()) == 0 }
-    };
-    closing.run(&mut Some(&mut sink))
+    }
 }
 
 fn refuse_argument(report: Option<&ReportOut>) -> c_int {
@@ -177,7 +186,7 @@ fn refuse_argument(report: Option<&ReportOut>) -> c_int {
 }
 
 /// The refusal as a number of the C interface.
-fn error_code(fault: Fault) -> c_int {
+pub(super) fn error_code(fault: Fault) -> c_int {
     match fault.kind {
         FaultKind::NotASocket => GC_ERR_NOT_A_SOCKET,
         _ => GC_ERR_SYSTEM,

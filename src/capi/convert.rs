@@ -36,7 +36,9 @@ pub(super) unsafe fn options(from: *const gc_options) -> Result<(Options, gc_opt
         let known = size.min(size_of::<gc_options>());
         // SAFETY: `known` bytes are readable there and fit here; any bytes make
         // a valid gc_options.
-        unsafe { ptr::copy_nonoverlapping(from.cast::<u8>(), ptr::addr_of_mut!(raw).cast(), known) };
+        unsafe {
+            ptr::copy_nonoverlapping(from.cast::<u8>(), ptr::addr_of_mut!(raw).cast(), known)
+        };
         let mut rest = known..size;
         // SAFETY: the caller vouches for `size` bytes.
         if rest.any(|at| unsafe { from.cast::<u8>().add(at).read() } != 0) {
@@ -125,13 +127,7 @@ impl ReportOut {
     pub(super) fn write(&self, code: i32, report: &Report) {
         let raw = gc_report {
             struct_size: self.size,
-            outcome: code,
-            system_error: report.system_error,
-            closed: i32::from(report.closed),
-            peer_closed: i32::from(report.peer_closed),
-            drained_bytes: report.drained_bytes,
-            unacked_bytes: report.unacked_bytes.unwrap_or(UNKNOWN),
-            elapsed_us: usize::try_from(report.elapsed.as_micros()).unwrap_or(usize::MAX),
+            ..raw_report(code, report)
         };
         let room = self.size.min(size_of::<gc_report>());
         // SAFETY: the maker of this vouched for `size` writable bytes at `to`
@@ -143,4 +139,122 @@ impl ReportOut {
     pub(super) fn is_wanted(&self) -> bool {
         self.size != 0
     }
+}
+
+/// A report as C sees it.
+pub(super) fn raw_report(code: i32, report: &Report) -> gc_report {
+    gc_report {
+        struct_size: size_of::<gc_report>(),
+        outcome: code,
+        system_error: report.system_error,
+        closed: i32::from(report.closed),
+        peer_closed: i32::from(report.peer_closed),
+        drained_bytes: report.drained_bytes,
+        unacked_bytes: report.unacked_bytes.unwrap_or(UNKNOWN),
+        elapsed_us: usize::try_from(report.elapsed.as_micros()).unwrap_or(usize::MAX),
+    }
+}
+
+/// An array of reports, all of one size.
+pub(super) struct ReportsOut {
+    to: *mut gc_report,
+    size: usize,
+}
+
+impl ReportsOut {
+    /// # Safety
+    /// `to` is NULL (nobody asks) or points to `count` reports, each as large as
+    /// the `struct_size` of the first says.
+    pub(super) unsafe fn new(to: *mut gc_report, count: usize) -> Result<ReportsOut, Invalid> {
+        // SAFETY: the caller vouches for the first one.
+        let size = unsafe { ReportOut::new(to) }?.size;
+        for at in 1..count {
+            if size == 0 {
+                break;
+            }
+            // SAFETY: the caller vouches for `count` of them, so far apart.
+            let next = unsafe { to.cast::<u8>().add(at * size).cast::<gc_report>() };
+            // SAFETY: as above.
+            if unsafe { ptr::addr_of!((*next).struct_size).read_unaligned() } != size {
+                return Err(Invalid);
+            }
+        }
+        Ok(ReportsOut { to, size })
+    }
+
+    pub(super) fn write(&self, at: usize, code: i32, report: &Report) {
+        if self.size == 0 {
+            return;
+        }
+        // SAFETY: the maker of this vouched for that many, so far apart.
+        let to = unsafe { self.to.cast::<u8>().add(at * self.size).cast() };
+        ReportOut {
+            to,
+            size: self.size,
+        }
+        .write(code, report);
+    }
+}
+
+/// The caller's reaper options; NULL means no limit.
+///
+/// # Safety
+/// `from` is NULL or points to as many readable bytes as its `struct_size` says.
+pub(super) unsafe fn reaper_options(
+    from: *const gc_reaper_options,
+) -> Result<gc_reaper_options, Invalid> {
+    const ENDS: [usize; 3] = [
+        offset_of!(gc_reaper_options, max_pending),
+        offset_of!(gc_reaper_options, when_full),
+        size_of::<gc_reaper_options>(),
+    ];
+    // SAFETY: all zeroes is valid; the caller vouches for the rest.
+    let (mut raw, from) = unsafe { (zeroed::<gc_reaper_options>(), from.cast::<u8>()) };
+    if from.is_null() {
+        return Ok(raw);
+    }
+    // SAFETY: the caller vouches for the size member first of all.
+    let size = unsafe { from.cast::<usize>().read_unaligned() };
+    if !is_known(size, size_of::<gc_reaper_options>(), &ENDS) {
+        return Err(Invalid);
+    }
+    let known = size.min(size_of::<gc_reaper_options>());
+    // SAFETY: `known` bytes are readable there and fit here.
+    unsafe { ptr::copy_nonoverlapping(from, ptr::addr_of_mut!(raw).cast(), known) };
+    // SAFETY: the caller vouches for `size` bytes.
+    match (known..size).any(|at| unsafe { from.add(at).read() } != 0) {
+        true => Err(Invalid),
+        false => Ok(raw),
+    }
+}
+
+/// Writes the figures that the caller has room for.
+///
+/// # Safety
+/// `to` is NULL or points to as many writable bytes as its `struct_size` says.
+pub(super) unsafe fn write_stats(to: *mut gc_stats, raw: gc_stats) -> Result<(), Invalid> {
+    const ENDS: [usize; 6] = [
+        offset_of!(gc_stats, closed),
+        offset_of!(gc_stats, by_outcome),
+        offset_of!(gc_stats, aborted),
+        offset_of!(gc_stats, drained_bytes),
+        offset_of!(gc_stats, pending),
+        size_of::<gc_stats>(),
+    ];
+    if to.is_null() {
+        return Err(Invalid);
+    }
+    // SAFETY: not NULL; the caller vouches for the size member first of all.
+    let size = unsafe { ptr::addr_of!((*to).struct_size).read_unaligned() };
+    if !is_known(size, size_of::<gc_stats>(), &ENDS) {
+        return Err(Invalid);
+    }
+    let raw = gc_stats {
+        struct_size: size,
+        ..raw
+    };
+    let room = size.min(size_of::<gc_stats>());
+    // SAFETY: so many bytes may be written there; `raw` has at least as many.
+    unsafe { ptr::copy_nonoverlapping(ptr::addr_of!(raw).cast::<u8>(), to.cast(), room) };
+    Ok(())
 }

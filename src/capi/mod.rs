@@ -9,6 +9,10 @@
 mod types;
 
 mod close;
+mod many;
+mod reaper;
+
+mod figures;
 mod words;
 
 mod border;

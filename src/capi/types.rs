@@ -1,7 +1,8 @@
 //! Constants and structs. All numbers are frozen once released; structs grow
 //! at their end only.
 
-use std::ffi::{c_int, c_uint, c_void};
+use super::close::gc_socket;
+use std::ffi::{c_char, c_int, c_uint, c_void};
 
 /// The peer's FIN arrived, and its TCP acknowledged every byte we sent and our FIN.
 /// Where the system cannot tell what is acknowledged (unacked_bytes is
@@ -133,3 +134,50 @@ pub struct gc_report {
     /// From the call to the end, in microseconds; saturates.
     pub elapsed_us: usize,
 }
+
+/// Told once how a background close ended.
+///
+/// Called on the reaper's thread. sock only identifies: it is closed. report is
+/// valid during the call only. It must not throw or longjmp out; it may hand over
+/// more sockets and call anything but gc_reaper_free() of its own reaper.
+pub type gc_done_fn =
+    Option<unsafe extern "C" fn(user: *mut c_void, sock: gc_socket, report: *const gc_report)>;
+
+/// when_full: end the one that has waited longest by its fallback, take the new one.
+pub const GC_FULL_EVICT_OLDEST: c_uint = 0;
+/// when_full: refuse the new one with GC_ERR_RESOURCES.
+pub const GC_FULL_REFUSE: c_uint = 1;
+
+/// How a reaper works. Start from GC_REAPER_OPTIONS_INIT.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct gc_reaper_options {
+    /// sizeof(gc_reaper_options).
+    pub struct_size: usize,
+    /// How many may be pending; 0: no limit.
+    pub max_pending: usize,
+    /// What to do with one more: GC_FULL_...
+    pub when_full: c_uint,
+}
+
+/// What the library has done in this process so far. Set struct_size.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct gc_stats {
+    /// sizeof(gc_stats).
+    pub struct_size: usize,
+    /// Closes that ended with an outcome.
+    pub closed: usize,
+    /// The same by outcome: by_outcome[GC_GRACEFUL] and so on.
+    pub by_outcome: [usize; 10],
+    /// Connections that were reset on purpose: gc_abort(), GC_THEN_ABORT.
+    pub aborted: usize,
+    /// Bytes that came in while closing.
+    pub drained_bytes: usize,
+    /// In the background, not finished yet.
+    pub pending: usize,
+}
+
+/// Gets a line about a close that was not graceful; see gc_set_log().
+pub type gc_log_fn =
+    Option<unsafe extern "C" fn(user: *mut c_void, outcome: c_int, line: *const c_char)>;

@@ -30,12 +30,11 @@ pub extern "C" fn gc_version_number() -> c_uint {
     }
 }
 
-const VERSION: &CStr = match CStr::from_bytes_with_nul(
-    concat!(env!("CARGO_PKG_VERSION"), "\0").as_bytes(),
-) {
-    Ok(version) => version,
-    Err(_) => c"",
-};
+const VERSION: &CStr =
+    match CStr::from_bytes_with_nul(concat!(env!("CARGO_PKG_VERSION"), "\0").as_bytes()) {
+        Ok(version) => version,
+        Err(_) => c"",
+    };
 
 const fn number(digits: &str) -> c_uint {
     let digits = digits.as_bytes();
@@ -81,7 +80,15 @@ mod tests {
     #[test]
     fn both_faces_say_the_same_words() {
         for outcome in [
-            Graceful, TimedOut, Reset, Lost, DrainLimit, Stopped, NotConnected, Uncertain, Evicted,
+            Graceful,
+            TimedOut,
+            Reset,
+            Lost,
+            DrainLimit,
+            Stopped,
+            NotConnected,
+            Uncertain,
+            Evicted,
             Released,
         ] {
             assert_eq!(name(outcome as i32).to_str(), Ok(outcome.name()));

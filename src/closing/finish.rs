@@ -2,11 +2,13 @@
 //! reported.
 
 use super::{Bulk, End, Machine, Next, Pass, Phase};
-use crate::clock::Time;
+use crate::clock::{Clock, Time};
 use crate::connection::{Connection, Fault, FaultKind};
+use crate::log::{self, Ends};
 use crate::options::Fallback;
 use crate::outcome::Outcome;
 use crate::report::Report;
+use crate::stats;
 
 /// What becomes of the descriptor.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -67,15 +69,16 @@ impl Machine {
     }
 
     /// Ends it: counts what is left, then closes, resets or hands back, once.
-    pub(super) fn finish<C: Connection>(
-        &mut self,
-        conn: &mut C,
-        outcome: Outcome,
-    ) -> Option<Next> {
+    pub(super) fn finish<C: Connection>(&mut self, conn: &mut C, outcome: Outcome) -> Option<Next> {
         let fate = self.fate(outcome);
         if fate != Fate::Abort && self.is_cut_short(outcome) && !self.half_closed {
             // Stopped while the peer was given the time to close first.
-            self.half_closed = conn.half_close().is_ok();
+            match conn.half_close() {
+                Ok(()) => self.half_closed = true,
+                // Somebody else has closed it: the number is no longer ours.
+                Err(fault) if fault.kind == FaultKind::NotASocket => return self.refuse(fault),
+                Err(_) => {}
+            }
         }
         self.in_flight = self.left_in_flight(conn, outcome);
         self.phase = Phase::Ended(End::Outcome(outcome));
@@ -98,6 +101,10 @@ impl Machine {
 
     /// Ends one that is still pending, by its fallback.
     pub(crate) fn give_up<C: Connection>(&mut self, conn: &mut C, outcome: Outcome) {
+        if self.phase == Phase::Start {
+            // Never stepped: it may be shared, a listener, or have SO_LINGER on.
+            self.admit(conn);
+        }
         if !matches!(self.phase, Phase::Ended(_)) {
             self.finish(conn, outcome);
         }
@@ -137,7 +144,8 @@ impl Machine {
             Outcome::Released => None,
             _ => {
                 let fin = usize::from(self.half_closed);
-                self.ask_in_flight(conn).map(|left| left.saturating_sub(fin))
+                self.ask_in_flight(conn)
+                    .map(|left| left.saturating_sub(fin))
             }
         }
     }
@@ -150,9 +158,24 @@ impl Machine {
         }
     }
 
-    /// Whether the descriptor has been closed.
-    pub(crate) fn closed(&self) -> bool {
-        self.closed
+    /// Whether it is over.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.end().is_some()
+    }
+
+    /// Puts an ended close into the statistics and, if it was not graceful and
+    /// somebody listens, into the log.
+    pub(crate) fn record<K: Clock>(&self, ends: Option<&Ends>, clock: &K) {
+        let Some(End::Outcome(outcome)) = self.end() else {
+            return;
+        };
+        let aborted = self.fate(outcome) == Fate::Abort;
+        stats::count(outcome, self.drained, aborted);
+        if outcome != Outcome::Graceful && log::is_on() {
+            let unknown = Ends::default();
+            let report = self.report(outcome, clock.now());
+            log::not_graceful(ends.unwrap_or(&unknown), &report);
+        }
     }
 
     /// What is known so far, as of `now`.

@@ -1,17 +1,22 @@
 //! Linux.
 
 use super::scratch;
-use super::unix::{millis_until, nap, syscall};
 use super::unix::RawSocket;
 pub(crate) use super::unix::{disown, CancelGuard, LastError, OwnedSocket, Socket};
-use crate::closing::{Wait, Watch};
+use super::unix::{millis_until, nap, nap_on, syscall};
 use crate::clock::{Clock, SystemClock, Time};
+use crate::closing::{Wait, Watch};
 use crate::connection::{Connection, Fault, FaultKind, Kind, Received, TcpState};
 use libc::{c_int, socklen_t};
 use std::mem::size_of;
 
+#[path = "linux/poller.rs"]
+mod poller;
 #[path = "linux/sharing.rs"]
 mod sharing;
+
+pub(crate) use super::unix::{process_generation, Background};
+pub(crate) use poller::Poller;
 
 /// linux/sockios.h: what has not been acknowledged, a FIN counting as one.
 const SIOCOUTQ: u64 = 0x5411;
@@ -104,7 +109,8 @@ impl Connection for Socket {
         let filled = self.tcp_info(&mut info).ok()?;
         Some(SIGNS_OF_LIFE.iter().any(|&(offset, size)| {
             let end = (offset + size).min(filled);
-            info.get(offset..end).is_some_and(|field| field.iter().any(|&byte| byte != 0))
+            info.get(offset..end)
+                .is_some_and(|field| field.iter().any(|&byte| byte != 0))
         }))
     }
 
@@ -197,7 +203,7 @@ impl Socket {
     }
 }
 
-fn close_raw(fd: RawSocket) -> Result<(), Fault> {
+pub(super) fn close_raw(fd: RawSocket) -> Result<(), Fault> {
     match syscall!(libc::syscall(libc::SYS_close, fd)) {
         Err(refused) if refused.code == libc::EINTR => Ok(()),
         result => result.map(drop),
@@ -264,7 +270,12 @@ fn watch_edges(socket: Socket) -> Edges {
         events: (libc::EPOLLIN | libc::EPOLLRDHUP | libc::EPOLLET) as u32,
         u64: 0,
     };
-    let added = syscall!(libc::epoll_ctl(epoll, libc::EPOLL_CTL_ADD, socket.0, &mut event));
+    let added = syscall!(libc::epoll_ctl(
+        epoll,
+        libc::EPOLL_CTL_ADD,
+        socket.0,
+        &mut event
+    ));
     if added.is_err() {
         let _ = close_raw(epoll);
         return Edges::Refused;

@@ -32,7 +32,16 @@ mod system;
 #[cfg(not(any(unix, windows)))]
 compile_error!("graceful_close knows POSIX sockets and Winsock only");
 
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+mod table;
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(crate) use system::Poller;
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub(crate) use table::Poller;
+
 pub(crate) use system::{disown, CancelGuard, LastError, OwnedSocket, Socket, Waiter};
+pub(crate) use system::{process_generation, Background};
 
 /// Scratch space for bytes that nobody wants. It is never read, so that any
 /// number of threads may have the kernel write to it at once; it lies in .bss
@@ -40,7 +49,7 @@ pub(crate) use system::{disown, CancelGuard, LastError, OwnedSocket, Socket, Wai
 mod scratch {
     use std::cell::UnsafeCell;
 
-    pub(super) const SIZE: usize = 256 * 1024;
+    pub(super) const SIZE: usize = 1 << 20;
 
     struct Scratch(UnsafeCell<[u8; SIZE]>);
 

@@ -2,10 +2,14 @@
 
 use crate::clock::{Clock, SystemClock, Time};
 use crate::connection::{Fault, FaultKind, Kind, Received};
+use crate::log::Ends;
+use crate::set::Indexed;
 use libc::{c_int, c_void, socklen_t};
 use socket2::SockRef;
 use std::mem::size_of;
 use std::os::fd::{AsRawFd, BorrowedFd, IntoRawFd, OwnedFd, RawFd};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::Once;
 
 pub(crate) type RawSocket = RawFd;
 pub(crate) type OwnedSocket = OwnedFd;
@@ -44,8 +48,12 @@ pub(super) fn fault(code: i32) -> Fault {
         // Linux of an AF_UNIX one. ECONNREFUSED: the connect failed.
         libc::ENOTCONN | libc::EINVAL | libc::ECONNREFUSED => FaultKind::NotConnected,
         libc::ECONNRESET | libc::EPIPE | libc::ECONNABORTED | libc::ESHUTDOWN => FaultKind::Reset,
-        libc::ETIMEDOUT | libc::EHOSTUNREACH | libc::ENETUNREACH | libc::ENETDOWN
-        | libc::EHOSTDOWN | libc::ENETRESET => FaultKind::Lost,
+        libc::ETIMEDOUT
+        | libc::EHOSTUNREACH
+        | libc::ENETUNREACH
+        | libc::ENETDOWN
+        | libc::EHOSTDOWN
+        | libc::ENETRESET => FaultKind::Lost,
         _ => FaultKind::Other,
     };
     Fault { kind, code }
@@ -61,6 +69,10 @@ pub(crate) struct LastError;
 impl LastError {
     /// The number for a wrong argument.
     pub(crate) const ARGUMENT: i32 = libc::EINVAL;
+    /// For want of memory, a descriptor or a thread.
+    pub(crate) const RESOURCES: i32 = libc::ENOMEM;
+    /// For a reaper that is not at work any more.
+    pub(crate) const STOPPED: i32 = libc::ECANCELED;
 
     pub(crate) fn get() -> i32 {
         // SAFETY: the location is the calling thread's own and always there.
@@ -89,7 +101,7 @@ fn errno_location() -> *mut c_int {
 /// Holds off `pthread_cancel` while it lives: unwinding by cancellation out of
 /// the middle of a close would leak the socket. A request that came meanwhile
 /// is honoured at the program's next cancellation point.
-pub(crate) struct CancelGuard(c_int);
+pub(crate) struct CancelGuard(#[cfg_attr(target_os = "android", allow(dead_code))] c_int);
 
 /// PTHREAD_CANCEL_DISABLE; 1 on Linux (glibc, musl), FreeBSD's value is 1 too,
 /// macOS has 0.
@@ -130,6 +142,12 @@ impl Drop for CancelGuard {
     }
 }
 
+impl Indexed for Socket {
+    fn index(&self) -> usize {
+        self.0 as usize
+    }
+}
+
 impl Socket {
     /// The number of an owned socket; it stays the owner's.
     pub(crate) fn of(owner: &OwnedSocket) -> Socket {
@@ -137,7 +155,7 @@ impl Socket {
     }
 
     /// The type of a socket, where the connection's state cannot be had.
-    pub(super) fn kind_by_type(self) -> Result<Kind, Fault> {
+    pub(crate) fn kind_by_type(self) -> Result<Kind, Fault> {
         match self.option(libc::SOL_SOCKET, libc::SO_TYPE)? {
             libc::SOCK_STREAM => Ok(Kind::Stream),
             _ => Ok(Kind::Other),
@@ -158,6 +176,7 @@ impl Socket {
         Ok(value)
     }
 
+    #[cfg(any(target_os = "linux", target_os = "android"))]
     pub(super) fn set_option(self, level: c_int, name: c_int, value: c_int) -> Result<(), Fault> {
         syscall!(libc::setsockopt(
             self.0,
@@ -224,6 +243,43 @@ impl Socket {
         let _ = self.shutdown(libc::SHUT_RD);
     }
 
+    /// Children that the program starts from now on do not get it.
+    pub(crate) fn keep_from_children(self) {
+        let _ = syscall!(libc::fcntl(self.0, libc::F_SETFD, libc::FD_CLOEXEC));
+    }
+
+    /// Moves it above what select() can take, if there is room, so that the
+    /// program gets its low number back.
+    pub(crate) fn out_of_the_way(self) -> Socket {
+        const FD_SETSIZE: c_int = 1024;
+        if self.0 >= FD_SETSIZE {
+            return self;
+        }
+        match syscall!(libc::fcntl(self.0, libc::F_DUPFD_CLOEXEC, FD_SETSIZE)) {
+            Ok(high) => {
+                let _ = super::system::close_raw(self.0);
+                Socket(high)
+            }
+            Err(_) => self,
+        }
+    }
+
+    /// Both addresses, for the log.
+    pub(crate) fn ends(self) -> Ends {
+        if self.0 < 0 {
+            return Ends::default();
+        }
+        // SAFETY: borrowed for these calls only; a number that is not open makes
+        // them fail.
+        let fd = unsafe { BorrowedFd::borrow_raw(self.0) };
+        let socket = SockRef::from(&fd);
+        let internet = |address: std::io::Result<socket2::SockAddr>| address.ok()?.as_socket();
+        Ends {
+            local: internet(socket.local_addr()),
+            peer: internet(socket.peer_addr()),
+        }
+    }
+
     /// Waits until it can be read, or the time is up; a signal may end it early.
     pub(super) fn poll_readable(self, until: Time) {
         let mut entry = libc::pollfd {
@@ -235,6 +291,18 @@ impl Socket {
     }
 }
 
+/// Sleeps until then, or until the descriptor can be read; whether it can.
+#[allow(dead_code)] // only where the poller has such a bell
+pub(super) fn nap_on(fd: RawFd, until: Time) -> bool {
+    let mut entry = libc::pollfd {
+        fd,
+        events: libc::POLLIN,
+        revents: 0,
+    };
+    poll(std::slice::from_mut(&mut entry), until);
+    entry.revents != 0
+}
+
 /// Sleeps until the time is up; a signal may end it early.
 pub(super) fn nap(until: Time) {
     poll(&mut [], until);
@@ -242,35 +310,92 @@ pub(super) fn nap(until: Time) {
 
 /// Never returns before `until` for want of an event, bar a signal.
 #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
-fn poll(entries: &mut [libc::pollfd], until: Time) {
+pub(super) fn poll(entries: &mut [libc::pollfd], until: Time) -> bool {
     // SAFETY: all zeroes is a valid timespec (some systems pad it).
     let mut left: libc::timespec = unsafe { std::mem::zeroed() };
     let limit = match until {
         Time::NEVER => std::ptr::null(),
         until => {
             let time = until.since(SystemClock.now());
-            left.tv_sec = time.as_secs() as libc::time_t;
+            left.tv_sec = time.as_secs() as _;
             left.tv_nsec = time.subsec_nanos() as _;
             &left
         }
     };
     let count = entries.len() as libc::nfds_t;
-    let _ = syscall!(libc::ppoll(entries.as_mut_ptr(), count, limit, std::ptr::null()));
+    syscall!(libc::ppoll(
+        entries.as_mut_ptr(),
+        count,
+        limit,
+        std::ptr::null()
+    ))
+    .is_ok()
 }
 
 #[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
-fn poll(entries: &mut [libc::pollfd], until: Time) {
+pub(super) fn poll(entries: &mut [libc::pollfd], until: Time) -> bool {
     let limit = millis_until(until);
     let count = entries.len() as libc::nfds_t;
-    let _ = syscall!(libc::poll(entries.as_mut_ptr(), count, limit));
+    syscall!(libc::poll(entries.as_mut_ptr(), count, limit)).is_ok()
 }
 
 /// The time left for calls that count whole milliseconds: rounded up, so never
 /// early; -1 for ever.
+#[cfg(not(target_os = "freebsd"))]
 pub(super) fn millis_until(until: Time) -> c_int {
     if until == Time::NEVER {
         return -1;
     }
     let left = until.since(SystemClock.now()).as_nanos();
     c_int::try_from(left.saturating_add(999_999) / 1_000_000).unwrap_or(c_int::MAX)
+}
+
+static FORKS: AtomicUsize = AtomicUsize::new(0);
+
+/// Another number in every forked child, from the first question on.
+pub(crate) fn process_generation() -> usize {
+    extern "C" fn in_the_child() {
+        FORKS.fetch_add(1, Ordering::Relaxed);
+    }
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        // SAFETY: the handler is async-signal-safe: it adds to an atomic.
+        unsafe { libc::pthread_atfork(None, None, Some(in_the_child)) };
+    });
+    FORKS.load(Ordering::Relaxed)
+}
+
+/// What a thread of ours needs in somebody else's process: no signal of the
+/// program is delivered to it.
+pub(crate) struct Background {
+    mask: libc::sigset_t,
+}
+
+/// What the thread itself keeps while it lives. Nothing here.
+pub(crate) struct Held;
+
+impl Background {
+    /// Blocks all signals in the calling thread, for the thread that it starts.
+    pub(crate) fn enter() -> Background {
+        // SAFETY: all zeroes is a valid signal set to be overwritten.
+        let (mut all, mut mask): (libc::sigset_t, libc::sigset_t) = unsafe { std::mem::zeroed() };
+        // SAFETY: both sets live on this stack.
+        unsafe {
+            libc::sigfillset(&mut all);
+            libc::pthread_sigmask(libc::SIG_SETMASK, &all, &mut mask);
+        }
+        Background { mask }
+    }
+
+    /// To be kept by the thread as long as it lives.
+    pub(crate) fn for_thread(&self) -> Held {
+        Held
+    }
+}
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        // SAFETY: the set is the one that the system gave.
+        unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &self.mask, std::ptr::null_mut()) };
+    }
 }

@@ -1,0 +1,274 @@
+//! The background.
+
+use super::border::{catch, enter, Caught};
+use super::close::{error_code, gc_socket, OnData};
+use super::convert;
+use super::types::*;
+use crate::connection::Fault;
+use crate::options::{Fallback, Options, DEFAULT_TIMEOUT_MS};
+use crate::reaper::{Handover, Reaper, Refusal, WhenFull};
+use crate::report::Report;
+use crate::set::{Done, Reader};
+use crate::sys::{LastError, Socket};
+use std::ffi::{c_int, c_uint, c_void};
+use std::ptr;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// One thread that finishes any number of closes.
+pub struct gc_reaper {
+    reaper: Reaper,
+}
+
+/// Starts a reaper.
+///
+/// options may be NULL: no limit. *out is written on success only; give it back by
+/// gc_reaper_free().
+///
+/// Returns 0 or GC_ERR_ARGUMENT, GC_ERR_RESOURCES. Any thread.
+#[no_mangle]
+pub unsafe extern "C" fn gc_reaper_new(
+    options: *const gc_reaper_options,
+    out: *mut *mut gc_reaper,
+) -> c_int {
+    // SAFETY: the caller vouches for the pointer and its struct_size.
+    let options = match unsafe { convert::reaper_options(options) } {
+        Ok(options) if !out.is_null() => options,
+        _ => return refuse(GC_ERR_ARGUMENT),
+    };
+    let when_full = match options.when_full {
+        GC_FULL_EVICT_OLDEST => WhenFull::EvictOldest,
+        GC_FULL_REFUSE => WhenFull::Refuse,
+        _ => return refuse(GC_ERR_ARGUMENT),
+    };
+    enter(
+        || match catch(|| Reaper::start(options.max_pending, when_full)) {
+            Ok(Ok(reaper)) => {
+                let reaper = Box::into_raw(Box::new(gc_reaper { reaper }));
+                // SAFETY: not NULL; the caller vouches that it may be written.
+                unsafe { out.write(reaper) };
+                (0, None)
+            }
+            Ok(Err(refusal)) => refused(refusal),
+            Err(Caught) => (GC_ERR_INTERNAL, None),
+        },
+    )
+}
+
+/// Hands a socket over: our FIN leaves in the call, the rest is done in the
+/// background. Never blocks.
+///
+/// On success the socket is no longer yours, not even its number: a descriptor
+/// below 1024 is moved away (POSIX), so that select() does not run out of low
+/// numbers. TAKE IT OUT OF YOUR OWN POLLER FIRST: an epoll registration survives
+/// the hand-over, and spins.
+///
+/// done, if not NULL, is called exactly once, on the reaper's thread, also when
+/// the close is ended early; user is handed to it. options may be NULL;
+/// GC_THEN_KEEP is refused with GC_ERR_ARGUMENT. With GC_DEFERRED even the
+/// half-close is left to the reaper.
+///
+/// Returns 0: it is taken over. Or an error, and the socket is untouched and
+/// yours: GC_ERR_NOT_A_SOCKET, GC_ERR_ARGUMENT, GC_ERR_RESOURCES (the table is full
+/// and says GC_FULL_REFUSE, or no memory), GC_ERR_STOPPED (being freed, or the
+/// parent's in a forked child).
+#[no_mangle]
+pub unsafe extern "C" fn gc_reaper_close(
+    reaper: *mut gc_reaper,
+    sock: gc_socket,
+    options: *const gc_options,
+    done: gc_done_fn,
+    user: *mut c_void,
+) -> c_int {
+    // SAFETY: NULL, or alive: the caller has not freed it.
+    let Some(reaper) = (unsafe { reaper.as_ref() }) else {
+        return refuse(GC_ERR_ARGUMENT);
+    };
+    // SAFETY: the caller vouches for the pointer and its struct_size.
+    match unsafe { convert::options(options) } {
+        Ok((options, raw)) if options.fallback != Fallback::Keep => {
+            let handover = Handover {
+                socket: Socket(sock),
+                options,
+                deferred: raw.flags & GC_DEFERRED != 0,
+                done: done.map(|done| callback(done, sock, user)),
+                reader: raw.on_data.map(|on_data| reader((on_data, raw.user))),
+            };
+            hand_over(&reaper.reaper, handover)
+        }
+        _ => refuse(GC_ERR_ARGUMENT),
+    }
+}
+
+/// How many it has taken over and not ended yet. 0 for NULL, and for the parent's
+/// reaper in a forked child.
+#[no_mangle]
+pub unsafe extern "C" fn gc_reaper_pending(reaper: *const gc_reaper) -> usize {
+    // SAFETY: NULL, or alive: the caller has not freed it.
+    let reaper = unsafe { reaper.as_ref() };
+    catch(|| reaper.map_or(0, |reaper| reaper.reaper.pending())).unwrap_or(0)
+}
+
+/// Waits until none is pending, for at most timeout_ms.
+///
+/// Returns 0, GC_TIMED_OUT, or an error. Inside a callback it does not wait.
+#[no_mangle]
+pub unsafe extern "C" fn gc_reaper_flush(reaper: *mut gc_reaper, timeout_ms: c_uint) -> c_int {
+    // SAFETY: NULL, or alive: the caller has not freed it.
+    match unsafe { reaper.as_ref() } {
+        Some(reaper) => flush(&reaper.reaper, timeout_ms),
+        None => refuse(GC_ERR_ARGUMENT),
+    }
+}
+
+/// Refuses new ones, waits for the pending ones for at most timeout_ms, ends the
+/// rest by their fallback (GC_EVICTED), calls what callbacks are due, ends the
+/// thread and frees the reaper. NULL is allowed.
+///
+/// Returns 0, GC_TIMED_OUT if some had to be ended, or an error: GC_ERR_ARGUMENT on
+/// the reaper's own thread (nothing was done), GC_ERR_STOPPED for the parent's
+/// reaper in a forked child (its memory is kept). No other call on it may be under
+/// way or follow.
+#[no_mangle]
+pub unsafe extern "C" fn gc_reaper_free(reaper: *mut gc_reaper, timeout_ms: c_uint) -> c_int {
+    // SAFETY: NULL, or alive: the caller has not freed it.
+    let Some(alive) = (unsafe { reaper.as_ref() }) else {
+        return 0;
+    };
+    if catch(|| alive.reaper.is_own_thread()).unwrap_or(true) {
+        return refuse(GC_ERR_ARGUMENT);
+    }
+    enter(|| match catch(|| alive.reaper.stop(timeout_ms)) {
+        Ok(Ok(flushed)) => {
+            // SAFETY: made by gc_reaper_new, and the last call on it.
+            drop(unsafe { Box::from_raw(reaper) });
+            (timed_out_unless(flushed), None)
+        }
+        Ok(Err(refusal)) => refused(refusal),
+        Err(Caught) => (GC_ERR_INTERNAL, None),
+    })
+}
+
+/// Closes gracefully in the background, on a reaper of the process that is
+/// started at the first call: instead of closesocket(sock) where the program
+/// cannot wait. Everything said of gc_reaper_close() holds.
+///
+/// WHAT IS PENDING WHEN THE PROGRAM ENDS IS CUT OFF unless it calls gc_flush()
+/// before, or has put GRACEFUL_CLOSE_FLUSH_AT_EXIT(ms) at the start of main().
+///
+/// Returns 0: it is taken over. Or an error, and the socket is untouched and yours.
+#[no_mangle]
+pub extern "C" fn gc_close_async(sock: gc_socket, timeout_ms: c_uint) -> c_int {
+    let options = Options {
+        timeout_ms,
+        ..Options::default()
+    };
+    let handover = Handover {
+        socket: Socket(sock),
+        options,
+        deferred: false,
+        done: None,
+        reader: None,
+    };
+    match catch(crate::reaper::of_the_process) {
+        Ok(Ok(reaper)) => hand_over(reaper, handover),
+        Ok(Err(refusal)) => enter(|| refused(refusal)),
+        Err(Caught) => GC_ERR_INTERNAL,
+    }
+}
+
+/// Waits until nothing of gc_close_async() is pending, for at most timeout_ms:
+/// call it before the program exits.
+///
+/// Returns 0 or GC_TIMED_OUT.
+#[no_mangle]
+pub extern "C" fn gc_flush(timeout_ms: c_uint) -> c_int {
+    match crate::reaper::of_the_process_if_any() {
+        Some(reaper) => flush(reaper, timeout_ms),
+        None => 0,
+    }
+}
+
+/// What gc_flush_at_exit() waits.
+static EXIT_TIMEOUT: AtomicU32 = AtomicU32::new(DEFAULT_TIMEOUT_MS);
+
+/// For GRACEFUL_CLOSE_FLUSH_AT_EXIT: how long gc_flush_at_exit() waits at most.
+#[no_mangle]
+pub extern "C" fn gc_set_exit_timeout(timeout_ms: c_uint) {
+    EXIT_TIMEOUT.store(timeout_ms, Ordering::Relaxed);
+}
+
+/// For GRACEFUL_CLOSE_FLUSH_AT_EXIT: gc_flush() in the shape that atexit() wants.
+/// It must be registered by the program itself: handlers of a DLL run when its
+/// threads are dead already.
+#[no_mangle]
+pub extern "C" fn gc_flush_at_exit() {
+    gc_flush(EXIT_TIMEOUT.load(Ordering::Relaxed));
+}
+
+fn hand_over(reaper: &Reaper, handover: Handover) -> c_int {
+    enter(|| match catch(|| reaper.hand_over(handover)) {
+        Ok(Ok(())) => (0, None),
+        Ok(Err(refusal)) => refused(refusal),
+        Err(Caught) => (GC_ERR_INTERNAL, None),
+    })
+}
+
+fn flush(reaper: &Reaper, timeout_ms: u32) -> c_int {
+    enter(|| match catch(|| reaper.flush(timeout_ms)) {
+        Ok(Ok(flushed)) => (timed_out_unless(flushed), None),
+        Ok(Err(refusal)) => refused(refusal),
+        Err(Caught) => (GC_ERR_INTERNAL, None),
+    })
+}
+
+fn timed_out_unless(flushed: bool) -> c_int {
+    match flushed {
+        true => 0,
+        false => GC_TIMED_OUT,
+    }
+}
+
+fn refused(refusal: Refusal) -> (c_int, Option<i32>) {
+    match refusal {
+        Refusal::Stopped => (GC_ERR_STOPPED, Some(LastError::STOPPED)),
+        Refusal::NoResources => (GC_ERR_RESOURCES, Some(LastError::RESOURCES)),
+        Refusal::System(fault @ Fault { code, .. }) => (error_code(fault), Some(code)),
+    }
+}
+
+fn refuse(code: c_int) -> c_int {
+    LastError::set(LastError::ARGUMENT);
+    code
+}
+
+/// The program's pointer, to be handed back to it on the reaper's thread.
+struct User(*mut c_void);
+
+// SAFETY: it is never looked into here; the header says on which thread the
+// callbacks come.
+unsafe impl Send for User {}
+
+impl User {
+    fn get(&self) -> *mut c_void {
+        self.0
+    }
+}
+
+type DoneFn = unsafe extern "C" fn(*mut c_void, gc_socket, *const gc_report);
+
+fn callback(done: DoneFn, sock: gc_socket, user: *mut c_void) -> Done {
+    let user = User(user);
+    Box::new(move |report: &Report| {
+        let report = convert::raw_report(report.outcome as c_int, report);
+        // SAFETY: the program gave the function and its argument for this.
+        unsafe { done(user.get(), sock, ptr::addr_of!(report)) }
+    })
+}
+
+fn reader((on_data, user): OnData) -> Reader {
+    let user = User(user);
+    Box::new(move |data: &[u8]| {
+        // SAFETY: the program gave the function and its argument for this.
+        unsafe { on_data(user.get(), data.as_ptr().cast(), data.len()) == 0 }
+    })
+}

@@ -1,0 +1,138 @@
+//! The door of a reaper: a queue, and the question whether the bell must be
+//! rung. Small on purpose, so that a model checker can walk all its ways.
+//!
+//! Whoever brings something asks for room first; with it, bringing cannot fail.
+//! The reaper says until when it will sleep; only what is due before that time
+//! makes it worth while to wake it.
+
+use crate::clock::Time;
+use std::collections::TryReserveError;
+
+#[cfg(loom)]
+use loom::sync::{Mutex, MutexGuard};
+#[cfg(not(loom))]
+use std::sync::{Mutex, MutexGuard};
+
+/// The queue and what is known of the sleeper.
+pub(crate) struct Door<T> {
+    inside: Mutex<Inside<T>>,
+}
+
+struct Inside<T> {
+    queue: Vec<T>,
+    /// Brought soon: places in the queue that are spoken for.
+    promised: usize,
+    /// The reaper sleeps until then; `None` while it is awake.
+    sleeps_until: Option<Time>,
+    /// Closed for good.
+    closed: bool,
+}
+
+/// Why one cannot come in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shut {
+    Closed,
+    NoMemory,
+}
+
+impl From<TryReserveError> for Shut {
+    fn from(_: TryReserveError) -> Shut {
+        Shut::NoMemory
+    }
+}
+
+impl<T> Door<T> {
+    pub(crate) fn new() -> Door<T> {
+        Door {
+            inside: Mutex::new(Inside {
+                queue: Vec::new(),
+                promised: 0,
+                sleeps_until: None,
+                closed: false,
+            }),
+        }
+    }
+
+    /// Held for a few instructions only, and nothing in there can panic.
+    fn lock(&self) -> MutexGuard<'_, Inside<T>> {
+        self.inside
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// Asks for a place; give it back by [`Door::bring`] or [`Door::turn_back`].
+    pub(crate) fn reserve(&self) -> Result<(), Shut> {
+        let mut inside = self.lock();
+        if inside.closed {
+            return Err(Shut::Closed);
+        }
+        let wanted = inside.promised + 1;
+        inside.queue.try_reserve(wanted)?;
+        inside.promised = wanted;
+        Ok(())
+    }
+
+    /// Nothing will be brought after all.
+    pub(crate) fn turn_back(&self) {
+        self.lock().promised -= 1;
+    }
+
+    /// Brings what is to be looked at by `due` at the latest. `true`: ring.
+    #[must_use = "the reaper may sleep too long"]
+    pub(crate) fn bring(&self, item: T, due: Time) -> bool {
+        let mut inside = self.lock();
+        inside.promised -= 1;
+        inside.queue.push(item);
+        inside.must_ring(due)
+    }
+
+    /// Something else has to be looked at by `due`. `true`: ring.
+    #[must_use = "the reaper may sleep too long"]
+    pub(crate) fn call(&self, due: Time) -> bool {
+        self.lock().must_ring(due)
+    }
+
+    /// Somebody has a place and has not come yet.
+    pub(crate) fn is_expecting(&self) -> bool {
+        self.lock().promised > 0
+    }
+
+    /// The reaper wakes and takes all that was brought.
+    pub(crate) fn take(&self, into: &mut Vec<T>) {
+        let mut inside = self.lock();
+        inside.sleeps_until = None;
+        std::mem::swap(&mut inside.queue, into);
+        // What was promised needs its room in the other vector now.
+        let promised = inside.promised;
+        if inside.queue.try_reserve(promised).is_err() {
+            std::mem::swap(&mut inside.queue, into);
+            into.append(&mut inside.queue);
+        }
+    }
+
+    /// The reaper goes to sleep. `false`: not now, something has come.
+    pub(crate) fn sleep(&self, until: Time) -> bool {
+        let mut inside = self.lock();
+        if !inside.queue.is_empty() {
+            return false;
+        }
+        inside.sleeps_until = Some(until);
+        true
+    }
+
+    /// No more may come in. What has a place already may still be brought.
+    pub(crate) fn close(&self) {
+        self.lock().closed = true;
+    }
+}
+
+impl<T> Inside<T> {
+    /// One ring is enough: the first one makes the sleeper count as awake.
+    fn must_ring(&mut self, due: Time) -> bool {
+        let oversleeps = self.sleeps_until.is_some_and(|until| due < until);
+        if oversleeps {
+            self.sleeps_until = None;
+        }
+        oversleeps
+    }
+}

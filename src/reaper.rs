@@ -1,0 +1,459 @@
+//! The background: a set with a thread and a door.
+//!
+//! Handing over does in the caller's thread what must not wait: the half-close,
+//! so that the FIN leaves at once, and one bounded drain pass. What that did not
+//! finish is registered with the poller and brought to the door. The thread is
+//! woken only if it would oversleep; it works in short naps, so that many ends
+//! are taken in one go.
+
+use crate::clock::{Clock, SystemClock, Time};
+use crate::closing::{Machine, Next};
+use crate::connection::{Connection, Fault, Kind};
+use crate::door::{Door, Shut};
+use crate::log;
+use crate::options::{Options, INFINITE};
+use crate::set::{Done, Entry, Extras, Reader, Set, Watcher};
+use crate::stats;
+use crate::sys::{self, Background, Poller, Socket};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread::{self, JoinHandle, ThreadId};
+use std::time::Duration;
+
+/// How long the thread lets ends gather before it takes them.
+const NAP: Duration = Duration::from_millis(2);
+
+/// Stack of the thread; callbacks run on it.
+const STACK: usize = 256 * 1024;
+
+/// What to do with a new one when the table is full.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum WhenFull {
+    /// End the one that has waited longest by its fallback, take the new one.
+    #[default]
+    EvictOldest,
+    /// Refuse the new one.
+    Refuse,
+}
+
+/// Why a hand-over was refused; the socket is untouched and the caller's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// Stopped, or another process's.
+    Stopped,
+    /// No memory, no thread, or the table is full.
+    NoResources,
+    System(Fault),
+}
+
+/// A thread and the closings that it finishes.
+pub(crate) struct Reaper {
+    shared: Arc<Shared>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+    thread_id: ThreadId,
+}
+
+struct Shared {
+    door: Door<Entry<Socket>>,
+    poller: Arc<Poller>,
+    max_pending: usize,
+    when_full: WhenFull,
+    /// Handed over and not ended.
+    alive: AtomicUsize,
+    /// How many of the oldest are to go: they no longer count as pending.
+    evict: AtomicUsize,
+    /// End all by their fallback, and the thread.
+    stop: AtomicBool,
+    /// Of the process that made it: a forked child has no such thread.
+    process: usize,
+    /// Wakes those who wait until none is pending.
+    done: Condvar,
+    done_lock: Mutex<()>,
+}
+
+/// One hand-over.
+pub(crate) struct Handover {
+    pub(crate) socket: Socket,
+    pub(crate) options: Options,
+    pub(crate) deferred: bool,
+    pub(crate) done: Option<Done>,
+    pub(crate) reader: Option<Reader>,
+}
+
+impl Reaper {
+    /// Starts the thread. `max_pending` 0: no limit.
+    pub(crate) fn start(max_pending: usize, when_full: WhenFull) -> Result<Reaper, Refusal> {
+        let poller = Poller::new().map_err(|_| Refusal::NoResources)?;
+        let shared = Arc::new(Shared {
+            door: Door::new(),
+            poller: Arc::new(poller),
+            max_pending,
+            when_full,
+            alive: AtomicUsize::new(0),
+            evict: AtomicUsize::new(0),
+            stop: AtomicBool::new(false),
+            process: sys::process_generation(),
+            done: Condvar::new(),
+            done_lock: Mutex::new(()),
+        });
+        let thread = Reaper::start_thread(&shared).map_err(|_| Refusal::NoResources)?;
+        Ok(Reaper {
+            thread_id: thread.thread().id(),
+            thread: Mutex::new(Some(thread)),
+            shared,
+        })
+    }
+
+    fn start_thread(shared: &Arc<Shared>) -> std::io::Result<JoinHandle<()>> {
+        let background = Background::enter();
+        thread::Builder::new()
+            .name("graceful_close".into())
+            .stack_size(STACK)
+            .spawn({
+                let shared = Arc::clone(shared);
+                let held = background.for_thread();
+                move || {
+                    let _held = held;
+                    shared.run();
+                }
+            })
+    }
+
+    /// Takes a socket over. On an error it is untouched.
+    pub(crate) fn hand_over(&self, handover: Handover) -> Result<(), Refusal> {
+        let shared = &*self.shared;
+        if !self.is_ours() {
+            return Err(Refusal::Stopped);
+        }
+        shared.door.reserve().map_err(|shut| match shut {
+            Shut::Closed => Refusal::Stopped,
+            Shut::NoMemory => Refusal::NoResources,
+        })?;
+        let result = shared.take_over(handover);
+        if result.is_err() {
+            shared.door.turn_back();
+        }
+        result
+    }
+
+    /// How many are pending.
+    pub(crate) fn pending(&self) -> usize {
+        match self.is_ours() {
+            true => self.shared.pending(),
+            false => 0,
+        }
+    }
+
+    /// Waits until none is pending; whether that came to be.
+    pub(crate) fn flush(&self, timeout_ms: u32) -> Result<bool, Refusal> {
+        if !self.is_ours() {
+            return Err(Refusal::Stopped);
+        }
+        if self.is_own_thread() {
+            // A callback would wait for itself.
+            return Ok(self.pending() == 0);
+        }
+        let deadline = deadline(timeout_ms);
+        let mut lock = self.shared.lock_done();
+        while self.shared.alive.load(Ordering::Acquire) > 0 {
+            let left = deadline.since(SystemClock.now());
+            if left.is_zero() {
+                return Ok(false);
+            }
+            let wait = self
+                .shared
+                .done
+                .wait_timeout(lock, left.min(Duration::from_secs(3600)));
+            lock = wait.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        Ok(true)
+    }
+
+    /// Refuses new ones, flushes, ends the rest by their fallback and joins the
+    /// thread; whether nothing was left to be ended.
+    pub(crate) fn stop(&self, timeout_ms: u32) -> Result<bool, Refusal> {
+        if !self.is_ours() {
+            return Err(Refusal::Stopped);
+        }
+        self.shared.door.close();
+        let flushed = self.flush(timeout_ms)?;
+        self.shared.stop.store(true, Ordering::Release);
+        self.shared.poller.ring();
+        let thread = self
+            .thread
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if let Some(thread) = thread {
+            if !self.is_own_thread() {
+                let _ = thread.join();
+            }
+        }
+        Ok(flushed)
+    }
+
+    /// Neither the thread nor the sockets are there in a forked child, and the
+    /// locks may be in any state.
+    fn is_ours(&self) -> bool {
+        self.shared.process == sys::process_generation()
+    }
+
+    pub(crate) fn is_own_thread(&self) -> bool {
+        thread::current().id() == self.thread_id
+    }
+}
+
+impl Shared {
+    /// In the caller's thread, with a place reserved.
+    fn take_over(&self, handover: Handover) -> Result<(), Refusal> {
+        let mut socket = handover.socket;
+        let kind = match handover.deferred {
+            // The thread finds out the rest.
+            true => socket.kind_by_type(),
+            false => socket.classify(),
+        };
+        let kind = kind.map_err(Refusal::System)?;
+        self.admit_one()?;
+        // Children started meanwhile must not hold the connection.
+        socket.keep_from_children();
+        let mut machine = Machine::new(&handover.options, SystemClock.now());
+        if !handover.deferred || kind == Kind::Other {
+            machine.classified(kind);
+        }
+        let extras = Extras {
+            done: handover.done,
+            reader: handover.reader,
+            ends: log::is_on().then(|| socket.ends()),
+        };
+        let entry = Entry {
+            socket,
+            machine,
+            extras: extras.boxed(),
+            is_watched: false,
+        };
+        match handover.deferred {
+            true => {
+                let socket = socket.out_of_the_way();
+                self.bring(Entry { socket, ..entry }, SystemClock.now());
+            }
+            false => self.begin(entry),
+        }
+        Ok(())
+    }
+
+    /// Half-closes and drains what is there; only what is not over then is
+    /// brought to the thread.
+    fn begin(&self, mut entry: Entry<Socket>) {
+        match entry.step(&SystemClock) {
+            None if entry
+                .extras
+                .as_ref()
+                .is_some_and(|extras| extras.done.is_some()) =>
+            {
+                // Its callback comes on the thread.
+                self.bring(entry, SystemClock.now());
+            }
+            None => {
+                entry.tell(&SystemClock);
+                self.door.turn_back();
+                self.one_less();
+            }
+            Some(next) => {
+                entry.socket = entry.socket.out_of_the_way();
+                entry.is_watched = self.poller.add(entry.socket).is_ok();
+                let due = match next {
+                    // The poller wakes for it; the thread for its time alone.
+                    Next::Wait(wait)
+                        if entry.is_watched && <Poller as Watcher<Socket>>::TELLS_EDGES =>
+                    {
+                        wait.until
+                    }
+                    _ => SystemClock.now(),
+                };
+                self.bring(entry, due);
+            }
+        }
+    }
+
+    fn bring(&self, entry: Entry<Socket>, due: Time) {
+        if self.door.bring(entry, due) {
+            self.poller.ring();
+        }
+    }
+
+    /// Counts a new one in, if there is room or room is made.
+    fn admit_one(&self) -> Result<(), Refusal> {
+        let others = self.pending();
+        self.alive.fetch_add(1, Ordering::AcqRel);
+        stats::count_pending(true);
+        if self.max_pending == 0 || others < self.max_pending {
+            return Ok(());
+        }
+        if self.when_full == WhenFull::Refuse {
+            self.one_less();
+            return Err(Refusal::NoResources);
+        }
+        self.evict.fetch_add(1, Ordering::AcqRel);
+        if self.door.call(SystemClock.now()) {
+            self.poller.ring();
+        }
+        Ok(())
+    }
+
+    fn pending(&self) -> usize {
+        let alive = self.alive.load(Ordering::Acquire);
+        alive.saturating_sub(self.evict.load(Ordering::Acquire))
+    }
+
+    fn one_less(&self) {
+        stats::count_pending(false);
+        if self.alive.fetch_sub(1, Ordering::AcqRel) == 1 {
+            let _lock = self.lock_done();
+            self.done.notify_all();
+        }
+    }
+
+    fn lock_done(&self) -> MutexGuard<'_, ()> {
+        self.done_lock
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The thread.
+    fn run(&self) {
+        let keeps_line = self.max_pending > 0 && self.when_full == WhenFull::EvictOldest;
+        let mut work = Work {
+            set: Set::new(Arc::clone(&self.poller), SystemClock, keeps_line),
+            arrivals: Vec::new(),
+            ended: Vec::new(),
+        };
+        let mut busy = true;
+        loop {
+            let stopping = self.stop.load(Ordering::Acquire);
+            busy |= self.let_in(&mut work);
+            busy |= work.set.run_due(&mut work.ended);
+            self.evict(&mut work);
+            self.tell(&mut work);
+            if stopping && !self.door.is_expecting() {
+                self.let_in(&mut work);
+                work.set.evict_all(&mut work.ended);
+                self.tell(&mut work);
+                return;
+            }
+            busy = self.rest(&mut work, busy);
+        }
+    }
+
+    /// Sleeps, or naps after work so that more can gather, and takes the events.
+    /// Whether there were any.
+    fn rest(&self, work: &mut Work, busy: bool) -> bool {
+        let now = SystemClock.now();
+        let expects = self.door.is_expecting() || self.stop.load(Ordering::Acquire);
+        let until = match busy || expects {
+            true => work.set.due().min(now.plus(self.poller.pace(NAP))),
+            false => work.set.due(),
+        };
+        let mut had_events = false;
+        if until > now && self.door.sleep(until) {
+            if busy || expects {
+                self.poller.nap(until);
+            } else {
+                self.poller
+                    .wait(until, |index| had_events |= work.event(index));
+            }
+        }
+        if busy || expects {
+            self.poller
+                .wait(SystemClock.now(), |index| had_events |= work.event(index));
+        }
+        had_events
+    }
+
+    /// Takes in what was brought; whether there was anything.
+    fn let_in(&self, work: &mut Work) -> bool {
+        self.door.take(&mut work.arrivals);
+        let any = !work.arrivals.is_empty();
+        for mut entry in work.arrivals.drain(..) {
+            if !entry.is_watched && !entry.machine.has_ended() {
+                entry.is_watched = self.poller.add(entry.socket).is_ok();
+            }
+            work.set.admit(entry, &mut work.ended);
+        }
+        any
+    }
+
+    fn evict(&self, work: &mut Work) {
+        for _ in 0..self.evict.load(Ordering::Acquire) {
+            // One that has ended by itself meanwhile has made room.
+            if work.set.len() > self.max_pending {
+                work.set.evict_oldest(&mut work.ended);
+            }
+            self.tell(work);
+            self.evict.fetch_sub(1, Ordering::AcqRel);
+        }
+    }
+
+    /// Tells what has ended, with no lock held.
+    fn tell(&self, work: &mut Work) {
+        for ended in work.ended.drain(..) {
+            ended.tell(&SystemClock);
+            self.one_less();
+        }
+    }
+}
+
+/// What the thread has in its hands.
+struct Work {
+    set: Set<Socket, Poller, SystemClock>,
+    arrivals: Vec<Entry<Socket>>,
+    ended: Vec<Entry<Socket>>,
+}
+
+impl Work {
+    fn event(&mut self, index: usize) -> bool {
+        self.set.event(index, &mut self.ended)
+    }
+}
+
+impl Extras {
+    fn boxed(self) -> Option<Box<Extras>> {
+        let any = self.done.is_some() || self.reader.is_some() || self.ends.is_some();
+        any.then(|| Box::new(self))
+    }
+}
+
+fn deadline(timeout_ms: u32) -> Time {
+    match timeout_ms {
+        INFINITE => Time::NEVER,
+        ms => SystemClock.now().plus_millis(ms),
+    }
+}
+
+/// How deep a chain of forks may be in which every process closes in the
+/// background.
+const GENERATIONS: usize = 64;
+
+/// One place for each process of such a chain: what a child finds in its
+/// parent's place it leaves alone.
+static OF_THE_PROCESS: [OnceLock<Reaper>; GENERATIONS] = [const { OnceLock::new() }; GENERATIONS];
+
+/// The reaper of the process, started at the first call.
+pub(crate) fn of_the_process() -> Result<&'static Reaper, Refusal> {
+    let place = OF_THE_PROCESS
+        .get(sys::process_generation())
+        .ok_or(Refusal::NoResources)?;
+    if let Some(reaper) = place.get() {
+        return Ok(reaper);
+    }
+    if let Err(late) = place.set(Reaper::start(0, WhenFull::EvictOldest)?) {
+        // Another thread was faster.
+        let _ = late.stop(0);
+    }
+    place.get().ok_or(Refusal::NoResources)
+}
+
+/// The same, if it has been started.
+pub(crate) fn of_the_process_if_any() -> Option<&'static Reaper> {
+    OF_THE_PROCESS.get(sys::process_generation())?.get()
+}

@@ -1,0 +1,162 @@
+//! What a thread of ours needs in somebody else's process.
+
+use super::system_dll::pin_this_module;
+use super::{ws, Socket};
+use crate::clock::Time;
+use crate::connection::{Connection, Fault, Kind};
+use crate::log::Ends;
+use crate::set::Indexed;
+use socket2::SockRef;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::os::windows::io::BorrowedSocket;
+use windows_sys::Win32::Foundation::{SetHandleInformation, HANDLE, HANDLE_FLAG_INHERIT};
+
+/// There is no fork.
+pub(crate) fn process_generation() -> usize {
+    0
+}
+
+/// While the thread is being started; nothing to do here.
+pub(crate) struct Background;
+
+/// A reference of our own to Winsock, for as long as the thread lives: the
+/// program may call WSACleanup meanwhile.
+pub(crate) struct Held(());
+
+impl Background {
+    /// Keeps the DLL loaded, too: FreeLibrary must not take the code away under
+    /// the thread.
+    pub(crate) fn enter() -> Background {
+        pin_this_module();
+        Background
+    }
+
+    /// To be kept by the thread as long as it lives.
+    pub(crate) fn for_thread(&self) -> Held {
+        let mut data = ws::WSADATA::default();
+        // SAFETY: `data` is what the function fills; version 2.2.
+        unsafe { ws::WSAStartup(0x0202, &mut data) };
+        Held(())
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        // SAFETY: one call for the WSAStartup above.
+        unsafe { ws::WSACleanup() };
+    }
+}
+
+/// Handles go by four.
+impl Indexed for Socket {
+    fn index(&self) -> usize {
+        self.0 / 4
+    }
+}
+
+impl Socket {
+    /// Children that the program starts from now on do not get it.
+    pub(crate) fn keep_from_children(self) {
+        // SAFETY: a number and flags; what is no handle makes it fail.
+        unsafe { SetHandleInformation(self.0 as HANDLE, HANDLE_FLAG_INHERIT, 0) };
+    }
+
+    /// Datagram or stream: all there is to be known here.
+    pub(crate) fn kind_by_type(mut self) -> Result<Kind, Fault> {
+        self.classify()
+    }
+
+    /// select() counts sockets here, not their numbers.
+    pub(crate) fn out_of_the_way(self) -> Socket {
+        self
+    }
+
+    /// Both addresses, for the log.
+    pub(crate) fn ends(self) -> Ends {
+        if self.0 == ws::INVALID_SOCKET {
+            return Ends::default();
+        }
+        // SAFETY: borrowed for these calls only; a number that is not open makes
+        // them fail.
+        let borrowed = unsafe { BorrowedSocket::borrow_raw(self.0 as _) };
+        let socket = SockRef::from(&borrowed);
+        let internet = |address: std::io::Result<socket2::SockAddr>| address.ok()?.as_socket();
+        Ends {
+            local: internet(socket.local_addr()),
+            peer: internet(socket.peer_addr()),
+        }
+    }
+}
+
+/// A datagram socket connected to itself: WSAPoll waits for sockets alone.
+pub(crate) struct Bell(Socket);
+
+impl Bell {
+    pub(crate) fn new() -> Result<Bell, Fault> {
+        Bell::make().map_err(|error| super::fault(error.raw_os_error().unwrap_or(0)))
+    }
+
+    fn make() -> std::io::Result<Bell> {
+        use socket2::{Domain, Socket as Owned, Type};
+        let bell = Owned::new(Domain::IPV4, Type::DGRAM, None)?;
+        bell.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into())?;
+        bell.connect(&bell.local_addr()?)?;
+        bell.set_nonblocking(true)?;
+        let owned = super::OwnedSocket::from(bell);
+        let socket = Socket::of(&owned);
+        super::disown(owned);
+        Ok(Bell(socket))
+    }
+
+    pub(crate) fn socket(&self) -> Socket {
+        self.0
+    }
+
+    pub(crate) fn ring(&self) {
+        // SAFETY: one byte from a static.
+        unsafe { ws::send(self.0 .0, b"!".as_ptr(), 1, 0) };
+    }
+
+    pub(crate) fn silence(&self) {
+        let mut bytes = [0u8; 16];
+        // SAFETY: `bytes` is as large as said; non-blocking.
+        while unsafe { ws::recv(self.0 .0, bytes.as_mut_ptr(), 16, 0) } > 0 {}
+    }
+}
+
+impl Drop for Bell {
+    fn drop(&mut self) {
+        let _ = self.0.close_once();
+    }
+}
+
+/// One entry for WSAPoll.
+#[derive(Clone, Copy)]
+#[repr(transparent)]
+pub(crate) struct PollEntry(ws::WSAPOLLFD);
+
+impl PollEntry {
+    pub(crate) fn readable(socket: Socket) -> PollEntry {
+        PollEntry(ws::WSAPOLLFD {
+            fd: socket.0,
+            events: ws::POLLRDNORM,
+            revents: 0,
+        })
+    }
+
+    pub(crate) fn socket(&self) -> Socket {
+        Socket(self.0.fd)
+    }
+
+    pub(crate) fn has_event(&self) -> bool {
+        self.0.revents != 0
+    }
+}
+
+/// Waits for any of them; whether it could be waited at all.
+pub(crate) fn poll_many(entries: &mut [PollEntry], until: Time) -> bool {
+    let limit = super::waiter::millis_until(until);
+    // SAFETY: PollEntry is a WSAPOLLFD and nothing else; as many as said.
+    let result = unsafe { ws::WSAPoll(entries.as_mut_ptr().cast(), entries.len() as u32, limit) };
+    result != ws::SOCKET_ERROR || entries.iter().any(PollEntry::has_event)
+}
