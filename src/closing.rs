@@ -208,27 +208,41 @@ impl Machine {
         }
     }
 
-    /// Contract: classify without harm, neutralise SO_LINGER.
-    fn start<C: Connection, K: Clock>(&mut self, conn: &mut C, clock: &K) -> Option<Next> {
+    /// Contract: classify without harm, neutralise SO_LINGER. `None`: there is
+    /// nothing to negotiate, and the phase is another now.
+    fn admit<C: Connection>(&mut self, conn: &mut C) -> Option<Kind> {
         let kind = match conn.classify() {
             Ok(kind) => kind,
-            Err(fault) => return self.refuse(fault),
+            Err(fault) => {
+                self.refuse(fault);
+                return None;
+            }
         };
         if kind != Kind::Other && self.if_shared == IfShared::Release && conn.is_shared() {
-            return self.finish(conn, Outcome::Released);
+            self.finish(conn, Outcome::Released);
+            return None;
         }
         self.is_tcp = matches!(kind, Kind::Tcp(_));
         match kind {
             // Closing cancels a half-open connect, as closesocket would.
             Kind::Other | Kind::Tcp(TcpState::Listen | TcpState::SynSent) => {
-                return self.finish(conn, Outcome::NotConnected);
+                self.finish(conn, Outcome::NotConnected);
+                return None;
             }
-            Kind::Tcp(TcpState::Closed) => return self.found_dead(conn, None),
+            Kind::Tcp(TcpState::Closed) => {
+                self.found_dead(conn, None);
+                return None;
+            }
             Kind::Tcp(state) => self.peer_fin = state.has_peer_fin(),
             Kind::Stream => {}
         }
         conn.prepare();
         conn.linger_off();
+        Some(kind)
+    }
+
+    fn start<C: Connection, K: Clock>(&mut self, conn: &mut C, clock: &K) -> Option<Next> {
+        let kind = self.admit(conn)?;
         if self.peer_first_ms > 0 && !self.peer_fin {
             // Receiving on what has no peer can hang or fail: look first.
             if kind != Kind::Stream || conn.is_connected() {
@@ -310,10 +324,9 @@ impl Machine {
     ) -> Option<Next> {
         let ended = self.peer_fin
             || match conn.tcp_state() {
-                // Both FINs and all acknowledgements, or a reset: what is left
-                // in flight tells them apart.
-                Some(TcpState::Closed) | None => true,
+                Some(TcpState::Closed) => return self.closed_already(conn),
                 Some(state) => state.has_peer_fin(),
+                None => true,
             };
         if ended {
             self.in_doubt = false;
@@ -328,21 +341,37 @@ impl Machine {
     fn confirm<C: Connection, K: Clock>(&mut self, conn: &mut C, clock: &K) -> Option<Next> {
         let in_flight = self.ask_in_flight(conn);
         self.confirmed = in_flight == Some(0);
-        let acknowledged = match in_flight {
-            Some(0) => true,
-            Some(_) if conn.tcp_state() == Some(TcpState::Closed) => {
-                let fault = conn.pending_error();
-                self.peer_fin = self.peer_fin || conn.fin_arrived();
-                return self.finish_dead(conn, fault);
-            }
-            Some(_) => false,
-            None => !conn.tcp_state().is_some_and(TcpState::awaits_ack_of_fin),
-        };
+        let acknowledged = self.confirmed
+            || match conn.tcp_state() {
+                Some(TcpState::Closed) => return self.closed_already(conn),
+                Some(state) => in_flight.is_none() && !state.awaits_ack_of_fin(),
+                // No answer at all: it may be no longer ours.
+                None if in_flight.is_none() && self.is_tcp => match conn.classify() {
+                    Ok(_) => true,
+                    Err(fault) => return self.refuse(fault),
+                },
+                None => in_flight.is_none(),
+            };
         self.peer_fin = true;
         if acknowledged {
             return self.finish(conn, Outcome::Graceful);
         }
         self.wait_or_give_up(conn, clock, Watch::Change)
+    }
+
+    /// Both FINs and all acknowledgements, or a reset: the error and what is
+    /// left in flight tell them apart. Asked only now: the last acknowledgement
+    /// may have come since an earlier look.
+    fn closed_already<C: Connection>(&mut self, conn: &mut C) -> Option<Next> {
+        let in_flight = self.ask_in_flight(conn);
+        let fault = conn.pending_error();
+        if fault.is_some() || in_flight.is_some_and(|left| left > 0) {
+            self.peer_fin = self.peer_fin || conn.fin_arrived();
+            return self.finish_dead(conn, fault);
+        }
+        self.confirmed = in_flight.is_some();
+        self.peer_fin = true;
+        self.finish(conn, Outcome::Graceful)
     }
 
     /// The connection was gone before the half-close.
@@ -378,16 +407,18 @@ impl Machine {
         match self.read_pass(conn, clock, sink) {
             Pass::Full if self.has_time(clock) => Some(Next::Again),
             Pass::Full => self.finish(conn, Outcome::TimedOut),
-            Pass::End if self.system_error == 0 && conn.fin_arrived() => {
+            Pass::End if conn.fin_arrived() => {
                 self.peer_fin = true;
-                self.confirmed = self.ask_in_flight(conn) == Some(0);
+                self.confirmed = self.system_error == 0 && self.ask_in_flight(conn) == Some(0);
                 match self.confirmed {
                     true => self.finish(conn, Outcome::Graceful),
                     false => self.finish_dead(conn, None),
                 }
             }
             Pass::End | Pass::Dry | Pass::Deaf => self.finish_dead(conn, None),
-            Pass::Failed(fault) => self.finish_dead(conn, Some(fault)),
+            Pass::Failed(fault) if fault.kind != FaultKind::NotASocket => {
+                self.finish_dead(conn, Some(fault))
+            }
             other => self.cut_short(conn, other),
         }
     }
@@ -420,6 +451,7 @@ impl Machine {
             };
             self.drained = self.drained.saturating_add(bytes);
             self.moved(clock);
+            self.ask_for_bulk(conn, sink.is_some());
             if !go_on {
                 return Pass::Stopped;
             }
@@ -428,7 +460,6 @@ impl Machine {
             }
             budget = budget.saturating_sub(bytes);
             if budget == 0 || (self.timeout_ms != 0 && clock.now() >= self.deadline) {
-                self.ask_for_bulk(conn, sink.is_some());
                 return Pass::Full;
             }
         }

@@ -30,6 +30,7 @@ pub(crate) enum FaultKind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// TCP, in this state.
+    #[cfg_attr(windows, allow(dead_code))]
     Tcp(TcpState),
     /// A stream whose state this system does not tell.
     Stream,
@@ -60,9 +61,13 @@ impl TcpState {
         matches!(self, CloseWait | Closing | LastAck | TimeWait)
     }
 
-    /// The peer's FIN has arrived, and ours is not acknowledged yet.
+    /// The peer's FIN has arrived, and ours, if there is one, is not acknowledged
+    /// yet. After the half-close CLOSE-WAIT says that ours has not even left.
     pub(crate) fn awaits_ack_of_fin(self) -> bool {
-        matches!(self, TcpState::Closing | TcpState::LastAck)
+        matches!(
+            self,
+            TcpState::CloseWait | TcpState::Closing | TcpState::LastAck
+        )
     }
 }
 
@@ -76,6 +81,7 @@ pub(crate) enum Received {
     End,
     /// The program has shut the receiving side itself: nothing will ever be
     /// received, and the end of the stream cannot be seen (Winsock).
+    #[cfg_attr(not(windows), allow(dead_code))]
     Deaf,
     Failed(Fault),
 }

@@ -75,7 +75,12 @@ impl Machine {
         let fate = self.fate(outcome);
         if fate != Fate::Abort && self.is_cut_short(outcome) && !self.half_closed {
             // Stopped while the peer was given the time to close first.
-            self.half_closed = conn.half_close().is_ok();
+            match conn.half_close() {
+                Ok(()) => self.half_closed = true,
+                // Somebody else has closed it: the number is no longer ours.
+                Err(fault) if fault.kind == FaultKind::NotASocket => return self.refuse(fault),
+                Err(_) => {}
+            }
         }
         self.in_flight = self.left_in_flight(conn, outcome);
         self.phase = Phase::Ended(End::Outcome(outcome));
@@ -98,6 +103,10 @@ impl Machine {
 
     /// Ends one that is still pending, by its fallback.
     pub(crate) fn give_up<C: Connection>(&mut self, conn: &mut C, outcome: Outcome) {
+        if self.phase == Phase::Start {
+            // Never stepped: it may be shared, a listener, or have SO_LINGER on.
+            self.admit(conn);
+        }
         if !matches!(self.phase, Phase::Ended(_)) {
             self.finish(conn, outcome);
         }

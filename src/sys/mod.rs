@@ -40,7 +40,7 @@ pub(crate) use system::{disown, CancelGuard, LastError, OwnedSocket, Socket, Wai
 mod scratch {
     use std::cell::UnsafeCell;
 
-    pub(super) const SIZE: usize = 256 * 1024;
+    pub(super) const SIZE: usize = 1 << 20;
 
     struct Scratch(UnsafeCell<[u8; SIZE]>);
 

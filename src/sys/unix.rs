@@ -89,7 +89,7 @@ fn errno_location() -> *mut c_int {
 /// Holds off `pthread_cancel` while it lives: unwinding by cancellation out of
 /// the middle of a close would leak the socket. A request that came meanwhile
 /// is honoured at the program's next cancellation point.
-pub(crate) struct CancelGuard(c_int);
+pub(crate) struct CancelGuard(#[cfg_attr(target_os = "android", allow(dead_code))] c_int);
 
 /// PTHREAD_CANCEL_DISABLE; 1 on Linux (glibc, musl), FreeBSD's value is 1 too,
 /// macOS has 0.
@@ -158,6 +158,7 @@ impl Socket {
         Ok(value)
     }
 
+    #[cfg(any(target_os = "linux", target_os = "android"))]
     pub(super) fn set_option(self, level: c_int, name: c_int, value: c_int) -> Result<(), Fault> {
         syscall!(libc::setsockopt(
             self.0,
@@ -249,7 +250,7 @@ fn poll(entries: &mut [libc::pollfd], until: Time) {
         Time::NEVER => std::ptr::null(),
         until => {
             let time = until.since(SystemClock.now());
-            left.tv_sec = time.as_secs() as libc::time_t;
+            left.tv_sec = time.as_secs() as _;
             left.tv_nsec = time.subsec_nanos() as _;
             &left
         }
@@ -267,6 +268,7 @@ fn poll(entries: &mut [libc::pollfd], until: Time) {
 
 /// The time left for calls that count whole milliseconds: rounded up, so never
 /// early; -1 for ever.
+#[cfg(not(target_os = "freebsd"))]
 pub(super) fn millis_until(until: Time) -> c_int {
     if until == Time::NEVER {
         return -1;

@@ -1,0 +1,166 @@
+//! macOS, iOS and the BSDs.
+//!
+//! None of them tells who else holds a socket, and no event of theirs tells of
+//! an acknowledgement.
+
+use super::scratch;
+use super::unix::RawSocket;
+pub(crate) use super::unix::{disown, CancelGuard, LastError, OwnedSocket, Socket};
+use super::unix::{fault, nap, syscall};
+use crate::closing::{Wait, Watch};
+use crate::connection::{Connection, Fault, FaultKind, Kind, Received, TcpState};
+use libc::c_int;
+
+#[cfg(not(target_os = "dragonfly"))]
+#[path = "bsd/tcp.rs"]
+mod tcp;
+
+/// DragonFly has no option that tells the state of a connection.
+#[cfg(target_os = "dragonfly")]
+mod tcp {
+    use super::{fault, Fault, Socket, TcpState};
+
+    pub(super) fn state(_: Socket) -> Result<TcpState, Fault> {
+        Err(fault(libc::ENOPROTOOPT))
+    }
+
+    pub(super) fn unsent(_: Socket) -> Option<usize> {
+        None
+    }
+
+    pub(super) fn was_alive(_: Socket) -> Option<bool> {
+        None
+    }
+}
+
+impl Connection for Socket {
+    fn classify(&mut self) -> Result<Kind, Fault> {
+        match tcp::state(*self) {
+            Ok(state) => Ok(Kind::Tcp(state)),
+            Err(fault) if fault.kind == FaultKind::NotASocket => Err(fault),
+            Err(_) => self.kind_by_type(),
+        }
+    }
+
+    fn is_shared(&mut self) -> bool {
+        false
+    }
+
+    fn is_connected(&mut self) -> bool {
+        self.has_peer()
+    }
+
+    fn prepare(&mut self) {}
+
+    fn linger_off(&mut self) {
+        self.set_linger(false);
+    }
+
+    fn half_close(&mut self) -> Result<(), Fault> {
+        self.shutdown(libc::SHUT_WR)
+    }
+
+    fn discard(&mut self, most: usize) -> Received {
+        self.recv(scratch::pointer().cast(), most.min(scratch::SIZE), 0)
+    }
+
+    fn receive(&mut self, buffer: &mut [u8]) -> Received {
+        self.recv(buffer.as_mut_ptr().cast(), buffer.len(), 0)
+    }
+
+    fn tcp_state(&mut self) -> Option<TcpState> {
+        tcp::state(*self).ok()
+    }
+
+    /// The send buffer keeps what is not acknowledged; the FIN is not in it. A
+    /// connection that is gone has lost its buffer: nothing can be said then.
+    fn in_flight(&mut self) -> Option<usize> {
+        let fin = match tcp::state(*self).ok()? {
+            TcpState::Closed => return None,
+            TcpState::FinWait1 | TcpState::Closing | TcpState::LastAck => 1,
+            _ => 0,
+        };
+        Some(tcp::unsent(*self)?.saturating_add(fin))
+    }
+
+    fn pending_error(&mut self) -> Option<Fault> {
+        self.take_error()
+    }
+
+    fn was_alive(&mut self) -> Option<bool> {
+        tcp::was_alive(*self)
+    }
+
+    fn fin_arrived(&mut self) -> bool {
+        false
+    }
+
+    fn low_water(&mut self, _raised: bool) {}
+
+    fn close(&mut self, graceful: bool) -> Result<(), Fault> {
+        if !graceful {
+            self.wake_readers();
+        }
+        close_raw(self.0)
+    }
+
+    /// Sends nothing while another descriptor holds the connection; and macOS
+    /// refuses SO_LINGER once both directions are shut.
+    fn abort(&mut self) -> Result<(), Fault> {
+        self.set_linger(true);
+        close_raw(self.0)
+    }
+}
+
+/// Never repeated: after EINTR too the descriptor is gone, and after ECONNRESET,
+/// which FreeBSD's close() may report of the connection.
+fn close_raw(fd: RawSocket) -> Result<(), Fault> {
+    match syscall!(system_close(fd)) {
+        Err(refused) if refused.code == libc::EINTR || refused.code == libc::ECONNRESET => Ok(()),
+        result => result.map(drop),
+    }
+}
+
+/// The `close` of the link may be an override that calls us: macOS has this
+/// second name for it, the BSDs the system call.
+#[cfg(target_vendor = "apple")]
+unsafe fn system_close(fd: RawSocket) -> c_int {
+    extern "C" {
+        #[link_name = "close$NOCANCEL"]
+        fn close_nocancel(fd: RawSocket) -> c_int;
+    }
+    // SAFETY: takes a number; one that is not open makes it fail.
+    unsafe { close_nocancel(fd) }
+}
+
+#[cfg(any(target_os = "freebsd", target_os = "netbsd", target_os = "dragonfly"))]
+unsafe fn system_close(fd: RawSocket) -> c_int {
+    /// sys/syscall.h
+    const SYS_CLOSE: c_int = 6;
+    // SAFETY: takes a number; one that is not open makes it fail.
+    unsafe { libc::syscall(SYS_CLOSE, fd) as c_int }
+}
+
+/// OpenBSD has taken syscall() away; an override of `close` is not provided for.
+#[cfg(target_os = "openbsd")]
+unsafe fn system_close(fd: RawSocket) -> c_int {
+    // SAFETY: takes a number; one that is not open makes it fail.
+    unsafe { libc::close(fd) }
+}
+
+/// Waits for one socket.
+pub(crate) struct Waiter;
+
+impl Waiter {
+    pub(crate) fn new() -> Waiter {
+        Waiter
+    }
+
+    /// Returns when a step may be worth while, or the time is up.
+    pub(crate) fn wait(&mut self, socket: Socket, wait: Wait) {
+        match wait.watch {
+            Watch::Readable => socket.poll_readable(wait.until),
+            Watch::Change => nap(wait.recheck),
+        }
+    }
+}

@@ -1,0 +1,354 @@
+//! Windows (Winsock 2).
+//!
+//! Nothing here makes an overlapped call: what completes lands on the program's
+//! completion port, and plain calls do not post there.
+
+use super::scratch;
+use crate::connection::{Connection, Fault, FaultKind, Kind, Received, TcpState};
+use std::mem::{size_of, MaybeUninit};
+use std::ptr::{addr_of, null, null_mut};
+use windows_sys::Win32::Networking::WinSock as ws;
+use windows_sys::Win32::System::IO::CancelIoEx;
+
+use handle::RawSocket;
+pub(crate) use handle::{disown, CancelGuard, LastError, OwnedSocket, Socket};
+pub(crate) use waiter::Waiter;
+
+#[path = "windows/handle.rs"]
+mod handle;
+#[path = "windows/system_dll.rs"]
+mod system_dll;
+#[path = "windows/waiter.rs"]
+mod waiter;
+
+/// SO_CONNECT_TIME of a socket that has no connection.
+const NEVER_CONNECTED: i32 = -1;
+
+/// Calls Winsock; SOCKET_ERROR becomes the [`Fault`] that the thread's last
+/// error stands for.
+macro_rules! syscall {
+    ($call:expr) => {{
+        // SAFETY: the arguments are plain numbers, or pointers to objects that
+        // outlive the call together with their true size; no call is
+        // overlapped, so none is written to later. A handle that is not a
+        // socket, or not open, makes the call fail with WSAENOTSOCK.
+        let result = unsafe { $call };
+        if result == ws::SOCKET_ERROR {
+            Err(last_fault())
+        } else {
+            Ok(result)
+        }
+    }};
+}
+
+/// What a Winsock error means to a close ("Windows Sockets Error Codes").
+fn fault(code: i32) -> Fault {
+    let kind = match code {
+        ws::WSAENOTSOCK | ws::WSAEBADF | ws::WSANOTINITIALISED => FaultKind::NotASocket,
+        // WSAEINVAL: never bound ("recv"). WSAECONNREFUSED: the connect failed.
+        ws::WSAENOTCONN | ws::WSAEINVAL | ws::WSAECONNREFUSED => FaultKind::NotConnected,
+        // WSAECONNABORTED is also what is seen of a reset that answers data of
+        // ours; a time-out has a code of its own.
+        ws::WSAECONNRESET | ws::WSAECONNABORTED | ws::WSAESHUTDOWN => FaultKind::Reset,
+        // WSAENETRESET: a keep-alive was not answered.
+        ws::WSAETIMEDOUT
+        | ws::WSAENETRESET
+        | ws::WSAENETDOWN
+        | ws::WSAENETUNREACH
+        | ws::WSAEHOSTDOWN
+        | ws::WSAEHOSTUNREACH => FaultKind::Lost,
+        _ => FaultKind::Other,
+    };
+    Fault { kind, code }
+}
+
+fn last_fault() -> Fault {
+    fault(LastError::get())
+}
+
+/// What closesocket says when it has not closed.
+fn is_still_open(result: Result<(), Fault>) -> bool {
+    result.is_err_and(|refused| refused.code == ws::WSAEWOULDBLOCK)
+}
+
+fn state(state: ws::TCPSTATE) -> Option<TcpState> {
+    Some(match state {
+        ws::TCPSTATE_CLOSED => TcpState::Closed,
+        ws::TCPSTATE_LISTEN => TcpState::Listen,
+        ws::TCPSTATE_SYN_SENT => TcpState::SynSent,
+        ws::TCPSTATE_SYN_RCVD => TcpState::SynReceived,
+        ws::TCPSTATE_ESTABLISHED => TcpState::Established,
+        ws::TCPSTATE_FIN_WAIT_1 => TcpState::FinWait1,
+        ws::TCPSTATE_FIN_WAIT_2 => TcpState::FinWait2,
+        ws::TCPSTATE_CLOSE_WAIT => TcpState::CloseWait,
+        ws::TCPSTATE_CLOSING => TcpState::Closing,
+        ws::TCPSTATE_LAST_ACK => TcpState::LastAck,
+        ws::TCPSTATE_TIME_WAIT => TcpState::TimeWait,
+        _ => return None,
+    })
+}
+
+impl Connection for Socket {
+    /// The state of a TCP connection cannot be had everywhere, so all streams
+    /// are the same here; [`Connection::tcp_state`] says what it can.
+    fn classify(&mut self) -> Result<Kind, Fault> {
+        match self.option(ws::SO_TYPE)? {
+            ws::SOCK_STREAM => Ok(Kind::Stream),
+            _ => Ok(Kind::Other),
+        }
+    }
+
+    fn is_shared(&mut self) -> bool {
+        system_dll::handle_count(self.0).is_some_and(|count| count > 1)
+    }
+
+    fn is_connected(&mut self) -> bool {
+        self.has_peer() || (self.update_context() && self.has_peer())
+    }
+
+    /// WSAEventSelect without an event takes back WSAAsyncSelect too; while one
+    /// of them is on, the blocking mode cannot be changed ("WSAEventSelect").
+    fn prepare(&mut self) {
+        self.end_selection();
+        self.set_nonblocking(true);
+    }
+
+    fn linger_off(&mut self) {
+        self.set_linger(false);
+    }
+
+    /// What AcceptEx or ConnectEx connected is not connected to shutdown() until
+    /// its context is updated ("AcceptEx", "ConnectEx").
+    fn half_close(&mut self) -> Result<(), Fault> {
+        match self.shutdown_send() {
+            Err(refused) if refused.code == ws::WSAENOTCONN => {
+                if self.update_context() && self.shutdown_send().is_ok() || self.has_ended() {
+                    return Ok(());
+                }
+                Err(refused)
+            }
+            result => result,
+        }
+    }
+
+    fn discard(&mut self, most: usize) -> Received {
+        self.recv(scratch::pointer(), most.min(scratch::SIZE))
+    }
+
+    fn receive(&mut self, buffer: &mut [u8]) -> Received {
+        self.recv(buffer.as_mut_ptr(), buffer.len())
+    }
+
+    fn tcp_state(&mut self) -> Option<TcpState> {
+        state(self.tcp_info_state().ok()?)
+    }
+
+    /// BytesInFlight of TCP_INFO leaves out what waits to be sent.
+    fn in_flight(&mut self) -> Option<usize> {
+        None
+    }
+
+    fn pending_error(&mut self) -> Option<Fault> {
+        match self.option(ws::SO_ERROR) {
+            Ok(0) | Err(_) => None,
+            Ok(code) => Some(fault(code)),
+        }
+    }
+
+    fn was_alive(&mut self) -> Option<bool> {
+        let seconds = self.option(ws::SO_CONNECT_TIME).ok()?;
+        Some(seconds != NEVER_CONNECTED)
+    }
+
+    fn fin_arrived(&mut self) -> bool {
+        self.has_ended()
+    }
+
+    fn low_water(&mut self, _raised: bool) {}
+
+    /// A receive still pending would make a reset of the close, so it is
+    /// cancelled; after the end of the stream there is none. (A close that only
+    /// gives up our own handle counts as graceful too: what the other holder has
+    /// pending must live.) Pending sends are over by then in the usual order of
+    /// things, for the peer's FIN answers ours, which is queued behind them.
+    fn close(&mut self, graceful: bool) -> Result<(), Fault> {
+        if !graceful {
+            // SAFETY: a number and no pointer; nothing pending or no such
+            // handle makes it fail, harmlessly.
+            unsafe { CancelIoEx(self.0 as _, null_mut()) };
+        }
+        let mut result = self.close_once();
+        // Not closed: a linger time on a non-blocking socket ("closesocket").
+        if is_still_open(result) {
+            self.set_linger(false);
+            result = self.close_once();
+        }
+        if is_still_open(result) {
+            self.end_selection();
+            self.set_nonblocking(false);
+            result = self.close_once();
+        }
+        result
+    }
+
+    /// Does not reset while another handle holds the connection: Winsock has
+    /// nothing that would.
+    fn abort(&mut self) -> Result<(), Fault> {
+        self.set_linger(true);
+        self.close_once()
+    }
+}
+
+impl Socket {
+    /// An option of SOL_SOCKET whose value is an `int`.
+    fn option(self, name: i32) -> Result<i32, Fault> {
+        let mut value = 0i32;
+        let mut size = size_of::<i32>() as i32;
+        syscall!(ws::getsockopt(
+            self.0,
+            ws::SOL_SOCKET,
+            name,
+            (&mut value as *mut i32).cast(),
+            &mut size
+        ))?;
+        Ok(value)
+    }
+
+    /// Windows 10 1703 and later, TCP only ("SIO_TCP_INFO").
+    fn tcp_info_state(self) -> Result<ws::TCPSTATE, Fault> {
+        let version = 0u32;
+        let mut info = MaybeUninit::<ws::TCP_INFO_v0>::zeroed();
+        let mut filled = 0u32;
+        syscall!(ws::WSAIoctl(
+            self.0,
+            ws::SIO_TCP_INFO,
+            (&version as *const u32).cast(),
+            size_of::<u32>() as u32,
+            info.as_mut_ptr().cast(),
+            size_of::<ws::TCP_INFO_v0>() as u32,
+            &mut filled,
+            null_mut(),
+            None
+        ))?;
+        // SAFETY: within `info`, and any number is a valid TCPSTATE. The rest is
+        // left alone: it has a BOOLEAN, which need not be a Rust `bool`.
+        Ok(unsafe { addr_of!((*info.as_ptr()).State).read() })
+    }
+
+    fn has_peer(self) -> bool {
+        let mut address = ws::SOCKADDR_STORAGE::default();
+        let mut size = size_of::<ws::SOCKADDR_STORAGE>() as i32;
+        let place = (&mut address as *mut ws::SOCKADDR_STORAGE).cast();
+        syscall!(ws::getpeername(self.0, place, &mut size)).is_ok()
+    }
+
+    fn end_selection(self) {
+        let _ = syscall!(ws::WSAEventSelect(self.0, 0, 0));
+    }
+
+    fn set_nonblocking(self, on: bool) {
+        let mut value = u32::from(on);
+        let _ = syscall!(ws::ioctlsocket(self.0, ws::FIONBIO, &mut value));
+    }
+
+    fn set_linger(self, on: bool) {
+        let linger = ws::LINGER {
+            l_onoff: u16::from(on),
+            l_linger: 0,
+        };
+        // A refusal leaves an ordinary close, which is the best there is then.
+        let _ = syscall!(ws::setsockopt(
+            self.0,
+            ws::SOL_SOCKET,
+            ws::SO_LINGER,
+            (&linger as *const ws::LINGER).cast(),
+            size_of::<ws::LINGER>() as i32
+        ));
+    }
+
+    fn shutdown_send(self) -> Result<(), Fault> {
+        match syscall!(ws::shutdown(self.0, ws::SD_SEND)) {
+            // The program has done it.
+            Err(refused) if refused.code == ws::WSAESHUTDOWN => Ok(()),
+            result => result.map(drop),
+        }
+    }
+
+    /// Completes what AcceptEx or ConnectEx has left to the program; whether
+    /// there was a connection to do it for. The listening socket that
+    /// SO_UPDATE_ACCEPT_CONTEXT wants, to take over its properties, is not known
+    /// here: the socket stands in for it. A refusal changes nothing.
+    fn update_context(mut self) -> bool {
+        if self.was_alive() != Some(true) {
+            return false;
+        }
+        let _ = syscall!(ws::setsockopt(
+            self.0,
+            ws::SOL_SOCKET,
+            ws::SO_UPDATE_CONNECT_CONTEXT,
+            null(),
+            0
+        ));
+        if !self.has_peer() {
+            let _ = syscall!(ws::setsockopt(
+                self.0,
+                ws::SOL_SOCKET,
+                ws::SO_UPDATE_ACCEPT_CONTEXT,
+                (&self.0 as *const RawSocket).cast(),
+                size_of::<RawSocket>() as i32
+            ));
+        }
+        true
+    }
+
+    /// There was a connection, and it has come to its end in peace. (Nothing says
+    /// that a shutdown is not refused then as if there had been none.)
+    fn has_ended(mut self) -> bool {
+        let events = self.poll(0).unwrap_or(0);
+        let ended = events & ws::POLLHUP != 0 && events & ws::POLLERR == 0;
+        ended && self.was_alive() == Some(true)
+    }
+
+    /// The socket is non-blocking.
+    fn recv(self, buffer: *mut u8, size: usize) -> Received {
+        let size = i32::try_from(size).unwrap_or(i32::MAX);
+        match syscall!(ws::recv(self.0, buffer, size, 0)) {
+            Ok(0) => self.end_or_reset(),
+            Ok(bytes) => Received::Bytes(bytes as usize),
+            Err(refused) => match refused.code {
+                ws::WSAEWOULDBLOCK => Received::Empty,
+                ws::WSAESHUTDOWN => Received::Deaf,
+                // Of a message so much came in, the rest is gone.
+                ws::WSAEMSGSIZE => Received::Bytes(size as usize),
+                _ => Received::Failed(refused),
+            },
+        }
+    }
+
+    /// A zero read after a reset: Wine does that, and so may a filter driver.
+    fn end_or_reset(self) -> Received {
+        match self.poll(0) {
+            Ok(events) if events & ws::POLLERR != 0 => Received::Failed(fault(ws::WSAECONNRESET)),
+            _ => Received::End,
+        }
+    }
+
+    /// Waits for ordinary data (recv does not fetch urgent data), an end or an
+    /// error; what there is then.
+    fn poll(self, milliseconds: i32) -> Result<i16, Fault> {
+        let mut entry = ws::WSAPOLLFD {
+            fd: self.0,
+            events: ws::POLLRDNORM,
+            revents: 0,
+        };
+        syscall!(ws::WSAPoll(&mut entry, 1, milliseconds))?;
+        Ok(entry.revents)
+    }
+
+    fn close_once(self) -> Result<(), Fault> {
+        let Some(closesocket) = system_dll::closesocket() else {
+            return Err(fault(ws::WSASYSNOTREADY));
+        };
+        syscall!(closesocket(self.0)).map(drop)
+    }
+}

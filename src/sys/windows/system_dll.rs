@@ -1,0 +1,72 @@
+//! Functions looked up at run time.
+
+use super::RawSocket;
+use std::ffi::c_void;
+use std::mem::{size_of_val, transmute};
+use std::ptr::null_mut;
+use std::sync::atomic::{AtomicPtr, Ordering};
+use windows_sys::core::PCSTR;
+use windows_sys::s;
+use windows_sys::Win32::System::LibraryLoader::{GetModuleHandleA, GetProcAddress};
+
+type CloseSocket = unsafe extern "system" fn(RawSocket) -> i32;
+type NtQueryObject = unsafe extern "system" fn(*mut c_void, i32, *mut c_void, u32, *mut u32) -> i32;
+
+/// OBJECT_INFORMATION_CLASS ("NtQueryObject").
+const OBJECT_BASIC_INFORMATION: i32 = 0;
+/// PUBLIC_OBJECT_BASIC_INFORMATION as words: attributes, access, handle count,
+/// pointer count, and ten reserved ones.
+const BASIC_INFORMATION_WORDS: usize = 14;
+const HANDLE_COUNT: usize = 2;
+
+/// The system's own closesocket. That of the link may be the program's
+/// override, which calls us.
+pub(super) fn closesocket() -> Option<CloseSocket> {
+    static CLOSESOCKET: AtomicPtr<c_void> = AtomicPtr::new(null_mut());
+    let address = look_up(&CLOSESOCKET, s!("ws2_32.dll"), s!("closesocket"))?;
+    // SAFETY: the function of this name has this type ("closesocket").
+    Some(unsafe { transmute::<*mut c_void, CloseSocket>(address) })
+}
+
+/// How many handles, in all processes, refer to the same socket. A duplicate
+/// and a handle that a child has inherited count alike.
+pub(super) fn handle_count(socket: RawSocket) -> Option<u32> {
+    static NT_QUERY_OBJECT: AtomicPtr<c_void> = AtomicPtr::new(null_mut());
+    let address = look_up(&NT_QUERY_OBJECT, s!("ntdll.dll"), s!("NtQueryObject"))?;
+    // SAFETY: the function of this name has this type ("NtQueryObject").
+    let query = unsafe { transmute::<*mut c_void, NtQueryObject>(address) };
+    let mut information = [0u32; BASIC_INFORMATION_WORDS];
+    // SAFETY: `information` is as large as said; the length that would be
+    // needed may be left out; a number that is no handle makes it fail.
+    let status = unsafe {
+        query(
+            socket as *mut c_void,
+            OBJECT_BASIC_INFORMATION,
+            information.as_mut_ptr().cast(),
+            size_of_val(&information) as u32,
+            null_mut(),
+        )
+    };
+    (status >= 0).then_some(information[HANDLE_COUNT])
+}
+
+/// The address of a function of a DLL that is loaded for certain, looked up
+/// once. Threads that do it at the same time find the same.
+fn look_up(cache: &AtomicPtr<c_void>, dll: PCSTR, name: PCSTR) -> Option<*mut c_void> {
+    let known = cache.load(Ordering::Relaxed);
+    if !known.is_null() {
+        return Some(known);
+    }
+    // SAFETY: both are literals that end with a zero; the module handle is the loader's own
+    // and is not given back.
+    let address = unsafe {
+        let module = GetModuleHandleA(dll);
+        if module.is_null() {
+            return None;
+        }
+        GetProcAddress(module, name)?
+    };
+    let address = address as *mut c_void;
+    cache.store(address, Ordering::Relaxed);
+    Some(address)
+}

@@ -1,0 +1,63 @@
+//! Waiting for one socket.
+
+use super::Socket;
+use crate::clock::{Clock, SystemClock, Time};
+use crate::closing::{Wait, Watch};
+use std::time::Duration;
+use windows_sys::Win32::Networking::WinSock::POLLRDNORM;
+
+/// How long to pause where waiting for an event does not work.
+const PAUSE_MS: u32 = 10;
+
+/// Waits for one socket.
+pub(crate) struct Waiter {
+    /// The last wait ended with news that are none to a reader.
+    in_vain: bool,
+}
+
+impl Waiter {
+    pub(crate) fn new() -> Waiter {
+        Waiter { in_vain: false }
+    }
+
+    /// Returns when a step may be worth while, or the time is up.
+    pub(crate) fn wait(&mut self, socket: Socket, wait: Wait) {
+        match wait.watch {
+            Watch::Readable => self.wait_readable(socket, wait.until),
+            // No event tells of an acknowledgement.
+            Watch::Change => nap(wait.recheck),
+        }
+    }
+
+    /// An end or an error is answered by the next receive, which ends the wait
+    /// for data. Should it not, a pause keeps the next one from spinning; and so
+    /// after a wait that fails.
+    fn wait_readable(&mut self, socket: Socket, until: Time) {
+        if self.in_vain {
+            nap(until.min(SystemClock.now().plus_millis(PAUSE_MS)));
+        }
+        self.in_vain = match socket.poll(millis_until(until)) {
+            Ok(0) => false,
+            Ok(events) => events & POLLRDNORM == 0,
+            Err(_) => true,
+        };
+    }
+}
+
+/// Sleeps until the time is up; never in an alertable state, where the program's
+/// completion routines would run.
+fn nap(until: Time) {
+    let left = until.since(SystemClock.now());
+    if left > Duration::ZERO {
+        std::thread::sleep(left);
+    }
+}
+
+/// The time left in whole milliseconds: rounded up, so never early; -1 for ever.
+fn millis_until(until: Time) -> i32 {
+    if until == Time::NEVER {
+        return -1;
+    }
+    let left = until.since(SystemClock.now()).as_nanos();
+    i32::try_from(left.saturating_add(999_999) / 1_000_000).unwrap_or(i32::MAX)
+}
