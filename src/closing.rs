@@ -349,6 +349,11 @@ impl Machine {
             || match conn.tcp_state() {
                 Some(TcpState::Closed) => return self.closed_already(conn),
                 Some(state) => in_flight.is_none() && !state.awaits_ack_of_fin(),
+                // No answer at all: it may be no longer ours.
+                None if in_flight.is_none() && self.is_tcp => match conn.classify() {
+                    Ok(_) => true,
+                    Err(fault) => return self.refuse(fault),
+                },
                 None => in_flight.is_none(),
             };
         self.peer_fin = true;

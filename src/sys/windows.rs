@@ -306,8 +306,8 @@ impl Socket {
         true
     }
 
-    /// There was a connection, and both directions have come to their end in
-    /// peace: Wine then refuses a shutdown as if there were none.
+    /// There was a connection, and it has come to its end in peace. (Nothing says
+    /// that a shutdown is not refused then as if there had been none.)
     fn has_ended(mut self) -> bool {
         let events = self.poll(0).unwrap_or(0);
         let ended = events & ws::POLLHUP != 0 && events & ws::POLLERR == 0;
