@@ -31,6 +31,14 @@ impl Time {
         self.0
     }
 
+    /// Milliseconds from `now` to here, rounded up; `None` if that is never.
+    pub(crate) const fn millis_from(self, now: Time) -> Option<u64> {
+        match self {
+            Time::NEVER => None,
+            Time(then) => Some(then.saturating_sub(now.0).div_ceil(1_000_000)),
+        }
+    }
+
     /// How long from `earlier` to here; zero if `earlier` is the later one.
     pub(crate) const fn since(self, earlier: Time) -> Duration {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))
@@ -50,7 +58,8 @@ impl Clock for SystemClock {
     fn now(&self) -> Time {
         static ORIGIN: OnceLock<Instant> = OnceLock::new();
         let origin = *ORIGIN.get_or_init(Instant::now);
-        // 2^64 ns are 584 years of uptime: the cast loses nothing.
-        Time(origin.elapsed().as_nanos() as u64)
+        let passed = origin.elapsed();
+        // 2^64 ns are 584 years of uptime: nothing overflows.
+        Time(passed.as_secs() * 1_000_000_000 + u64::from(passed.subsec_nanos()))
     }
 }

@@ -72,7 +72,7 @@ fn line(ends: &Ends, report: &Report) -> String {
         end(ends.local),
         end(ends.peer),
         report.outcome,
-        report.elapsed.as_millis(),
+        report.elapsed.as_millis() as u64,
         report.drained_bytes,
     );
     // Writing to a String cannot fail.

@@ -14,10 +14,9 @@ use crate::log;
 use crate::options::{Options, INFINITE};
 use crate::set::{Done, Entry, Extras, Reader, Set, Watcher};
 use crate::stats;
-use crate::sys::{self, Background, Poller, Socket};
+use crate::sys::{self, Poller, Socket, Thread};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::thread::{self, JoinHandle, ThreadId};
 use std::time::Duration;
 
 /// How long the thread lets ends gather before it takes them.
@@ -50,8 +49,8 @@ pub(crate) enum Refusal {
 /// A thread and the closings that it finishes.
 pub(crate) struct Reaper {
     shared: Arc<Shared>,
-    thread: Mutex<Option<JoinHandle<()>>>,
-    thread_id: ThreadId,
+    thread: Thread,
+    is_joined: AtomicBool,
 }
 
 struct Shared {
@@ -97,27 +96,15 @@ impl Reaper {
             done: Condvar::new(),
             done_lock: Mutex::new(()),
         });
-        let thread = Reaper::start_thread(&shared).map_err(|_| Refusal::NoResources)?;
+        let thread = Thread::start(STACK, {
+            let shared = Arc::clone(&shared);
+            Box::new(move || shared.run())
+        });
         Ok(Reaper {
-            thread_id: thread.thread().id(),
-            thread: Mutex::new(Some(thread)),
+            thread: thread.map_err(|_| Refusal::NoResources)?,
+            is_joined: AtomicBool::new(false),
             shared,
         })
-    }
-
-    fn start_thread(shared: &Arc<Shared>) -> std::io::Result<JoinHandle<()>> {
-        let background = Background::enter();
-        thread::Builder::new()
-            .name("graceful_close".into())
-            .stack_size(STACK)
-            .spawn({
-                let shared = Arc::clone(shared);
-                let held = background.for_thread();
-                move || {
-                    let _held = held;
-                    shared.run();
-                }
-            })
     }
 
     /// Takes a socket over. On an error it is untouched.
@@ -180,15 +167,8 @@ impl Reaper {
         let flushed = self.flush(timeout_ms)?;
         self.shared.stop.store(true, Ordering::Release);
         self.shared.poller.ring();
-        let thread = self
-            .thread
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
-        if let Some(thread) = thread {
-            if !self.is_own_thread() {
-                let _ = thread.join();
-            }
+        if !self.is_own_thread() && !self.is_joined.swap(true, Ordering::AcqRel) {
+            self.thread.join();
         }
         Ok(flushed)
     }
@@ -200,7 +180,7 @@ impl Reaper {
     }
 
     pub(crate) fn is_own_thread(&self) -> bool {
-        thread::current().id() == self.thread_id
+        self.thread.is_current()
     }
 }
 

@@ -5,6 +5,7 @@ use crate::options::{Fallback, IfShared, Options};
 use crate::report::Report;
 use std::mem::{offset_of, size_of, zeroed};
 use std::ptr;
+use std::time::Duration;
 
 /// GC_UNKNOWN: a count that this system cannot tell.
 pub(super) const UNKNOWN: usize = usize::MAX;
@@ -141,6 +142,13 @@ impl ReportOut {
     }
 }
 
+/// Microseconds; saturates.
+fn micros(time: Duration) -> usize {
+    let micros = time.as_secs().saturating_mul(1_000_000);
+    let micros = micros.saturating_add(u64::from(time.subsec_micros()));
+    usize::try_from(micros).unwrap_or(usize::MAX)
+}
+
 /// A report as C sees it.
 pub(super) fn raw_report(code: i32, report: &Report) -> gc_report {
     gc_report {
@@ -151,7 +159,7 @@ pub(super) fn raw_report(code: i32, report: &Report) -> gc_report {
         peer_closed: i32::from(report.peer_closed),
         drained_bytes: report.drained_bytes,
         unacked_bytes: report.unacked_bytes.unwrap_or(UNKNOWN),
-        elapsed_us: usize::try_from(report.elapsed.as_micros()).unwrap_or(usize::MAX),
+        elapsed_us: micros(report.elapsed),
     }
 }
 

@@ -8,6 +8,7 @@ use crate::closing::End;
 use crate::many::Many;
 use crate::options::Options;
 use crate::outcome::Outcome;
+use crate::set::Indexed;
 use crate::sys::{LastError, Socket};
 use std::ffi::c_int;
 
@@ -79,15 +80,26 @@ fn close_many(
     }
 }
 
-/// Whether a descriptor stands in there twice; gaps in the program's table,
-/// marked by -1 (INVALID_SOCKET), may.
+/// Whether a descriptor stands in there twice. Gaps in the program's table,
+/// marked by -1 (INVALID_SOCKET), may; so may numbers that can be none.
 fn has_doubles(socks: &[gc_socket]) -> Result<bool, std::collections::TryReserveError> {
-    let gap = !0;
-    let mut sorted = Vec::new();
-    sorted.try_reserve_exact(socks.len())?;
-    sorted.extend(socks.iter().copied().filter(|&sock| sock != gap));
-    sorted.sort_unstable();
-    Ok(sorted.windows(2).any(|pair| pair[0] == pair[1]))
+    const LARGEST: usize = 1 << 24;
+    let indices = || {
+        socks
+            .iter()
+            .map(|&sock| Socket(sock).index())
+            .filter(|&at| at < LARGEST)
+    };
+    let words = indices().max().map_or(0, |largest| largest / 64 + 1);
+    let mut seen = Vec::new();
+    seen.try_reserve_exact(words)?;
+    seen.resize(words, 0u64);
+    Ok(indices().any(|at| {
+        let (word, bit) = (&mut seen[at / 64], 1 << (at % 64));
+        let twice = *word & bit != 0;
+        *word |= bit;
+        twice
+    }))
 }
 
 fn refuse(code: c_int, error: i32) -> c_int {

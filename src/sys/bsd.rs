@@ -14,7 +14,7 @@ use libc::c_int;
 #[path = "bsd/many.rs"]
 mod many;
 
-pub(crate) use super::unix::{process_generation, Background};
+pub(crate) use super::unix::{process_generation, Thread};
 pub(super) use many::{poll_many, Bell, PollEntry};
 
 #[cfg(not(target_os = "dragonfly"))]

@@ -15,7 +15,7 @@ mod poller;
 #[path = "linux/sharing.rs"]
 mod sharing;
 
-pub(crate) use super::unix::{process_generation, Background};
+pub(crate) use super::unix::{process_generation, Thread};
 pub(crate) use poller::Poller;
 
 /// linux/sockios.h: what has not been acknowledged, a FIN counting as one.

@@ -41,7 +41,7 @@ pub(crate) use system::Poller;
 pub(crate) use table::Poller;
 
 pub(crate) use system::{disown, CancelGuard, LastError, OwnedSocket, Socket, Waiter};
-pub(crate) use system::{process_generation, Background};
+pub(crate) use system::{process_generation, Thread};
 
 /// Scratch space for bytes that nobody wants. It is never read, so that any
 /// number of threads may have the kernel write to it at once; it lies in .bss

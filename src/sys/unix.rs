@@ -343,11 +343,10 @@ pub(super) fn poll(entries: &mut [libc::pollfd], until: Time) -> bool {
 /// early; -1 for ever.
 #[cfg(not(target_os = "freebsd"))]
 pub(super) fn millis_until(until: Time) -> c_int {
-    if until == Time::NEVER {
-        return -1;
+    match until.millis_from(SystemClock.now()) {
+        None => -1,
+        Some(ms) => c_int::try_from(ms).unwrap_or(c_int::MAX),
     }
-    let left = until.since(SystemClock.now()).as_nanos();
-    c_int::try_from(left.saturating_add(999_999) / 1_000_000).unwrap_or(c_int::MAX)
 }
 
 static FORKS: AtomicUsize = AtomicUsize::new(0);
@@ -365,37 +364,66 @@ pub(crate) fn process_generation() -> usize {
     FORKS.load(Ordering::Relaxed)
 }
 
-/// What a thread of ours needs in somebody else's process: no signal of the
-/// program is delivered to it.
-pub(crate) struct Background {
-    mask: libc::sigset_t,
+/// A thread of ours in somebody else's process: no signal of the program is
+/// delivered to it. (That of `std` would make the library a tenth larger.)
+pub(crate) struct Thread(libc::pthread_t);
+
+// SAFETY: a thread's number may be used from any thread.
+unsafe impl Send for Thread {}
+// SAFETY: as above; nothing is changed through it.
+unsafe impl Sync for Thread {}
+
+/// What a thread runs.
+type Body = Box<dyn FnOnce() + Send>;
+
+extern "C" fn run_body(body: *mut c_void) -> *mut c_void {
+    // SAFETY: the pointer that `Thread::start` made, and handed to this thread.
+    let body = unsafe { Box::from_raw(body.cast::<Body>()) };
+    body();
+    std::ptr::null_mut()
 }
 
-/// What the thread itself keeps while it lives. Nothing here.
-pub(crate) struct Held;
-
-impl Background {
-    /// Blocks all signals in the calling thread, for the thread that it starts.
-    pub(crate) fn enter() -> Background {
-        // SAFETY: all zeroes is a valid signal set to be overwritten.
-        let (mut all, mut mask): (libc::sigset_t, libc::sigset_t) = unsafe { std::mem::zeroed() };
-        // SAFETY: both sets live on this stack.
-        unsafe {
+impl Thread {
+    /// Starts it with so much stack.
+    pub(crate) fn start(stack: usize, body: Body) -> Result<Thread, Fault> {
+        let body = Box::into_raw(Box::new(body));
+        // SAFETY: all of them are overwritten before they are read.
+        let (mut attributes, mut all, mut mask): (
+            libc::pthread_attr_t,
+            libc::sigset_t,
+            libc::sigset_t,
+        ) = unsafe { std::mem::zeroed() };
+        // SAFETY: `std` says nothing against zero: a number, or a pointer.
+        let mut thread: libc::pthread_t = unsafe { std::mem::zeroed() };
+        // SAFETY: what is pointed to lives on this stack; `run_body` takes the
+        // body over. The thread inherits the signal mask.
+        let result = unsafe {
             libc::sigfillset(&mut all);
             libc::pthread_sigmask(libc::SIG_SETMASK, &all, &mut mask);
+            libc::pthread_attr_init(&mut attributes);
+            libc::pthread_attr_setstacksize(&mut attributes, stack);
+            let result = libc::pthread_create(&mut thread, &attributes, run_body, body.cast());
+            libc::pthread_attr_destroy(&mut attributes);
+            libc::pthread_sigmask(libc::SIG_SETMASK, &mask, std::ptr::null_mut());
+            result
+        };
+        if result != 0 {
+            // SAFETY: no thread has taken it over.
+            drop(unsafe { Box::from_raw(body) });
+            return Err(fault(result));
         }
-        Background { mask }
+        Ok(Thread(thread))
     }
 
-    /// To be kept by the thread as long as it lives.
-    pub(crate) fn for_thread(&self) -> Held {
-        Held
+    /// The caller is this thread.
+    pub(crate) fn is_current(&self) -> bool {
+        // SAFETY: takes two numbers; both threads exist.
+        unsafe { libc::pthread_equal(libc::pthread_self(), self.0) != 0 }
     }
-}
 
-impl Drop for Background {
-    fn drop(&mut self) {
-        // SAFETY: the set is the one that the system gave.
-        unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &self.mask, std::ptr::null_mut()) };
+    /// Waits until it has ended. Once only, and never by itself.
+    pub(crate) fn join(&self) {
+        // SAFETY: it has been neither joined nor detached before.
+        unsafe { libc::pthread_join(self.0, std::ptr::null_mut()) };
     }
 }

@@ -7,43 +7,92 @@ use crate::connection::{Connection, Fault, Kind};
 use crate::log::Ends;
 use crate::set::Indexed;
 use socket2::SockRef;
+use std::ffi::c_void;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::windows::io::BorrowedSocket;
-use windows_sys::Win32::Foundation::{SetHandleInformation, HANDLE, HANDLE_FLAG_INHERIT};
+use std::ptr::null;
+use windows_sys::Win32::Foundation::{
+    CloseHandle, SetHandleInformation, HANDLE, HANDLE_FLAG_INHERIT,
+};
+use windows_sys::Win32::System::Threading::{
+    CreateThread, GetCurrentThreadId, WaitForSingleObject, INFINITE,
+    STACK_SIZE_PARAM_IS_A_RESERVATION,
+};
 
 /// There is no fork.
 pub(crate) fn process_generation() -> usize {
     0
 }
 
-/// While the thread is being started; nothing to do here.
-pub(crate) struct Background;
+/// A thread of ours in somebody else's process. It keeps the DLL loaded, for
+/// FreeLibrary must not take the code away under it, and holds a reference of its
+/// own to Winsock, for the program may call WSACleanup meanwhile. (A thread of
+/// `std` would make the library a tenth larger.)
+pub(crate) struct Thread {
+    handle: HANDLE,
+    id: u32,
+}
 
-/// A reference of our own to Winsock, for as long as the thread lives: the
-/// program may call WSACleanup meanwhile.
-pub(crate) struct Held(());
+// SAFETY: a handle may be used from any thread.
+unsafe impl Send for Thread {}
+// SAFETY: as above; nothing is changed through it.
+unsafe impl Sync for Thread {}
 
-impl Background {
-    /// Keeps the DLL loaded, too: FreeLibrary must not take the code away under
-    /// the thread.
-    pub(crate) fn enter() -> Background {
+/// What a thread runs.
+type Body = Box<dyn FnOnce() + Send>;
+
+unsafe extern "system" fn run_body(body: *mut c_void) -> u32 {
+    // SAFETY: the pointer that `Thread::start` made, and handed to this thread.
+    let body = unsafe { Box::from_raw(body.cast::<Body>()) };
+    body();
+    // SAFETY: one call for the WSAStartup in `Thread::start`.
+    unsafe { ws::WSACleanup() };
+    0
+}
+
+impl Thread {
+    /// Starts it with so much stack.
+    pub(crate) fn start(stack: usize, body: Body) -> Result<Thread, Fault> {
         pin_this_module();
-        Background
-    }
-
-    /// To be kept by the thread as long as it lives.
-    pub(crate) fn for_thread(&self) -> Held {
         let mut data = ws::WSADATA::default();
         // SAFETY: `data` is what the function fills; version 2.2.
         unsafe { ws::WSAStartup(0x0202, &mut data) };
-        Held(())
+        let body = Box::into_raw(Box::new(body)).cast::<c_void>();
+        let mut id = 0;
+        // SAFETY: `run_body` takes the body over; `id` lives on this stack.
+        let handle = unsafe {
+            let reserve = STACK_SIZE_PARAM_IS_A_RESERVATION;
+            CreateThread(null(), stack, Some(run_body), body, reserve, &mut id)
+        };
+        if handle.is_null() {
+            // SAFETY: no thread has taken the body over; one call for the
+            // WSAStartup above.
+            unsafe {
+                drop(Box::from_raw(body.cast::<Body>()));
+                ws::WSACleanup();
+            }
+            return Err(super::fault(ws::WSAENOBUFS));
+        }
+        Ok(Thread { handle, id })
+    }
+
+    /// The caller is this thread.
+    pub(crate) fn is_current(&self) -> bool {
+        // SAFETY: takes nothing.
+        unsafe { GetCurrentThreadId() == self.id }
+    }
+
+    /// Waits until it has ended. Never by itself.
+    pub(crate) fn join(&self) {
+        // SAFETY: the handle is open until `self` is dropped.
+        unsafe { WaitForSingleObject(self.handle, INFINITE) };
     }
 }
 
-impl Drop for Held {
+impl Drop for Thread {
     fn drop(&mut self) {
-        // SAFETY: one call for the WSAStartup above.
-        unsafe { ws::WSACleanup() };
+        // SAFETY: ours, and closed once; the thread itself goes on.
+        unsafe { CloseHandle(self.handle) };
     }
 }
 

@@ -55,9 +55,8 @@ fn nap(until: Time) {
 
 /// The time left in whole milliseconds: rounded up, so never early; -1 for ever.
 pub(super) fn millis_until(until: Time) -> i32 {
-    if until == Time::NEVER {
-        return -1;
+    match until.millis_from(SystemClock.now()) {
+        None => -1,
+        Some(ms) => i32::try_from(ms).unwrap_or(i32::MAX),
     }
-    let left = until.since(SystemClock.now()).as_nanos();
-    i32::try_from(left.saturating_add(999_999) / 1_000_000).unwrap_or(i32::MAX)
 }
