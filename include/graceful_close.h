@@ -98,29 +98,19 @@ typedef int gc_socket;
  */
 #define GC_GRACEFUL 0
 
-/**
- * The total or the idle time ran out first.
- */
+/** The total or the idle time ran out first. */
 #define GC_TIMED_OUT 1
 
-/**
- * The peer reset the connection, or it was already dead on entry.
- */
+/** The peer reset the connection, or it was already dead on entry. */
 #define GC_RESET 2
 
-/**
- * The network gave up: unreachable, keep-alive or retransmission time-out.
- */
+/** The network gave up: unreachable, keep-alive or retransmission time-out. */
 #define GC_LOST 3
 
-/**
- * The peer sent more than max_drain_bytes.
- */
+/** The peer sent more than max_drain_bytes. */
 #define GC_DRAIN_LIMIT 4
 
-/**
- * on_data asked to stop.
- */
+/** on_data asked to stop. */
 #define GC_STOPPED 5
 
 /**
@@ -134,9 +124,7 @@ typedef int gc_socket;
  */
 #define GC_UNCERTAIN 7
 
-/**
- * A full or stopping reaper could not wait any longer for this one.
- */
+/** A full or stopping reaper could not wait any longer for this one. */
 #define GC_EVICTED 8
 
 /**
@@ -150,24 +138,16 @@ typedef int gc_socket;
  */
 #define GC_ERR_NOT_A_SOCKET (-1)
 
-/**
- * NULL where it may not be, unknown struct size, flag, fallback or policy.
- */
+/** NULL where it may not be, unknown struct size, flag, fallback or policy. */
 #define GC_ERR_ARGUMENT (-2)
 
-/**
- * No memory, descriptor or thread for it.
- */
+/** No memory, descriptor or thread for it. */
 #define GC_ERR_RESOURCES (-3)
 
-/**
- * The reaper has been stopped.
- */
+/** The reaper has been stopped. */
 #define GC_ERR_STOPPED (-4)
 
-/**
- * Any other refusal of the system; errno or WSAGetLastError() says which.
- */
+/** Any other refusal of the system; errno or WSAGetLastError() says which. */
 #define GC_ERR_SYSTEM (-5)
 
 /**
@@ -176,14 +156,10 @@ typedef int gc_socket;
  */
 #define GC_ERR_INTERNAL (-6)
 
-/**
- * fallback: ordinary close; the kernel goes on trying in the background.
- */
+/** fallback: ordinary close; the kernel goes on trying in the background. */
 #define GC_THEN_CLOSE 0U
 
-/**
- * fallback: reset the connection; nothing lingers, unsent data is dropped.
- */
+/** fallback: reset the connection; nothing lingers, unsent data is dropped. */
 #define GC_THEN_ABORT 1U
 
 /**
@@ -233,9 +209,7 @@ typedef int (*gc_data_fn)(void *user, const void *data, size_t size);
  * this library does not know is 0, else GC_ERR_ARGUMENT.
  */
 typedef struct gc_options {
-    /**
-     * sizeof(gc_options).
-     */
+    /** sizeof(gc_options). */
     size_t struct_size;
     /**
      * Bounds the whole close, in milliseconds from the call. GC_INFINITE: no
@@ -254,29 +228,21 @@ typedef struct gc_options {
      * side. 0: half-close at once. Part of timeout_ms, not on top of it.
      */
     unsigned int peer_first_ms;
-    /**
-     * What to do when it could not be completed gracefully: GC_THEN_...
-     */
+    /** What to do when it could not be completed gracefully: GC_THEN_... */
     unsigned int fallback;
     /**
      * What to do with a connection that somebody else holds too: GC_SHARED_...
      */
     unsigned int if_shared;
-    /**
-     * GC_DEFERRED or 0.
-     */
+    /** GC_DEFERRED or 0. */
     unsigned int flags;
     /**
      * Give up with GC_DRAIN_LIMIT when the peer sends more than this; 0: no limit.
      */
     size_t max_drain_bytes;
-    /**
-     * Gets what the peer still sends; NULL: thrown away.
-     */
+    /** Gets what the peer still sends; NULL: thrown away. */
     gc_data_fn on_data;
-    /**
-     * Handed to on_data.
-     */
+    /** Handed to on_data. */
     void *user;
 } gc_options;
 
@@ -285,38 +251,24 @@ typedef struct gc_options {
  * bytes are written.
  */
 typedef struct gc_report {
-    /**
-     * sizeof(gc_report).
-     */
+    /** sizeof(gc_report). */
     size_t struct_size;
-    /**
-     * GC_GRACEFUL ..., or the GC_ERR_... that the call returned.
-     */
+    /** GC_GRACEFUL ..., or the GC_ERR_... that the call returned. */
     int outcome;
-    /**
-     * The first errno or Winsock error met on the way; 0 if none.
-     */
+    /** The first errno or Winsock error met on the way; 0 if none. */
     int system_error;
-    /**
-     * 1: the descriptor is closed; 0: it is still open and yours.
-     */
+    /** 1: the descriptor is closed; 0: it is still open and yours. */
     int closed;
-    /**
-     * 1: the peer's FIN was seen.
-     */
+    /** 1: the peer's FIN was seen. */
     int peer_closed;
-    /**
-     * Received and delivered or thrown away; saturates.
-     */
+    /** Received and delivered or thrown away; saturates. */
     size_t drained_bytes;
     /**
      * Bytes of ours not acknowledged at the end, our FIN not counted;
      * GC_UNKNOWN if the system cannot tell.
      */
     size_t unacked_bytes;
-    /**
-     * From the call to the end, in microseconds; saturates.
-     */
+    /** From the call to the end, in microseconds; saturates. */
     size_t elapsed_us;
 } gc_report;
 
@@ -354,9 +306,6 @@ int gc_close(gc_socket sock,
  *
  * Returns and threads as gc_close(). With GC_THEN_KEEP look at report.closed: 0
  * says that the socket is still open, half-closed, and yours.
- *
- * # Safety
- * The pointers are NULL or point to as much as their struct_size says.
  */
 GRACEFUL_CLOSE_API
 int gc_close_with(gc_socket sock,
@@ -399,8 +348,6 @@ GRACEFUL_CLOSE_API const char *gc_version_string(void);
  * GRACEFUL_CLOSE_VERSION_NUMBER.
  */
 GRACEFUL_CLOSE_API unsigned int gc_version_number(void);
-
-extern int pthread_setcancelstate(int state, int *old);
 
 /**
  * The drop-in: closes gracefully with closesocket's own convention.
