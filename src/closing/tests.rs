@@ -1,1 +1,16 @@
+//! The state machine against a simulated kernel, peer and clock: named cases
+//! for the rules and the known traps, and random schedules by the hundred
+//! thousand.
 
+mod drive;
+mod fates;
+mod judge;
+mod plan;
+mod random;
+mod rules;
+mod script;
+mod sim;
+mod socket;
+mod time;
+mod traps;
+mod truth;

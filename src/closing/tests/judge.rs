@@ -1,0 +1,304 @@
+//! Holds the end of a simulated close against what really happened.
+
+use super::drive::{deadline, nanos, reader_cost, Run};
+use super::script::{Life, System, LOST, MS, START};
+use super::sim::Handle;
+use crate::closing::{End, LAST_LOOK_BYTES};
+use crate::connection::Fault;
+use crate::options::{Fallback, IfShared, INFINITE};
+use crate::outcome::Outcome;
+
+pub(super) fn judge(run: &Run<'_>) {
+    match run.end {
+        End::Refused(fault) => judge_refusal(run, fault),
+        // Another thread has closed the descriptor: only what happens during a
+        // step can be missed. Giving up does not look.
+        End::Outcome(_) if run.sim.handle == Handle::Gone => {
+            let unseen = run.sim.gone_at >= run.step_began;
+            assert!(
+                unseen || run.given_up,
+                "closed a number that is somebody else's"
+            );
+        }
+        End::Outcome(outcome) => {
+            judge_fate(run, outcome);
+            judge_truth(run, outcome);
+            judge_must(run, outcome);
+            judge_time(run, outcome);
+            judge_counts(run, outcome);
+        }
+    }
+}
+
+/// Refused: nothing was done.
+fn judge_refusal(run: &Run<'_>, fault: Fault) {
+    assert!(!run.report.closed);
+    if run.sim.setup.life == Life::NotASocket {
+        assert_eq!(
+            run.sim.seen.calls, 1,
+            "more than one look at what is no socket"
+        );
+    } else if run.sim.handle == Handle::Open {
+        assert_eq!(
+            Some(fault),
+            run.sim.setup.shutdown_fails,
+            "refused without need"
+        );
+        assert_eq!(run.sim.seen.half_closes, 0, "half-closed, and refused");
+    }
+}
+
+fn is_cut_short(outcome: Outcome) -> bool {
+    use Outcome::{DrainLimit, Evicted, Stopped, TimedOut, Uncertain};
+    matches!(
+        outcome,
+        DrainLimit | Evicted | Stopped | TimedOut | Uncertain
+    )
+}
+
+/// Closed once, reset or handed back, as the fallback says.
+fn judge_fate(run: &Run<'_>, outcome: Outcome) {
+    let sim = &run.sim;
+    let expected = match run.plan.options.fallback {
+        _ if !is_cut_short(outcome) => Handle::Closed { graceful: true },
+        Fallback::Close => Handle::Closed { graceful: false },
+        Fallback::Abort => Handle::Aborted,
+        Fallback::Keep => Handle::Open,
+    };
+    assert_eq!(sim.handle, expected, "the fallback after {outcome}");
+    assert_eq!(run.report.closed, expected != Handle::Open);
+    let refused = sim.setup.shutdown_fails.is_some();
+    if expected != Handle::Aborted && outcome != Outcome::Released && !refused {
+        assert!(sim.fin_out || !sim.alive(), "no half-close before the end");
+    }
+    if expected == Handle::Open {
+        assert!(
+            !sim.seen.low_water,
+            "handed back with another low-water mark"
+        );
+    }
+}
+
+/// It happened before the last step began, so that the step had to see it.
+fn seen_by(run: &Run<'_>, at: u64, happened: bool) -> bool {
+    happened && at <= run.step_began
+}
+
+/// The outcome is what its definition says.
+fn judge_truth(run: &Run<'_>, outcome: Outcome) {
+    let sim = &run.sim;
+    let seen = &sim.seen;
+    let connected = sim.setup.life == Life::Connected;
+    match outcome {
+        Outcome::Graceful => judge_graceful(run),
+        Outcome::TimedOut => {
+            // Bytes came in until the time was up: no look at what is behind.
+            let to_the_last = sim.read_at >= run.step_began;
+            let unread = sim.queue > 0 || sim.flood || to_the_last;
+            let over = sim.complete_at.is_some_and(|at| seen_by(run, at, true));
+            assert!(unread || !over, "timed out after a graceful end");
+            let doubt = seen.last_was_end && !sim.fin_in && sim.setup.system.tells_state();
+            assert!(!doubt, "timed out, and it was uncertain");
+            let fin = seen_by(run, sim.fin_at, sim.fin_in);
+            assert!(
+                unread || !fin || sim.setup.system.tells_state(),
+                "timed out after the FIN"
+            );
+            let dead = seen_by(run, sim.died_at, sim.death.is_some());
+            assert!(unread || !dead, "timed out after the death");
+        }
+        Outcome::Reset => {
+            let dead_on_entry = seen.half_closes == 0 && !sim.alive();
+            assert!(
+                sim.death.is_some() || dead_on_entry,
+                "a reset that never was"
+            );
+            assert!(
+                sim.death != Some(LOST) || sim.error_stolen,
+                "lost, not reset"
+            );
+        }
+        Outcome::Lost => assert_eq!(sim.death, Some(LOST), "lost, and it was not"),
+        Outcome::DrainLimit => {
+            assert_eq!(
+                seen.bytes,
+                run.plan.options.max_drain_bytes + 1,
+                "at the limit"
+            );
+            assert_ne!(run.plan.options.max_drain_bytes, 0, "no limit was set");
+        }
+        Outcome::Stopped => assert!(run.stopped, "the reader did not ask for it"),
+        Outcome::NotConnected => {
+            let forgotten = !sim.alive()
+                && !sim.setup.system.is_linux_tcp()
+                && (sim.error_stolen || sim.death.is_none());
+            assert!(!connected || forgotten, "it had been connected");
+        }
+        Outcome::Uncertain => {
+            let doubt = sim.shut_read && !seen_by(run, sim.fin_at, sim.fin_in);
+            assert!(
+                seen.deaf || seen.other_failure || doubt,
+                "uncertain of a plain fact"
+            );
+        }
+        Outcome::Evicted => assert!(run.given_up),
+        Outcome::Released => {
+            assert_eq!(
+                (seen.half_closes, seen.reads),
+                (0, 0),
+                "touched what others use"
+            );
+            assert!(sim.setup.shared && run.plan.options.if_shared == IfShared::Release);
+        }
+    }
+}
+
+/// The FIN, and every acknowledgement that the system can tell of.
+fn judge_graceful(run: &Run<'_>) {
+    let sim = &run.sim;
+    // Another thread has swallowed the error, and what is left looks like an
+    // end in peace: nothing in flight, nothing to read.
+    let fooled = sim.error_stolen
+        && (!sim.setup.system.is_linux_tcp()
+            || (sim.unacked == 0 && (sim.fin_acked || sim.fin_in)));
+    // Without a state, the program's own SHUT_RD looks like a FIN.
+    let blind = !sim.setup.system.tells_state() && sim.shut_read;
+    assert!(
+        sim.queue == 0 && !sim.flood,
+        "closed with unread data: a reset"
+    );
+    assert!(sim.fin_in || fooled || blind, "graceful without a FIN");
+    assert!(run.report.peer_closed);
+    if sim.setup.system.tells_state() && !fooled {
+        assert!(
+            sim.fin_acked && sim.unacked == 0,
+            "graceful with our bytes in the air"
+        );
+        assert_eq!(sim.death, None, "graceful, and dead");
+    }
+}
+
+/// What leaves no choice.
+fn judge_must(run: &Run<'_>, outcome: Outcome) {
+    let sim = &run.sim;
+    let setup = sim.setup;
+    let looked = !matches!(outcome, Outcome::Released | Outcome::Evicted);
+    if setup.life == Life::Connected && setup.shared && !run.given_up {
+        let asked = run.plan.options.if_shared == IfShared::Release;
+        assert_eq!(asked, outcome == Outcome::Released, "sharing decides");
+    }
+    if setup.life != Life::Connected && looked {
+        assert_eq!(outcome, Outcome::NotConnected);
+    }
+    assert_eq!(
+        run.stopped,
+        outcome == Outcome::Stopped,
+        "the reader's word counts"
+    );
+    let limit = run.plan.options.max_drain_bytes;
+    if limit != 0 && sim.seen.bytes > limit && !run.stopped {
+        assert_eq!(outcome, Outcome::DrainLimit);
+    }
+    // Both FINs and all acknowledgements before the close began.
+    let in_peace = sim.complete_at.is_some_and(|at| at <= START);
+    let choice = !looked || is_cut_short(outcome) || sim.seen.other_failure;
+    if in_peace && setup.system == System::Linux && !choice {
+        assert_eq!(outcome, Outcome::Graceful, "it had ended in peace");
+    }
+}
+
+/// Contract 4.1: never early, late by no more than a pass.
+fn judge_time(run: &Run<'_>, outcome: Outcome) {
+    let sim = &run.sim;
+    let options = &run.plan.options;
+    let ended = sim.clock.nanos();
+    let deadline = nanos(deadline(run.plan));
+    let doubt = outcome == Outcome::Uncertain && !sim.seen.deaf && !sim.seen.other_failure;
+    if outcome == Outcome::TimedOut || doubt {
+        assert!(ended >= deadline || idled(run, ended), "given up too early");
+    }
+    if options.timeout_ms == 0 && outcome == Outcome::TimedOut && sim.setup.call_cost == 0 {
+        let read_all = sim.queue == 0 && !sim.flood;
+        assert!(
+            read_all || sim.seen.bytes >= LAST_LOOK_BYTES,
+            "what is there is drained"
+        );
+    }
+    let costs = sim.setup.call_cost * 24 + reader_cost(run.plan) * 3 + run.plan.late;
+    if options.timeout_ms != 0 && options.timeout_ms != INFINITE {
+        assert!(ended <= deadline + costs, "late by {} ns", ended - deadline);
+        assert!(
+            sim.seen.reads_after_alarm <= 2,
+            "went on reading after the end"
+        );
+    }
+    let patient = options.peer_first_ms > 0 && sim.setup.life == Life::Connected;
+    if let Some(at) = sim.half_closed_at.filter(|_| patient) {
+        let patience = START
+            .saturating_add(u64::from(options.peer_first_ms) * MS)
+            .min(deadline);
+        let asked = run.given_up || matches!(outcome, Outcome::Stopped | Outcome::DrainLimit);
+        let cause = asked || sim.seen.had_cause || sim.seen.other_failure;
+        assert!(
+            at >= patience || cause,
+            "half-closed before the peer had its time"
+        );
+    } else if let Some(at) = sim.half_closed_at {
+        assert!(
+            at <= START + costs || run.given_up,
+            "the half-close was put off"
+        );
+    }
+}
+
+/// Nothing moved in either direction for the idle time.
+fn idled(run: &Run<'_>, ended: u64) -> bool {
+    let sim = &run.sim;
+    let idle = u64::from(run.plan.options.idle_timeout_ms) * MS;
+    let Some(half_closed_at) = sim.half_closed_at.filter(|_| idle > 0) else {
+        return false;
+    };
+    let acknowledged = match sim.acked_at {
+        // Came during the last step, or cannot be seen.
+        at if at > run.step_began || !sim.setup.system.is_linux_tcp() => 0,
+        at => at,
+    };
+    half_closed_at.max(sim.read_at).max(acknowledged) + idle <= ended
+}
+
+fn judge_counts(run: &Run<'_>, outcome: Outcome) {
+    let sim = &run.sim;
+    let report = &run.report;
+    assert_eq!(report.drained_bytes, sim.seen.bytes);
+    match run.plan.reader {
+        super::plan::Reader::None => assert!(sim.seen.discarded_all()),
+        _ => assert!(sim.seen.delivered_all() && run.delivered == sim.seen.bytes),
+    }
+    let unacked = match outcome {
+        Outcome::NotConnected => Some(0),
+        Outcome::Released => None,
+        _ if !sim.setup.system.is_linux_tcp() => None,
+        _ => sim.seen.unacked,
+    };
+    // A FIN that the program had sent itself cannot be told from data once the
+    // connection is gone.
+    let own_fin = sim.fin_out && sim.seen.half_closes == 0 && sim.half_closed_at.is_none();
+    let counted = report
+        .unacked_bytes
+        .map(|left| left - usize::from(own_fin && unacked < Some(left)));
+    assert_eq!(counted, unacked, "the FIN is no data");
+    let claims_fin = report.peer_closed && outcome != Outcome::Graceful;
+    let blind = !sim.setup.system.tells_state() && (sim.shut_read || sim.error_stolen);
+    assert!(!claims_fin || sim.fin_in || blind, "a FIN that never came");
+    let fin = seen_by(run, sim.fin_at, sim.fin_in);
+    let read_on = match outcome {
+        Outcome::TimedOut => sim.read_at < run.step_began,
+        Outcome::Reset | Outcome::Lost => !sim.seen.other_failure,
+        _ => false,
+    };
+    if fin && read_on && sim.queue == 0 && !sim.flood && sim.setup.system == System::Linux {
+        assert!(report.peer_closed, "the FIN had been seen");
+    }
+    let elapsed = sim.clock.nanos() - START;
+    assert_eq!(report.elapsed.as_nanos(), u128::from(elapsed));
+}

@@ -1,0 +1,148 @@
+//! What a simulated connection is given: the system it lives on, the state in
+//! which the close finds it, and all that will happen to it.
+
+use crate::connection::{Fault, FaultKind};
+
+/// Nanoseconds in a millisecond.
+pub(super) const MS: u64 = 1_000_000;
+
+/// When the close begins; events are timed from here.
+pub(super) const START: u64 = 1_000_000 * MS;
+
+/// What a system lets a program see.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum System {
+    /// State, bytes in flight, and after the end whether a FIN had come.
+    Linux,
+    /// Before 4.19: cannot tell afterwards whether a FIN had come.
+    LinuxOld,
+    /// The state alone (Windows 10 and later).
+    Winsock,
+    /// Nothing but what the calls return.
+    WinsockOld,
+    /// The state alone; shutdown() says ENOTCONN once the peer has gone.
+    Mac,
+    /// Nothing but what the calls return; ENOTCONN as above.
+    Bsd,
+    /// AF_UNIX on Linux.
+    Local,
+}
+
+impl System {
+    pub(super) const ALL: [System; 7] = [
+        System::Linux,
+        System::LinuxOld,
+        System::Winsock,
+        System::WinsockOld,
+        System::Mac,
+        System::Bsd,
+        System::Local,
+    ];
+
+    pub(super) fn is_linux_tcp(self) -> bool {
+        matches!(self, System::Linux | System::LinuxOld)
+    }
+
+    pub(super) fn is_winsock(self) -> bool {
+        matches!(self, System::Winsock | System::WinsockOld)
+    }
+
+    pub(super) fn tells_state(self) -> bool {
+        self.is_linux_tcp() || matches!(self, System::Winsock | System::Mac)
+    }
+}
+
+/// What the descriptor is when the close begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Life {
+    NotASocket,
+    Datagram,
+    Listening,
+    Fresh,
+    Connecting,
+    Refused,
+    Connected,
+}
+
+/// What happens to the connection from outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Act {
+    /// The peer's bytes arrive.
+    Send(usize),
+    /// So many bytes, so many times, with as many nanoseconds between.
+    Drip(usize, u32, u64),
+    /// From now on there is always more to read.
+    Flood,
+    Fin,
+    Reset,
+    /// The network gives up.
+    Lost,
+    /// The peer's TCP acknowledges so many sequence numbers.
+    Ack(usize),
+    /// Everything sent until now, and from now on at once.
+    AckAll,
+    /// Another thread reads so many bytes.
+    Steal(usize),
+    /// Another thread's send() or SO_ERROR takes the pending error.
+    StealError,
+    /// Another thread closes the descriptor.
+    CloseElsewhere,
+    /// The program calls shutdown(SHUT_RD).
+    ShutRead,
+    /// The program calls shutdown(SHUT_WR).
+    ShutWrite,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum When {
+    /// So many nanoseconds after the close began; 0 is before it.
+    At(u64),
+    /// So many after our FIN was sent.
+    AfterFin(u64),
+}
+
+/// The connection as the close finds it, and all that will happen to it.
+#[derive(Clone, Debug)]
+pub(super) struct Setup {
+    pub(super) system: System,
+    pub(super) life: Life,
+    /// Bytes of ours that the peer has not acknowledged.
+    pub(super) unsent: usize,
+    /// The program has set SO_LINGER.
+    pub(super) linger: bool,
+    pub(super) shared: bool,
+    /// What every call costs.
+    pub(super) call_cost: u64,
+    /// shutdown() fails with this.
+    pub(super) shutdown_fails: Option<Fault>,
+    /// Receiving fails with this once there is nothing to read.
+    pub(super) receive_fails: Option<Fault>,
+    /// close() returns an error, and closes (FreeBSD).
+    pub(super) close_complains: bool,
+    pub(super) script: Vec<(When, Act)>,
+}
+
+pub(super) const RESET: Fault = Fault {
+    kind: FaultKind::Reset,
+    code: 104,
+};
+pub(super) const LOST: Fault = Fault {
+    kind: FaultKind::Lost,
+    code: 110,
+};
+pub(super) const REFUSED: Fault = Fault {
+    kind: FaultKind::NotConnected,
+    code: 111,
+};
+pub(super) const NOT_CONNECTED: Fault = Fault {
+    kind: FaultKind::NotConnected,
+    code: 107,
+};
+pub(super) const NOT_A_SOCKET: Fault = Fault {
+    kind: FaultKind::NotASocket,
+    code: 9,
+};
+pub(super) const OTHER: Fault = Fault {
+    kind: FaultKind::Other,
+    code: 5,
+};

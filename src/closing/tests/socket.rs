@@ -1,0 +1,329 @@
+//! The simulated connection as the state machine sees it. Every call is held
+//! against the rules of the contract that can be checked on the spot.
+
+use super::script::{Life, System, NOT_A_SOCKET, NOT_CONNECTED, OTHER, RESET};
+use super::sim::{Handle, Sim};
+use crate::connection::{Connection, Fault, Kind, Received, TcpState};
+
+/// What the state machine did, and what it was told.
+#[derive(Debug, Default)]
+pub(super) struct Seen {
+    pub(super) calls: u32,
+    /// Attempts to receive, and what came of them.
+    pub(super) reads: u32,
+    pub(super) bytes: usize,
+    /// The last one gave the end of the stream.
+    pub(super) last_was_end: bool,
+    pub(super) deaf: bool,
+    pub(super) other_failure: bool,
+    pub(super) looks_in_flight: u32,
+    pub(super) looks_state: u32,
+    /// The unacknowledged bytes at the last look.
+    pub(super) unacked: Option<usize>,
+    pub(super) classified: bool,
+    prepared: bool,
+    pub(super) looked_for_sharing: bool,
+    pub(super) half_closes: u32,
+    pub(super) half_close_refused: bool,
+    /// When it half-closed, the peer had nothing more to say.
+    pub(super) had_cause: bool,
+    /// It has been told that the descriptor is not a socket (any more).
+    told_gone: bool,
+    pub(super) low_water: bool,
+    pub(super) low_waters: u32,
+    /// Bytes received since the clock reached `alarm`, in so many calls.
+    pub(super) alarm: u64,
+    pub(super) reads_after_alarm: u32,
+    /// `peer_first` was asked for: reading before the half-close is right.
+    pub(super) may_read_first: bool,
+    discards: u32,
+    portions: u32,
+}
+
+impl Seen {
+    /// Received with a buffer, never thrown away by the system.
+    pub(super) fn delivered_all(&self) -> bool {
+        self.discards == 0
+    }
+
+    pub(super) fn discarded_all(&self) -> bool {
+        self.portions == 0
+    }
+}
+
+impl Sim<'_> {
+    /// Each call takes its time, and things happen meanwhile.
+    fn enter(&mut self) -> Result<(), Fault> {
+        self.clock.pass(self.setup.call_cost);
+        self.catch_up();
+        self.seen.calls += 1;
+        match self.handle {
+            Handle::Open if self.setup.life == Life::NotASocket => Err(NOT_A_SOCKET),
+            Handle::Open => Ok(()),
+            Handle::Gone => Err(NOT_A_SOCKET),
+            _ => panic!("a call on a descriptor that has been closed"),
+        }
+    }
+
+    /// As `enter`, where the refusal is passed on.
+    fn enter_told(&mut self) -> Result<(), Fault> {
+        let result = self.enter();
+        self.seen.told_gone |= result.is_err();
+        result
+    }
+
+    fn take_in(&mut self, most: usize) -> Received {
+        self.seen.reads += 1;
+        if let Err(fault) = self.enter_told() {
+            return Received::Failed(fault);
+        }
+        assert!(most > 0, "a read of nothing says end of stream");
+        assert!(self.seen.classified, "received before the classification");
+        let life = self.setup.life;
+        assert!(
+            !matches!(life, Life::Listening | Life::Connecting | Life::Datagram)
+                || self.setup.system == System::Local,
+            "receiving on it could hang"
+        );
+        if self.alive() && self.seen.half_closes == 0 && !self.seen.half_close_refused {
+            assert!(self.seen.may_read_first, "received before the half-close");
+        }
+        if self.setup.system.is_winsock() {
+            assert!(self.seen.prepared, "received while blocking");
+        }
+        let received = self.receive_as(most);
+        self.seen.last_was_end = received == Received::End;
+        match received {
+            Received::Bytes(bytes) => {
+                self.seen.bytes += bytes;
+                self.read_at = self.clock.nanos();
+                if self.read_at >= self.seen.alarm {
+                    self.seen.reads_after_alarm += 1;
+                }
+            }
+            Received::Deaf => self.seen.deaf = true,
+            Received::Failed(fault) if fault == OTHER => self.seen.other_failure = true,
+            _ => {}
+        }
+        received
+    }
+
+    fn receive_as(&mut self, most: usize) -> Received {
+        if self.setup.life != Life::Connected {
+            return Received::Failed(self.error.take().unwrap_or(NOT_CONNECTED));
+        }
+        if self.setup.system.is_winsock() && self.shut_read {
+            return Received::Deaf;
+        }
+        if self.flood {
+            return Received::Bytes(most.min(256 << 10));
+        }
+        if self.queue > 0 {
+            let bytes = most.min(self.queue);
+            self.queue -= bytes;
+            return Received::Bytes(bytes);
+        }
+        if let Some(fault) = self.setup.receive_fails {
+            return Received::Failed(fault);
+        }
+        // Linux remembers the FIN before it looks at the error, others after.
+        if self.fin_in && self.setup.system.is_linux_tcp() {
+            return Received::End;
+        }
+        if let Some(fault) = self.error {
+            // Winsock's stays.
+            if !self.setup.system.is_winsock() {
+                self.error = None;
+            }
+            return Received::Failed(fault);
+        }
+        if self.fin_in || self.shut_read || !self.alive() {
+            return Received::End;
+        }
+        Received::Empty
+    }
+}
+
+impl Connection for Sim<'_> {
+    fn classify(&mut self) -> Result<Kind, Fault> {
+        self.enter_told()?;
+        self.seen.classified = true;
+        if self.setup.life == Life::Datagram {
+            return Ok(Kind::Other);
+        }
+        if !self.setup.system.tells_state() {
+            return Ok(Kind::Stream);
+        }
+        Ok(Kind::Tcp(self.state()))
+    }
+
+    fn is_shared(&mut self) -> bool {
+        self.seen.looked_for_sharing = true;
+        self.enter().is_ok() && self.setup.shared
+    }
+
+    fn is_connected(&mut self) -> bool {
+        self.enter().is_ok() && self.setup.life == Life::Connected && self.death.is_none()
+    }
+
+    fn prepare(&mut self) {
+        let _ = self.enter();
+        self.seen.prepared = true;
+    }
+
+    fn linger_off(&mut self) {
+        if self.enter().is_ok() && !self.refuses_options() {
+            self.linger = false;
+        }
+    }
+
+    fn half_close(&mut self) -> Result<(), Fault> {
+        self.enter_told()?;
+        let life = self.setup.life;
+        assert!(
+            self.seen.classified,
+            "half-closed before the classification"
+        );
+        assert!(
+            !matches!(life, Life::Datagram | Life::Listening | Life::Connecting)
+                || !self.setup.system.tells_state(),
+            "half-closed what has nothing to close"
+        );
+        assert!(self.seen.prepared, "half-closed before it was prepared");
+        assert!(
+            !self.linger || self.refuses_options(),
+            "half-closed with SO_LINGER still on"
+        );
+        if let Some(fault) = self.setup.shutdown_fails {
+            self.seen.half_close_refused = true;
+            return Err(fault);
+        }
+        let possible = match self.setup.system {
+            System::Local => true,
+            System::Mac | System::Bsd => self.alive(),
+            _ => self.state() != TcpState::Closed && life == Life::Connected,
+        };
+        if !possible {
+            self.seen.half_close_refused = true;
+            let winsock_says_reset = self.setup.system.is_winsock() && self.error == Some(RESET);
+            return Err(if winsock_says_reset {
+                RESET
+            } else {
+                NOT_CONNECTED
+            });
+        }
+        self.seen.half_closes += 1;
+        if self.half_closed_at.is_none() {
+            self.seen.had_cause =
+                self.fin_in || !self.alive() || self.seen.last_was_end || self.seen.deaf;
+        }
+        self.half_closed_at.get_or_insert(self.clock.nanos());
+        if self.alive() {
+            self.send_fin();
+        }
+        Ok(())
+    }
+
+    fn discard(&mut self, most: usize) -> Received {
+        self.seen.discards += 1;
+        // As much as the system takes in one call.
+        self.take_in(most.min(256 << 10))
+    }
+
+    /// Delivers the stream's positions, so that a reader can tell a gap.
+    fn receive(&mut self, buffer: &mut [u8]) -> Received {
+        self.seen.portions += 1;
+        let position = self.seen.bytes;
+        let received = self.take_in(buffer.len());
+        if let Received::Bytes(bytes) = received {
+            buffer[0] = position as u8;
+            buffer[bytes - 1] = (position + bytes - 1) as u8;
+        }
+        received
+    }
+
+    fn tcp_state(&mut self) -> Option<TcpState> {
+        self.enter().ok()?;
+        self.seen.looks_state += 1;
+        self.setup.system.tells_state().then(|| self.state())
+    }
+
+    fn in_flight(&mut self) -> Option<usize> {
+        self.enter().ok()?;
+        assert!(self.setup.system.tells_state(), "asked of what is not TCP");
+        self.seen.looks_in_flight += 1;
+        if !self.setup.system.is_linux_tcp() {
+            return None;
+        }
+        self.seen.unacked = Some(self.unacked);
+        Some(self.unacked + usize::from(self.fin_out && !self.fin_acked))
+    }
+
+    fn pending_error(&mut self) -> Option<Fault> {
+        self.enter().ok()?;
+        self.error.take()
+    }
+
+    fn was_alive(&mut self) -> Option<bool> {
+        self.enter().ok()?;
+        assert!(!self.alive(), "asked of a connection that lives");
+        self.setup
+            .system
+            .is_linux_tcp()
+            .then_some(self.setup.life == Life::Connected)
+    }
+
+    fn fin_arrived(&mut self) -> bool {
+        if self.enter().is_err() {
+            return false;
+        }
+        assert!(!self.alive() && self.queue == 0, "asked too early");
+        self.setup.system == System::Linux && self.fin_in
+    }
+
+    fn low_water(&mut self, raised: bool) {
+        let _ = self.enter();
+        self.seen.low_water = raised;
+        self.seen.low_waters += 1;
+    }
+
+    fn close(&mut self, graceful: bool) -> Result<(), Fault> {
+        assert!(
+            !self.seen.told_gone,
+            "closed a number that is somebody else's"
+        );
+        let result = self.enter();
+        let connected = self.alive() && self.seen.half_closes > 0;
+        assert!(
+            !self.linger || !connected || self.refuses_options(),
+            "SO_LINGER blocks the close, or resets"
+        );
+        if result.is_ok() {
+            self.handle = Handle::Closed { graceful };
+        }
+        if self.setup.close_complains {
+            return Err(RESET);
+        }
+        result
+    }
+
+    fn abort(&mut self) -> Result<(), Fault> {
+        assert!(
+            !self.seen.told_gone,
+            "reset a number that is somebody else's"
+        );
+        self.enter()?;
+        self.handle = Handle::Aborted;
+        if self.setup.close_complains {
+            return Err(NOT_CONNECTED);
+        }
+        Ok(())
+    }
+}
+
+impl Sim<'_> {
+    /// macOS and Solaris refuse socket options once both directions are shut.
+    fn refuses_options(&self) -> bool {
+        self.setup.system == System::Mac && self.fin_out && self.fin_in
+    }
+}
