@@ -93,7 +93,7 @@ fn no_public_constant_leaks_into_the_header() {
 fn the_comments_are_plain_words() {
     for line in committed().lines() {
         assert!(!line.contains('`') && !line.contains("[`"), "{line}");
-        assert!(line.chars().all(|c| c.is_ascii()), "{line}");
+        assert!(line.is_ascii(), "{line}");
         assert!(line.len() <= 100, "{line}");
     }
 }

@@ -155,11 +155,11 @@ fn check_portion(bytes: &[u8], position: usize) {
 
 /// The end is the end: more steps, or giving up, change nothing.
 fn check_rest(machine: &mut Machine, sim: &mut Sim<'_>, clock: &SimClock, sink: &mut Sink<'_>) {
-    let before = (sim.seen.calls, machine.end(), machine.closed());
+    let before = (sim.seen.calls, machine.end(), machine.closed);
     assert_eq!(machine.step(sim, clock, sink), Next::Ended);
     machine.give_up(sim, Outcome::Evicted);
     assert_eq!(machine.step(sim, clock, sink), Next::Ended);
-    let after = (sim.seen.calls, machine.end(), machine.closed());
+    let after = (sim.seen.calls, machine.end(), machine.closed);
     assert_eq!(before, after, "the end was not the end");
 }
 
