@@ -80,6 +80,10 @@ fn no_public_constant_leaks_into_the_header() {
         "UNKNOWN",
         "OPTIONS_INIT",
         "REPORT_INIT",
+        "FULL_EVICT_OLDEST",
+        "FULL_REFUSE",
+        "REAPER_OPTIONS_INIT",
+        "STATS_INIT",
     ];
     for line in committed().lines() {
         if let Some(rest) = line.strip_prefix("#define GC_") {
