@@ -10,33 +10,21 @@
 //! ```
 
 use crate::clock::{Clock, Time};
-use crate::connection::{Connection, Fault, FaultKind, Kind, Received, TcpState};
-use crate::options::{Fallback, IfShared, Options, INFINITE};
+use crate::connection::{Connection, Fault, FaultKind, Kind, TcpState};
+use crate::options::{Fallback, IfShared, Options};
 use crate::outcome::Outcome;
 
 mod finish;
+mod reading;
 #[cfg(test)]
 mod tests;
+mod waiting;
+
+use reading::Pass;
+use waiting::after;
 
 /// Gets the drained data; `false` stops the close.
 pub(crate) type Sink<'a> = Option<&'a mut dyn FnMut(&[u8]) -> bool>;
-
-/// One step reads at most so much, so that a flooding peer holds nobody.
-const PASS_BYTES: usize = 1 << 20;
-
-/// A close without a time to wait may still read so much of what is there, to
-/// get at a FIN behind it.
-const LAST_LOOK_BYTES: usize = 16 << 20;
-
-/// From here on the peer is sending in bulk.
-const BULK_BYTES: usize = 1 << 20;
-
-/// Portions in which a caller's reader gets the data; lives on the stack, and
-/// old programs run threads with 16 KiB of it.
-const PORTION: usize = 4096;
-
-/// Where no event tells of an acknowledgement, look again after 1, 2, 4 … ms.
-const RECHECK_MOST_MS: u32 = 50;
 
 /// What to do before the next step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,19 +77,6 @@ enum Phase {
     /// Found dead; picking up what it had sent.
     Dead,
     Ended(End),
-}
-
-/// What a reading pass came to.
-enum Pass {
-    /// Nothing more there.
-    Dry,
-    /// Read enough for one pass, or the time is up.
-    Full,
-    End,
-    Deaf,
-    Limit,
-    Stopped,
-    Failed(Fault),
 }
 
 /// One close on its way.
@@ -425,151 +400,4 @@ impl Machine {
             other => self.cut_short(conn, other),
         }
     }
-
-    /// Reads until nothing is there, the pass is full or the time is up: read
-    /// on after data, a stalled sender crawls on window probes otherwise.
-    fn read_pass<C: Connection, K: Clock>(
-        &mut self,
-        conn: &mut C,
-        clock: &K,
-        sink: &mut Sink<'_>,
-    ) -> Pass {
-        let mut budget = PASS_BYTES;
-        loop {
-            let most = match self.max_drain {
-                0 => budget,
-                // One byte over the limit shows that there was more.
-                limit => budget.min(limit.saturating_sub(self.drained).saturating_add(1)),
-            };
-            let (received, go_on) = match sink {
-                None => (conn.discard(most), true),
-                Some(sink) => receive_into(conn, most, sink),
-            };
-            let bytes = match received {
-                Received::Bytes(bytes) => bytes,
-                Received::Empty => return Pass::Dry,
-                Received::End => return Pass::End,
-                Received::Deaf => return Pass::Deaf,
-                Received::Failed(fault) => return Pass::Failed(fault),
-            };
-            self.drained = self.drained.saturating_add(bytes);
-            self.moved(clock);
-            self.ask_for_bulk(conn, sink.is_some());
-            if !go_on {
-                return Pass::Stopped;
-            }
-            if self.max_drain != 0 && self.drained > self.max_drain {
-                return Pass::Limit;
-            }
-            budget = budget.saturating_sub(bytes);
-            if budget == 0 || (self.timeout_ms != 0 && clock.now() >= self.deadline) {
-                return Pass::Full;
-            }
-        }
-    }
-
-    /// With much coming in, one wake-up per MiB costs a tenth of one per
-    /// segment. A reader wants its data soon, so not then.
-    fn ask_for_bulk<C: Connection>(&mut self, conn: &mut C, has_reader: bool) {
-        if self.bulk == Bulk::Allowed && self.drained >= BULK_BYTES && !has_reader {
-            conn.low_water(true);
-            self.bulk = Bulk::Raised;
-        }
-    }
-
-    /// Something came in: the idle clock starts anew.
-    fn moved<K: Clock>(&mut self, clock: &K) {
-        if self.idle_ms > 0 && self.half_closed {
-            self.phase_end = after(clock.now(), self.idle_ms);
-        }
-    }
-
-    /// Without a time to wait: as long as what is there is not read.
-    fn has_time<K: Clock>(&self, clock: &K) -> bool {
-        if self.timeout_ms == 0 {
-            return self.drained < LAST_LOOK_BYTES;
-        }
-        clock.now() < self.deadline
-    }
-
-    /// Waits, unless the total or the idle time is over.
-    fn wait_or_give_up<C: Connection, K: Clock>(
-        &mut self,
-        conn: &mut C,
-        clock: &K,
-        watch: Watch,
-    ) -> Option<Next> {
-        let now = clock.now();
-        let idle = now >= self.phase_end && !self.peer_has_taken_some(conn, clock);
-        if idle || now >= self.deadline {
-            let outcome = match self.in_doubt {
-                true => Outcome::Uncertain,
-                false => Outcome::TimedOut,
-            };
-            return self.finish(conn, outcome);
-        }
-        self.wait(watch, clock)
-    }
-
-    /// Looked up only when the idle time is over: acknowledgements are
-    /// movement too, or a slow reader would be cut off in the middle.
-    fn peer_has_taken_some<C: Connection, K: Clock>(&mut self, conn: &mut C, clock: &K) -> bool {
-        let before = self.in_flight;
-        self.in_flight = self.ask_in_flight(conn);
-        let moved = matches!((before, self.in_flight), (Some(was), Some(is)) if is < was);
-        if moved {
-            self.moved(clock);
-        }
-        moved
-    }
-
-    fn ask_in_flight<C: Connection>(&self, conn: &mut C) -> Option<usize> {
-        if self.is_tcp {
-            conn.in_flight()
-        } else {
-            None
-        }
-    }
-
-    fn wait<K: Clock>(&mut self, watch: Watch, clock: &K) -> Option<Next> {
-        let until = self.deadline.min(self.phase_end);
-        let recheck = match watch {
-            Watch::Readable => until,
-            Watch::Change => until.min(after(clock.now(), self.recheck_ms)),
-        };
-        if watch == Watch::Change {
-            self.recheck_ms = (self.recheck_ms * 2).min(RECHECK_MOST_MS);
-        }
-        Some(Next::Wait(Wait {
-            watch,
-            until,
-            recheck,
-        }))
-    }
-}
-
-/// A time-out as a point in time.
-fn after(start: Time, ms: u32) -> Time {
-    match ms {
-        INFINITE => Time::NEVER,
-        ms => start.plus_millis(ms),
-    }
-}
-
-/// One portion to the caller's reader. Not inlined: the buffer shall not cost
-/// those who throw the data away.
-#[inline(never)]
-fn receive_into<C: Connection>(
-    conn: &mut C,
-    most: usize,
-    sink: &mut &mut dyn FnMut(&[u8]) -> bool,
-) -> (Received, bool) {
-    let mut portion = [0u8; PORTION];
-    let size = most.min(PORTION);
-    let received = conn.receive(&mut portion[..size]);
-    let go_on = match received {
-        Received::Bytes(bytes) => sink(&portion[..bytes.min(size)]),
-        _ => true,
-    };
-    (received, go_on)
 }

@@ -132,8 +132,9 @@ pub(crate) trait Connection {
     /// peer's FIN arrived? `false` where the system cannot tell.
     fn fin_arrived(&mut self) -> bool;
 
-    /// Asks to be woken only for large portions; `false` takes that back.
-    fn low_water(&mut self, raised: bool);
+    /// Asks to be woken only for large portions; `false` takes that back. Whether
+    /// it was done: a mark that the program has set itself is left alone.
+    fn low_water(&mut self, raised: bool) -> bool;
 
     /// Closes. `graceful` says that the stream came to its end; otherwise
     /// threads that are still blocked on the socket are woken first.

@@ -101,7 +101,9 @@ impl Connection for Socket {
         false
     }
 
-    fn low_water(&mut self, _raised: bool) {}
+    fn low_water(&mut self, _raised: bool) -> bool {
+        false
+    }
 
     fn close(&mut self, graceful: bool) -> Result<(), Fault> {
         if !graceful {

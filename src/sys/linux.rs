@@ -120,10 +120,13 @@ impl Connection for Socket {
         self.inq_after_end().is_some_and(|left| left > 0)
     }
 
-    fn low_water(&mut self, raised: bool) {
+    fn low_water(&mut self, raised: bool) -> bool {
+        let (level, name) = (libc::SOL_SOCKET, libc::SO_RCVLOWAT);
+        if raised && self.option(level, name) != Ok(1) {
+            return false;
+        }
         let value = if raised { LOW_WATER } else { 1 };
-        // Refused: more wake-ups, nothing worse.
-        let _ = self.set_option(libc::SOL_SOCKET, libc::SO_RCVLOWAT, value);
+        self.set_option(level, name, value).is_ok()
     }
 
     /// By system call: the `close` of the link may be an override that calls

@@ -169,7 +169,9 @@ impl Connection for Socket {
         self.has_ended()
     }
 
-    fn low_water(&mut self, _raised: bool) {}
+    fn low_water(&mut self, _raised: bool) -> bool {
+        false
+    }
 
     /// A receive still pending would make a reset of the close, so it is
     /// cancelled; after the end of the stream there is none. (A close that only

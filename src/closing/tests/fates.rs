@@ -5,7 +5,7 @@ use super::plan::Plan;
 use super::rules::good_peer;
 use super::script::{Act, Life};
 use super::sim::Handle;
-use crate::closing::LAST_LOOK_BYTES;
+use crate::closing::waiting::LAST_LOOK_BYTES;
 use crate::options::Fallback;
 use crate::outcome::Outcome;
 

@@ -3,7 +3,8 @@
 use super::drive::{deadline, nanos, reader_cost, Run};
 use super::script::{Life, System, LOST, MS, START};
 use super::sim::Handle;
-use crate::closing::{End, LAST_LOOK_BYTES};
+use crate::closing::waiting::LAST_LOOK_BYTES;
+use crate::closing::End;
 use crate::connection::Fault;
 use crate::options::{Fallback, IfShared, INFINITE};
 use crate::outcome::Outcome;

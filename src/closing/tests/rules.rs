@@ -5,7 +5,8 @@ use super::drive::run;
 use super::plan::Plan;
 use super::script::{Act, Life, System, MS, NOT_A_SOCKET, OTHER, RESET};
 use super::sim::Handle;
-use crate::closing::{Watch, PASS_BYTES};
+use crate::closing::reading::PASS_BYTES;
+use crate::closing::Watch;
 use crate::options::Fallback;
 use crate::outcome::Outcome;
 

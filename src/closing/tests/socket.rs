@@ -281,10 +281,11 @@ impl Connection for Sim<'_> {
         self.setup.system == System::Linux && self.fin_in
     }
 
-    fn low_water(&mut self, raised: bool) {
+    fn low_water(&mut self, raised: bool) -> bool {
         let _ = self.enter();
         self.seen.low_water = raised;
         self.seen.low_waters += 1;
+        true
     }
 
     fn close(&mut self, graceful: bool) -> Result<(), Fault> {
