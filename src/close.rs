@@ -1,7 +1,7 @@
 //! The blocking form: one machine, driven to its end on the caller's thread.
 
 use crate::clock::{Clock, SystemClock};
-use crate::closing::{End, Machine, Next, Sink};
+use crate::closing::{End, Machine, Next, Sink, Wait};
 use crate::connection::{Connection, Fault, Kind, TcpState};
 use crate::log::{self, Ends};
 use crate::options::Options;
@@ -17,6 +17,8 @@ pub(crate) struct Blocking {
     machine: Machine,
     /// For the log, if anybody listens.
     ends: Option<Ends>,
+    /// Known from the first wait on.
+    identity: Option<u64>,
 }
 
 impl Blocking {
@@ -28,6 +30,7 @@ impl Blocking {
             socket,
             machine,
             ends: log::is_on().then(|| socket.ends()),
+            identity: None,
         }
     }
 
@@ -42,13 +45,28 @@ impl Blocking {
         loop {
             match self.machine.step(&mut self.socket, &SystemClock, sink) {
                 Next::Again => {}
-                Next::Wait(wait) => waiter.wait(self.socket, wait),
+                Next::Wait(wait) => self.wait(&mut waiter, wait),
                 Next::Ended => {}
             }
             if let Some(end) = self.machine.end() {
                 self.machine.record(self.ends.as_ref(), &SystemClock);
                 return end;
             }
+        }
+    }
+}
+
+impl Blocking {
+    /// A program that closes the socket on another thread meanwhile is at fault,
+    /// and would have been with a bare close; but that does not last for seconds.
+    /// What has the number then is left alone.
+    fn wait(&mut self, waiter: &mut Waiter, wait: Wait) {
+        if self.identity.is_none() {
+            self.identity = self.socket.identity();
+        }
+        waiter.wait(self.socket, wait);
+        if self.socket.identity() != self.identity {
+            self.machine.abandon();
         }
     }
 }

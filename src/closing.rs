@@ -387,7 +387,9 @@ impl Machine {
             Pass::Full => self.finish(conn, Outcome::TimedOut),
             Pass::End if conn.fin_arrived() => {
                 self.peer_fin = true;
-                self.confirmed = self.system_error == 0 && self.ask_in_flight(conn) == Some(0);
+                self.confirmed = self.system_error == 0
+                    && self.ask_in_flight(conn) == Some(0)
+                    && conn.fin_may_be_acknowledged();
                 match self.confirmed {
                     true => self.finish(conn, Outcome::Graceful),
                     false => self.finish_dead(conn, None),

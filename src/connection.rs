@@ -11,6 +11,14 @@ pub(crate) struct Fault {
     pub(crate) code: i32,
 }
 
+impl Fault {
+    /// The descriptor has been closed behind our back.
+    pub(crate) const GONE: Fault = Fault {
+        kind: FaultKind::NotASocket,
+        code: crate::sys::LastError::NOT_A_SOCKET,
+    };
+}
+
 /// What a refusal means to a close.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FaultKind {
@@ -131,6 +139,10 @@ pub(crate) trait Connection {
     /// On a connection that is gone and has nothing left to read: had the
     /// peer's FIN arrived? `false` where the system cannot tell.
     fn fin_arrived(&mut self) -> bool;
+
+    /// On a connection that is gone with nothing in flight: may our FIN have been
+    /// among what was acknowledged? `false` only if it certainly was not.
+    fn fin_may_be_acknowledged(&mut self) -> bool;
 
     /// Asks to be woken only for large portions; `false` takes that back. Whether
     /// it was done: a mark that the program has set itself is left alone.

@@ -25,6 +25,11 @@ impl Machine {
         None
     }
 
+    /// The descriptor has become another one: hands off.
+    pub(crate) fn abandon(&mut self) {
+        self.refuse(Fault::GONE);
+    }
+
     /// A reading pass that ends the close.
     pub(super) fn cut_short<C: Connection>(&mut self, conn: &mut C, pass: Pass) -> Option<Next> {
         match pass {

@@ -101,6 +101,11 @@ impl Connection for Socket {
         false
     }
 
+    /// Nothing is known against it.
+    fn fin_may_be_acknowledged(&mut self) -> bool {
+        true
+    }
+
     fn low_water(&mut self, _raised: bool) -> bool {
         false
     }

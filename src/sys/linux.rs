@@ -7,9 +7,12 @@ use super::unix::{millis_until, nap, nap_on, syscall};
 use crate::clock::{Clock, SystemClock, Time};
 use crate::closing::{Wait, Watch};
 use crate::connection::{Connection, Fault, FaultKind, Kind, Received, TcpState};
+use counters::Counters;
 use libc::{c_int, socklen_t};
 use std::mem::size_of;
 
+#[path = "linux/counters.rs"]
+mod counters;
 #[path = "linux/poller.rs"]
 mod poller;
 #[path = "linux/sharing.rs"]
@@ -27,13 +30,6 @@ const IPPROTO_MPTCP: c_int = 262;
 /// Raised so far, SO_RCVLOWAT makes one wake-up of a MiB (and the kernel grows
 /// the receive buffer to twice that).
 const LOW_WATER: c_int = 1 << 20;
-/// struct tcp_info as of Linux 4.19, with tcpi_delivered; older ones fill less.
-const TCP_INFO_SIZE: usize = 224;
-
-/// The fields of struct tcp_info that tell whether a connection ever was:
-/// (offset, size) of tcpi_bytes_acked, tcpi_bytes_received, tcpi_delivered.
-const SIGNS_OF_LIFE: [(usize, usize); 3] = [(120, 8), (128, 8), (192, 4)];
-
 impl Connection for Socket {
     /// TCP_INFO fails for all that is not TCP, so one call tells bad
     /// descriptors, the kind and the state.
@@ -105,19 +101,19 @@ impl Connection for Socket {
 
     /// The counters of a connection outlive it; one that was refused has none.
     fn was_alive(&mut self) -> Option<bool> {
-        let mut info = [0u8; TCP_INFO_SIZE];
-        let filled = self.tcp_info(&mut info).ok()?;
-        Some(SIGNS_OF_LIFE.iter().any(|&(offset, size)| {
-            let end = (offset + size).min(filled);
-            info.get(offset..end)
-                .is_some_and(|field| field.iter().any(|&byte| byte != 0))
-        }))
+        Some(self.counters().ok()?.show_life())
     }
 
     /// With nothing left to read, TCP_INQ says 1 after a FIN and 0 after a reset
     /// or the program's own SHUT_RD (net/tcp.h, tcp_inq_hint; Linux 4.19).
     fn fin_arrived(&mut self) -> bool {
         self.inq_after_end().is_some_and(|left| left > 0)
+    }
+
+    /// A FIN counts among the acknowledged bytes, and not among those sent.
+    fn fin_may_be_acknowledged(&mut self) -> bool {
+        self.counters()
+            .map_or(true, |counters| counters.leave_room_for_a_fin())
     }
 
     fn low_water(&mut self, raised: bool) -> bool {
@@ -184,6 +180,12 @@ impl Socket {
             &mut size
         ))?;
         Ok(size as usize)
+    }
+
+    fn counters(self) -> Result<Counters, Fault> {
+        let mut info = [0u8; counters::SIZE];
+        self.tcp_info(&mut info)?;
+        Ok(Counters::of(&info))
     }
 
     /// What TCP_INQ says of a stream that has been read to its end.

@@ -69,6 +69,8 @@ pub(crate) struct LastError;
 impl LastError {
     /// The number for a wrong argument.
     pub(crate) const ARGUMENT: i32 = libc::EINVAL;
+    /// For a descriptor that is not open.
+    pub(crate) const NOT_A_SOCKET: i32 = libc::EBADF;
     /// For want of memory, a descriptor or a thread.
     pub(crate) const RESOURCES: i32 = libc::ENOMEM;
     /// For a reaper that is not at work any more.
@@ -241,6 +243,14 @@ impl Socket {
     /// while they sleep the connection stays.
     pub(super) fn wake_readers(self) {
         let _ = self.shutdown(libc::SHUT_RD);
+    }
+
+    /// What tells it from a later socket of the same number.
+    pub(crate) fn identity(self) -> Option<u64> {
+        // SAFETY: all zeroes is a valid stat to be overwritten.
+        let mut stat: libc::stat = unsafe { std::mem::zeroed() };
+        syscall!(libc::fstat(self.0, &mut stat)).ok()?;
+        Some(stat.st_ino as u64)
     }
 
     /// Children that the program starts from now on do not get it.

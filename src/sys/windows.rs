@@ -169,6 +169,11 @@ impl Connection for Socket {
         self.has_ended()
     }
 
+    /// Nothing is known against it.
+    fn fin_may_be_acknowledged(&mut self) -> bool {
+        true
+    }
+
     fn low_water(&mut self, _raised: bool) -> bool {
         false
     }

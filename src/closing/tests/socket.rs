@@ -281,6 +281,10 @@ impl Connection for Sim<'_> {
         self.setup.system == System::Linux && self.fin_in
     }
 
+    fn fin_may_be_acknowledged(&mut self) -> bool {
+        self.enter().is_ok() && self.fin_out && self.fin_acked
+    }
+
     fn low_water(&mut self, raised: bool) -> bool {
         let _ = self.enter();
         self.seen.low_water = raised;

@@ -104,6 +104,11 @@ impl Indexed for Socket {
 }
 
 impl Socket {
+    /// Nothing tells a socket from a later one with the same handle.
+    pub(crate) fn identity(self) -> Option<u64> {
+        Some(0)
+    }
+
     /// Children that the program starts from now on do not get it.
     pub(crate) fn keep_from_children(self) {
         // SAFETY: a number and flags; what is no handle makes it fail.

@@ -31,6 +31,8 @@ pub(crate) struct LastError;
 impl LastError {
     /// The number for a wrong argument.
     pub(crate) const ARGUMENT: i32 = ws::WSAEINVAL;
+    /// For a handle that is not open.
+    pub(crate) const NOT_A_SOCKET: i32 = ws::WSAENOTSOCK;
     /// For want of memory, a handle or a thread.
     pub(crate) const RESOURCES: i32 = ws::WSAENOBUFS;
     /// For a reaper that is not at work any more.

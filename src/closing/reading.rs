@@ -1,0 +1,101 @@
+//! Reading what the peer still sends, in bounded passes.
+
+use super::{Bulk, Machine, Sink};
+use crate::clock::Clock;
+use crate::connection::{Connection, Fault, Received};
+
+/// One step reads at most so much, so that a flooding peer holds nobody.
+pub(in crate::closing) const PASS_BYTES: usize = 1 << 20;
+
+/// From here on the peer is sending in bulk.
+const BULK_BYTES: usize = 1 << 20;
+
+/// Portions in which a caller's reader gets the data; lives on the stack, and
+/// old programs run threads with 16 KiB of it.
+const PORTION: usize = 4096;
+
+/// What a reading pass came to.
+pub(super) enum Pass {
+    /// Nothing more there.
+    Dry,
+    /// Read enough for one pass, or the time is up.
+    Full,
+    End,
+    Deaf,
+    Limit,
+    Stopped,
+    Failed(Fault),
+}
+
+impl Machine {
+    /// Reads until nothing is there, the pass is full or the time is up: read
+    /// on after data, a stalled sender crawls on window probes otherwise.
+    pub(super) fn read_pass<C: Connection, K: Clock>(
+        &mut self,
+        conn: &mut C,
+        clock: &K,
+        sink: &mut Sink<'_>,
+    ) -> Pass {
+        let mut budget = PASS_BYTES;
+        loop {
+            let most = match self.max_drain {
+                0 => budget,
+                // One byte over the limit shows that there was more.
+                limit => budget.min(limit.saturating_sub(self.drained).saturating_add(1)),
+            };
+            let (received, go_on) = match sink {
+                None => (conn.discard(most), true),
+                Some(sink) => receive_into(conn, most, sink),
+            };
+            let bytes = match received {
+                Received::Bytes(bytes) => bytes,
+                Received::Empty => return Pass::Dry,
+                Received::End => return Pass::End,
+                Received::Deaf => return Pass::Deaf,
+                Received::Failed(fault) => return Pass::Failed(fault),
+            };
+            self.drained = self.drained.saturating_add(bytes);
+            self.moved(clock);
+            self.ask_for_bulk(conn, sink.is_some());
+            if !go_on {
+                return Pass::Stopped;
+            }
+            if self.max_drain != 0 && self.drained > self.max_drain {
+                return Pass::Limit;
+            }
+            budget = budget.saturating_sub(bytes);
+            if budget == 0 || (self.timeout_ms != 0 && clock.now() >= self.deadline) {
+                return Pass::Full;
+            }
+        }
+    }
+
+    /// With much coming in, one wake-up per MiB costs a tenth of one per
+    /// segment. A reader wants its data soon, so not then.
+    fn ask_for_bulk<C: Connection>(&mut self, conn: &mut C, has_reader: bool) {
+        if self.bulk == Bulk::Allowed && self.drained >= BULK_BYTES && !has_reader {
+            self.bulk = match conn.low_water(true) {
+                true => Bulk::Raised,
+                false => Bulk::Never,
+            };
+        }
+    }
+}
+
+/// One portion to the caller's reader. Not inlined: the buffer shall not cost
+/// those who throw the data away.
+#[inline(never)]
+fn receive_into<C: Connection>(
+    conn: &mut C,
+    most: usize,
+    sink: &mut &mut dyn FnMut(&[u8]) -> bool,
+) -> (Received, bool) {
+    let mut portion = [0u8; PORTION];
+    let size = most.min(PORTION);
+    let received = conn.receive(&mut portion[..size]);
+    let go_on = match received {
+        Received::Bytes(bytes) => sink(&portion[..bytes.min(size)]),
+        _ => true,
+    };
+    (received, go_on)
+}
