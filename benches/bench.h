@@ -60,7 +60,7 @@ static inline int64_t cpu_ns(void) { return clock_ns(CLOCK_THREAD_CPUTIME_ID); }
 
 /* ---- series ---------------------------------------------------------------------------------- */
 
-#define SERIES_MAX 4096
+#define SERIES_MAX 20000
 
 struct series {
     int n;

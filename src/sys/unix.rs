@@ -319,7 +319,7 @@ pub(super) fn nap(until: Time) {
 }
 
 /// Never returns before `until` for want of an event, bar a signal.
-#[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
+#[cfg(any(target_os = "linux", target_os = "android"))]
 pub(super) fn poll(entries: &mut [libc::pollfd], until: Time) -> bool {
     // SAFETY: all zeroes is a valid timespec (some systems pad it).
     let mut left: libc::timespec = unsafe { std::mem::zeroed() };
@@ -342,7 +342,7 @@ pub(super) fn poll(entries: &mut [libc::pollfd], until: Time) -> bool {
     .is_ok()
 }
 
-#[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
 pub(super) fn poll(entries: &mut [libc::pollfd], until: Time) -> bool {
     let limit = millis_until(until);
     let count = entries.len() as libc::nfds_t;
@@ -351,7 +351,6 @@ pub(super) fn poll(entries: &mut [libc::pollfd], until: Time) -> bool {
 
 /// The time left for calls that count whole milliseconds: rounded up, so never
 /// early; -1 for ever.
-#[cfg(not(target_os = "freebsd"))]
 pub(super) fn millis_until(until: Time) -> c_int {
     match until.millis_from(SystemClock.now()) {
         None => -1,
