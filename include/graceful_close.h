@@ -16,6 +16,7 @@
  *     the same, tuned, and told how it ended     gc_close_with(s, &options, &report)
  *     not to wait: somebody else finishes it     gc_close_async(s, timeout_ms), gc_reaper
  *     everything closed, under one deadline      gc_close_many(...)
+ *     to stay in its own event loop              gc_closing_new(...), gc_closing_step
  *     closesocket's own return values            gc_closesocket(s)
  *     the connection gone now                    gc_abort(s)
  *
@@ -139,6 +140,9 @@ typedef int gc_socket;
  */
 #define GC_RELEASED 9
 
+/** Only from gc_closing_step(): not finished. */
+#define GC_PENDING 100
+
 /**
  * Bad descriptor or not a socket (EBADF, ENOTSOCK, WSAENOTSOCK, WSANOTINITIALISED).
  */
@@ -205,6 +209,9 @@ typedef int gc_socket;
 
 /** when_full: refuse the new one with GC_ERR_RESOURCES. */
 #define GC_FULL_REFUSE 1U
+
+/** One close in the program's own event loop. One thread's at a time. */
+typedef struct gc_closing gc_closing;
 
 /** One thread that finishes any number of closes. */
 typedef struct gc_reaper gc_reaper;
@@ -384,6 +391,71 @@ GRACEFUL_CLOSE_API int gc_abort(gc_socket sock);
  * milliseconds; initially 5000. Any thread, at any time.
  */
 GRACEFUL_CLOSE_API void gc_set_default_timeout(unsigned int timeout_ms);
+
+/**
+ * Begins a close that the program's own event loop drives: no thread, no blocking
+ * call. Nothing happens before the first gc_closing_step().
+ *
+ * options may be NULL. On success *out is written, and the socket is the handle's:
+ * watch it, but do not read from it or close it. On Windows the program's
+ * WSAAsyncSelect or WSAEventSelect (FD_READ | FD_CLOSE) stays in force; the socket
+ * becomes non-blocking.
+ *
+ * Returns 0, or an error and the socket is untouched and yours.
+ */
+GRACEFUL_CLOSE_API
+int gc_closing_new(gc_socket sock,
+                   const struct gc_options *options,
+                   struct gc_closing **out);
+
+/**
+ * Goes on as far as it can without waiting: call it on readiness, and when
+ * gc_closing_timeout_ms() has passed. Once too often, or late, changes nothing but
+ * time. It is bounded also when the peer floods.
+ *
+ * Returns GC_PENDING; or an outcome, and again the same when called after the end
+ * (the socket is closed, unless GC_THEN_KEEP and the report say otherwise); or
+ * GC_ERR_... when the system refuses, and the socket is open and yours.
+ */
+GRACEFUL_CLOSE_API
+int gc_closing_step(struct gc_closing *closing);
+
+/**
+ * The socket to watch for readability (FD_READ | FD_CLOSE, POLLIN, EPOLLIN); after
+ * the end its number only identifies. (gc_socket)-1 for NULL.
+ */
+GRACEFUL_CLOSE_API
+gc_socket gc_closing_socket(const struct gc_closing *closing);
+
+/**
+ * Call gc_closing_step() again at the latest after so many milliseconds;
+ * GC_INFINITE: only on readiness. 0 before the first step, and when a flooding peer
+ * has filled a step. Where no event tells that the peer has acknowledged
+ * everything, it grows from 1 to 50.
+ */
+GRACEFUL_CLOSE_API
+unsigned int gc_closing_timeout_ms(const struct gc_closing *closing);
+
+/**
+ * 1: watch for readability. 0: do not watch for it now, a level-triggered loop
+ * would spin; the time-out alone counts.
+ */
+GRACEFUL_CLOSE_API int gc_closing_wants_read(const struct gc_closing *closing);
+
+/**
+ * What is known of it: of its end, or so far (outcome is GC_PENDING then).
+ *
+ * Returns 0 or GC_ERR_ARGUMENT.
+ */
+GRACEFUL_CLOSE_API
+int gc_closing_report(const struct gc_closing *closing,
+                      struct gc_report *report);
+
+/**
+ * Gives the handle back. One that is still pending is ended by its fallback
+ * (GC_EVICTED in the statistics). NULL is allowed.
+ */
+GRACEFUL_CLOSE_API void gc_closing_free(struct gc_closing *closing);
 
 /**
  * Closes many connections gracefully under one deadline, on this thread.

@@ -17,7 +17,7 @@ use crate::outcome::Outcome;
 mod finish;
 mod reading;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod waiting;
 
 use reading::Pass;
@@ -88,6 +88,8 @@ pub(crate) struct Machine {
     fallback: Fallback,
     if_shared: IfShared,
     bulk: Bulk,
+    /// The program's own event loop drives it.
+    keeps_selection: bool,
     /// The system tells the state, and what is in flight.
     is_tcp: bool,
     /// The peer's FIN has been seen.
@@ -134,6 +136,7 @@ impl Machine {
             fallback: options.fallback,
             if_shared: options.if_shared,
             bulk: Bulk::Never,
+            keeps_selection: false,
             is_tcp: false,
             peer_fin: false,
             half_closed: false,
@@ -162,6 +165,12 @@ impl Machine {
         if self.max_drain == 0 {
             self.bulk = Bulk::Allowed;
         }
+    }
+
+    /// Leaves the program's WSAEventSelect or WSAAsyncSelect in force: it is what
+    /// wakes the driver.
+    pub(crate) fn keep_selection(&mut self) {
+        self.keeps_selection = true;
     }
 
     /// Spares the machine the question what the socket is.
@@ -219,7 +228,7 @@ impl Machine {
             Kind::Tcp(state) => self.peer_fin = state.has_peer_fin(),
             Kind::Stream => {}
         }
-        conn.prepare();
+        conn.prepare(self.keeps_selection);
         conn.linger_off();
         Some(kind)
     }
@@ -368,7 +377,7 @@ impl Machine {
             self.system_error = 0;
             return self.finish(conn, Outcome::NotConnected);
         }
-        conn.prepare();
+        conn.prepare(self.keeps_selection);
         conn.linger_off();
         self.phase = Phase::Dead;
         None

@@ -106,9 +106,10 @@ pub(crate) trait Connection {
     /// It has a peer: receiving cannot hang or fail for want of one.
     fn is_connected(&mut self) -> bool;
 
-    /// Makes the calls below non-blocking and keeps the program's own readiness
-    /// notifications from firing on a recycled handle. Nothing to do on POSIX.
-    fn prepare(&mut self);
+    /// Makes the calls below non-blocking. Unless the program's own readiness
+    /// notifications are to stay, keeps them from firing on a recycled handle.
+    /// Nothing to do on POSIX.
+    fn prepare(&mut self, keeps_selection: bool);
 
     /// Neutralises SO_LINGER, so that closing neither blocks nor resets.
     fn linger_off(&mut self);

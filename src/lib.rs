@@ -65,6 +65,8 @@ mod close;
 mod closing;
 mod connection;
 mod door;
+mod event_loop;
+mod handle;
 mod log;
 mod many;
 mod options;
@@ -84,6 +86,7 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 use sys::{LastError, Socket};
 
+pub use event_loop::Closing;
 pub use background::{close_many, Reaper, ReaperOptions};
 pub use log::{clear_log, set_log};
 pub use options::{Fallback, IfShared, Options};

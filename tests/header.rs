@@ -76,6 +76,7 @@ fn no_public_constant_leaks_into_the_header() {
         "SHARED_SHUTDOWN",
         "SHARED_RELEASE",
         "DEFERRED",
+        "PENDING",
         "INFINITE",
         "UNKNOWN",
         "OPTIONS_INIT",

@@ -9,6 +9,7 @@
 mod types;
 
 mod close;
+mod closing;
 mod many;
 mod reaper;
 

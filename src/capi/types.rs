@@ -29,6 +29,9 @@ pub const GC_EVICTED: c_int = 8;
 /// up (see if_shared).
 pub const GC_RELEASED: c_int = 9;
 
+/// Only from gc_closing_step(): not finished.
+pub const GC_PENDING: c_int = 100;
+
 /// Bad descriptor or not a socket (EBADF, ENOTSOCK, WSAENOTSOCK, WSANOTINITIALISED).
 pub const GC_ERR_NOT_A_SOCKET: c_int = -1;
 /// NULL where it may not be, unknown struct size, flag, fallback or policy.

@@ -58,7 +58,7 @@ fn name(code: c_int) -> &'static CStr {
         GC_UNCERTAIN => c"uncertain",
         GC_EVICTED => c"evicted",
         GC_RELEASED => c"released",
-        PENDING => c"pending",
+        GC_PENDING => c"pending",
         GC_ERR_NOT_A_SOCKET => c"not a socket",
         GC_ERR_ARGUMENT => c"wrong argument",
         GC_ERR_RESOURCES => c"out of resources",
@@ -68,9 +68,6 @@ fn name(code: c_int) -> &'static CStr {
         _ => c"unknown",
     }
 }
-
-/// GC_PENDING; its function, gc_closing_step, comes with the event-loop handle.
-const PENDING: c_int = 100;
 
 #[cfg(test)]
 mod tests {

@@ -5,12 +5,12 @@
 mod drive;
 mod fates;
 mod judge;
-mod plan;
+pub(crate) mod plan;
 mod random;
 mod rules;
-mod script;
-mod sim;
-mod socket;
+pub(crate) mod script;
+pub(crate) mod sim;
+pub(crate) mod socket;
 mod time;
 mod traps;
 mod truth;

@@ -56,7 +56,7 @@ impl Connection for Socket {
         self.has_peer()
     }
 
-    fn prepare(&mut self) {}
+    fn prepare(&mut self, _keeps_selection: bool) {}
 
     fn linger_off(&mut self) {
         self.set_linger(false);

@@ -112,8 +112,10 @@ impl Connection for Socket {
 
     /// WSAEventSelect without an event takes back WSAAsyncSelect too; while one
     /// of them is on, the blocking mode cannot be changed ("WSAEventSelect").
-    fn prepare(&mut self) {
-        self.end_selection();
+    fn prepare(&mut self, keeps_selection: bool) {
+        if !keeps_selection {
+            self.end_selection();
+        }
         self.set_nonblocking(true);
     }
 

@@ -6,7 +6,7 @@ use crate::options::{Fallback, IfShared, Options};
 
 /// How the close is waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Driver {
+pub(crate) enum Driver {
     /// poll() for readability, edges for changes of state: `close.rs` on Linux.
     Edges,
     /// poll() for readability, looks at intervals for changes of state.
@@ -15,7 +15,7 @@ pub(super) enum Driver {
 
 /// What becomes of the drained data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Reader {
+pub(crate) enum Reader {
     None,
     /// Takes so many nanoseconds for each portion; stops once it has so many
     /// bytes.
@@ -27,24 +27,24 @@ pub(super) enum Reader {
 
 /// One simulated close.
 #[derive(Clone, Debug)]
-pub(super) struct Plan {
-    pub(super) setup: Setup,
-    pub(super) options: Options,
-    pub(super) driver: Driver,
-    pub(super) reader: Reader,
+pub(crate) struct Plan {
+    pub(crate) setup: Setup,
+    pub(crate) options: Options,
+    pub(crate) driver: Driver,
+    pub(crate) reader: Reader,
     /// `allow_bulk`.
-    pub(super) bulk: bool,
+    pub(crate) bulk: bool,
     /// So many waits in a hundred end early, for nothing.
-    pub(super) spurious: u64,
+    pub(crate) spurious: u64,
     /// Waits end up to so many nanoseconds late.
-    pub(super) late: u64,
+    pub(crate) late: u64,
     /// Given up by the driver after so many steps.
-    pub(super) give_up_after: Option<u32>,
+    pub(crate) give_up_after: Option<u32>,
 }
 
 impl Plan {
     /// An established connection with nothing on its way, 5 s, no fault.
-    pub(super) fn new() -> Plan {
+    pub(crate) fn new() -> Plan {
         Plan {
             setup: Setup {
                 system: System::Linux,
@@ -68,96 +68,96 @@ impl Plan {
         }
     }
 
-    pub(super) fn of(life: Life) -> Plan {
+    pub(crate) fn of(life: Life) -> Plan {
         let mut plan = Plan::new();
         plan.setup.life = life;
         plan
     }
 
-    pub(super) fn on(mut self, system: System) -> Plan {
+    pub(crate) fn on(mut self, system: System) -> Plan {
         self.setup.system = system;
         self
     }
 
     /// Before the close begins.
-    pub(super) fn before(self, act: Act) -> Plan {
+    pub(crate) fn before(self, act: Act) -> Plan {
         self.at(0, act)
     }
 
     /// So many milliseconds after it began.
-    pub(super) fn at(mut self, ms: u64, act: Act) -> Plan {
+    pub(crate) fn at(mut self, ms: u64, act: Act) -> Plan {
         self.setup.script.push((When::At(ms * MS), act));
         self
     }
 
     /// So many milliseconds after our FIN was sent.
-    pub(super) fn after_fin(mut self, ms: u64, act: Act) -> Plan {
+    pub(crate) fn after_fin(mut self, ms: u64, act: Act) -> Plan {
         self.setup.script.push((When::AfterFin(ms * MS), act));
         self
     }
 
-    pub(super) fn unsent(mut self, bytes: usize) -> Plan {
+    pub(crate) fn unsent(mut self, bytes: usize) -> Plan {
         self.setup.unsent = bytes;
         self
     }
 
-    pub(super) fn linger(mut self) -> Plan {
+    pub(crate) fn linger(mut self) -> Plan {
         self.setup.linger = true;
         self
     }
 
-    pub(super) fn shared(mut self) -> Plan {
+    pub(crate) fn shared(mut self) -> Plan {
         self.setup.shared = true;
         self.options.if_shared = IfShared::Release;
         self
     }
 
-    pub(super) fn call_cost(mut self, nanos: u64) -> Plan {
+    pub(crate) fn call_cost(mut self, nanos: u64) -> Plan {
         self.setup.call_cost = nanos;
         self
     }
 
-    pub(super) fn shutdown_fails(mut self, fault: Fault) -> Plan {
+    pub(crate) fn shutdown_fails(mut self, fault: Fault) -> Plan {
         self.setup.shutdown_fails = Some(fault);
         self
     }
 
-    pub(super) fn receive_fails(mut self, fault: Fault) -> Plan {
+    pub(crate) fn receive_fails(mut self, fault: Fault) -> Plan {
         self.setup.receive_fails = Some(fault);
         self
     }
 
-    pub(super) fn close_complains(mut self) -> Plan {
+    pub(crate) fn close_complains(mut self) -> Plan {
         self.setup.close_complains = true;
         self
     }
 
-    pub(super) fn timeout(mut self, ms: u32) -> Plan {
+    pub(crate) fn timeout(mut self, ms: u32) -> Plan {
         self.options.timeout_ms = ms;
         self
     }
 
-    pub(super) fn idle(mut self, ms: u32) -> Plan {
+    pub(crate) fn idle(mut self, ms: u32) -> Plan {
         self.options.idle_timeout_ms = ms;
         self
     }
 
-    pub(super) fn peer_first(mut self, ms: u32) -> Plan {
+    pub(crate) fn peer_first(mut self, ms: u32) -> Plan {
         self.options.peer_first_ms = ms;
         self
     }
 
-    pub(super) fn limit(mut self, bytes: usize) -> Plan {
+    pub(crate) fn limit(mut self, bytes: usize) -> Plan {
         self.options.max_drain_bytes = bytes;
         self
     }
 
-    pub(super) fn fallback(mut self, fallback: Fallback) -> Plan {
+    pub(crate) fn fallback(mut self, fallback: Fallback) -> Plan {
         self.options.fallback = fallback;
         self
     }
 
-    pub(super) fn reader(mut self) -> Plan {
+    pub(crate) fn reader(mut self) -> Plan {
         self.reader = Reader::Some {
             cost: 0,
             stop_at: usize::MAX,
@@ -165,7 +165,7 @@ impl Plan {
         self
     }
 
-    pub(super) fn reader_stops_at(mut self, bytes: usize) -> Plan {
+    pub(crate) fn reader_stops_at(mut self, bytes: usize) -> Plan {
         self.reader = Reader::Some {
             cost: 0,
             stop_at: bytes,
@@ -173,7 +173,7 @@ impl Plan {
         self
     }
 
-    pub(super) fn slow_reader(mut self, cost: u64) -> Plan {
+    pub(crate) fn slow_reader(mut self, cost: u64) -> Plan {
         self.reader = Reader::Some {
             cost,
             stop_at: usize::MAX,
@@ -181,17 +181,17 @@ impl Plan {
         self
     }
 
-    pub(super) fn bulk(mut self) -> Plan {
+    pub(crate) fn bulk(mut self) -> Plan {
         self.bulk = true;
         self
     }
 
-    pub(super) fn recheck(mut self) -> Plan {
+    pub(crate) fn recheck(mut self) -> Plan {
         self.driver = Driver::Recheck;
         self
     }
 
-    pub(super) fn give_up_after(mut self, steps: u32) -> Plan {
+    pub(crate) fn give_up_after(mut self, steps: u32) -> Plan {
         self.give_up_after = Some(steps);
         self
     }
@@ -200,14 +200,14 @@ impl Plan {
 /// A small generator (splitmix64): the same seed gives the same schedule on
 /// every system.
 #[derive(Clone, Debug)]
-pub(super) struct Dice(u64);
+pub(crate) struct Dice(u64);
 
 impl Dice {
-    pub(super) fn new(seed: u64) -> Dice {
+    pub(crate) fn new(seed: u64) -> Dice {
         Dice(seed)
     }
 
-    pub(super) fn roll(&mut self) -> u64 {
+    pub(crate) fn roll(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut bits = self.0;
         bits = (bits ^ (bits >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -216,15 +216,15 @@ impl Dice {
     }
 
     /// Less than `bound`, which is not 0.
-    pub(super) fn below(&mut self, bound: u64) -> u64 {
+    pub(crate) fn below(&mut self, bound: u64) -> u64 {
         self.roll() % bound
     }
 
-    pub(super) fn percent(&mut self, chance: u64) -> bool {
+    pub(crate) fn percent(&mut self, chance: u64) -> bool {
         chance > 0 && self.below(100) < chance
     }
 
-    pub(super) fn pick<T: Copy>(&mut self, from: &[T]) -> T {
+    pub(crate) fn pick<T: Copy>(&mut self, from: &[T]) -> T {
         from[self.below(from.len() as u64) as usize]
     }
 }

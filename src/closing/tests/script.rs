@@ -4,14 +4,14 @@
 use crate::connection::{Fault, FaultKind};
 
 /// Nanoseconds in a millisecond.
-pub(super) const MS: u64 = 1_000_000;
+pub(crate) const MS: u64 = 1_000_000;
 
 /// When the close begins; events are timed from here.
-pub(super) const START: u64 = 1_000_000 * MS;
+pub(crate) const START: u64 = 1_000_000 * MS;
 
 /// What a system lets a program see.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum System {
+pub(crate) enum System {
     /// State, bytes in flight, and after the end whether a FIN had come.
     Linux,
     /// Before 4.19: cannot tell afterwards whether a FIN had come.
@@ -29,7 +29,7 @@ pub(super) enum System {
 }
 
 impl System {
-    pub(super) const ALL: [System; 7] = [
+    pub(crate) const ALL: [System; 7] = [
         System::Linux,
         System::LinuxOld,
         System::Winsock,
@@ -39,22 +39,22 @@ impl System {
         System::Local,
     ];
 
-    pub(super) fn is_linux_tcp(self) -> bool {
+    pub(crate) fn is_linux_tcp(self) -> bool {
         matches!(self, System::Linux | System::LinuxOld)
     }
 
-    pub(super) fn is_winsock(self) -> bool {
+    pub(crate) fn is_winsock(self) -> bool {
         matches!(self, System::Winsock | System::WinsockOld)
     }
 
-    pub(super) fn tells_state(self) -> bool {
+    pub(crate) fn tells_state(self) -> bool {
         self.is_linux_tcp() || matches!(self, System::Winsock | System::Mac)
     }
 }
 
 /// What the descriptor is when the close begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Life {
+pub(crate) enum Life {
     NotASocket,
     Datagram,
     Listening,
@@ -66,7 +66,7 @@ pub(super) enum Life {
 
 /// What happens to the connection from outside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Act {
+pub(crate) enum Act {
     /// The peer's bytes arrive.
     Send(usize),
     /// So many bytes, so many times, with as many nanoseconds between.
@@ -94,7 +94,7 @@ pub(super) enum Act {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum When {
+pub(crate) enum When {
     /// So many nanoseconds after the close began; 0 is before it.
     At(u64),
     /// So many after our FIN was sent.
@@ -103,46 +103,46 @@ pub(super) enum When {
 
 /// The connection as the close finds it, and all that will happen to it.
 #[derive(Clone, Debug)]
-pub(super) struct Setup {
-    pub(super) system: System,
-    pub(super) life: Life,
+pub(crate) struct Setup {
+    pub(crate) system: System,
+    pub(crate) life: Life,
     /// Bytes of ours that the peer has not acknowledged.
-    pub(super) unsent: usize,
+    pub(crate) unsent: usize,
     /// The program has set SO_LINGER.
-    pub(super) linger: bool,
-    pub(super) shared: bool,
+    pub(crate) linger: bool,
+    pub(crate) shared: bool,
     /// What every call costs.
-    pub(super) call_cost: u64,
+    pub(crate) call_cost: u64,
     /// shutdown() fails with this.
-    pub(super) shutdown_fails: Option<Fault>,
+    pub(crate) shutdown_fails: Option<Fault>,
     /// Receiving fails with this once there is nothing to read.
-    pub(super) receive_fails: Option<Fault>,
+    pub(crate) receive_fails: Option<Fault>,
     /// close() returns an error, and closes (FreeBSD).
-    pub(super) close_complains: bool,
-    pub(super) script: Vec<(When, Act)>,
+    pub(crate) close_complains: bool,
+    pub(crate) script: Vec<(When, Act)>,
 }
 
-pub(super) const RESET: Fault = Fault {
+pub(crate) const RESET: Fault = Fault {
     kind: FaultKind::Reset,
     code: 104,
 };
-pub(super) const LOST: Fault = Fault {
+pub(crate) const LOST: Fault = Fault {
     kind: FaultKind::Lost,
     code: 110,
 };
-pub(super) const REFUSED: Fault = Fault {
+pub(crate) const REFUSED: Fault = Fault {
     kind: FaultKind::NotConnected,
     code: 111,
 };
-pub(super) const NOT_CONNECTED: Fault = Fault {
+pub(crate) const NOT_CONNECTED: Fault = Fault {
     kind: FaultKind::NotConnected,
     code: 107,
 };
-pub(super) const NOT_A_SOCKET: Fault = Fault {
+pub(crate) const NOT_A_SOCKET: Fault = Fault {
     kind: FaultKind::NotASocket,
     code: 9,
 };
-pub(super) const OTHER: Fault = Fault {
+pub(crate) const OTHER: Fault = Fault {
     kind: FaultKind::Other,
     code: 5,
 };

@@ -10,23 +10,23 @@ use std::cell::Cell;
 
 /// A clock that moves only when told.
 #[derive(Debug)]
-pub(super) struct SimClock(Cell<u64>);
+pub(crate) struct SimClock(Cell<u64>);
 
 impl SimClock {
-    pub(super) fn new() -> SimClock {
+    pub(crate) fn new() -> SimClock {
         SimClock(Cell::new(START))
     }
 
-    pub(super) fn nanos(&self) -> u64 {
+    pub(crate) fn nanos(&self) -> u64 {
         self.0.get()
     }
 
     /// Moves on to `nanos`; never back.
-    pub(super) fn reach(&self, nanos: u64) {
+    pub(crate) fn reach(&self, nanos: u64) {
         self.0.set(self.0.get().max(nanos));
     }
 
-    pub(super) fn pass(&self, nanos: u64) {
+    pub(crate) fn pass(&self, nanos: u64) {
         self.0.set(self.0.get() + nanos);
     }
 }
@@ -39,7 +39,7 @@ impl Clock for SimClock {
 
 /// What has become of the descriptor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Handle {
+pub(crate) enum Handle {
     Open,
     /// By us, with what `Connection::close` was told.
     Closed {
@@ -53,47 +53,47 @@ pub(super) enum Handle {
 /// One connection. Its [`Connection`](crate::connection::Connection) side is
 /// in `socket.rs`.
 #[derive(Debug)]
-pub(super) struct Sim<'a> {
-    pub(super) clock: &'a SimClock,
-    pub(super) setup: &'a Setup,
+pub(crate) struct Sim<'a> {
+    pub(crate) clock: &'a SimClock,
+    pub(crate) setup: &'a Setup,
     /// What is still to happen, the next one last.
     ahead: Vec<(u64, Act)>,
 
     // The truth.
-    pub(super) handle: Handle,
-    pub(super) queue: usize,
-    pub(super) flood: bool,
-    pub(super) unacked: usize,
-    pub(super) fin_in: bool,
-    pub(super) fin_out: bool,
-    pub(super) fin_acked: bool,
+    pub(crate) handle: Handle,
+    pub(crate) queue: usize,
+    pub(crate) flood: bool,
+    pub(crate) unacked: usize,
+    pub(crate) fin_in: bool,
+    pub(crate) fin_out: bool,
+    pub(crate) fin_acked: bool,
     /// The peer closed first: TIME_WAIT is its.
-    pub(super) peer_first: bool,
-    pub(super) shut_read: bool,
+    pub(crate) peer_first: bool,
+    pub(crate) shut_read: bool,
     acks_at_once: bool,
-    pub(super) death: Option<Fault>,
-    pub(super) error: Option<Fault>,
-    pub(super) error_stolen: bool,
-    pub(super) linger: bool,
+    pub(crate) death: Option<Fault>,
+    pub(crate) error: Option<Fault>,
+    pub(crate) error_stolen: bool,
+    pub(crate) linger: bool,
     /// Changes that an edge-triggered poller reports.
-    pub(super) edges: u32,
+    pub(crate) edges: u32,
 
     // When it happened.
-    pub(super) died_at: u64,
-    pub(super) gone_at: u64,
-    pub(super) fin_at: u64,
-    pub(super) acked_at: u64,
-    pub(super) read_at: u64,
-    pub(super) half_closed_at: Option<u64>,
+    pub(crate) died_at: u64,
+    pub(crate) gone_at: u64,
+    pub(crate) fin_at: u64,
+    pub(crate) acked_at: u64,
+    pub(crate) read_at: u64,
+    pub(crate) half_closed_at: Option<u64>,
     /// FIN here, all of ours acknowledged.
-    pub(super) complete_at: Option<u64>,
+    pub(crate) complete_at: Option<u64>,
 
     // What the program under test did.
-    pub(super) seen: super::socket::Seen,
+    pub(crate) seen: super::socket::Seen,
 }
 
 impl<'a> Sim<'a> {
-    pub(super) fn new(setup: &'a Setup, clock: &'a SimClock) -> Sim<'a> {
+    pub(crate) fn new(setup: &'a Setup, clock: &'a SimClock) -> Sim<'a> {
         let mut sim = Sim {
             clock,
             setup,
@@ -124,7 +124,7 @@ impl<'a> Sim<'a> {
         };
         for &(when, act) in &setup.script {
             if let When::At(nanos) = when {
-                sim.plan(START + nanos, act);
+                sim.plan(clock.nanos() + nanos, act);
             }
         }
         sim.catch_up();
@@ -138,12 +138,12 @@ impl<'a> Sim<'a> {
             .insert(place.unwrap_or(self.ahead.len()), (at, act));
     }
 
-    pub(super) fn next_event(&self) -> Option<u64> {
+    pub(crate) fn next_event(&self) -> Option<u64> {
         self.ahead.last().map(|&(at, _)| at)
     }
 
     /// Lets happen what is due.
-    pub(super) fn catch_up(&mut self) {
+    pub(crate) fn catch_up(&mut self) {
         while let Some(&(at, act)) = self.ahead.last() {
             if at > self.clock.nanos() {
                 return;
@@ -154,7 +154,7 @@ impl<'a> Sim<'a> {
     }
 
     /// Neither end has gone, nor has the connection ended in peace.
-    pub(super) fn alive(&self) -> bool {
+    pub(crate) fn alive(&self) -> bool {
         self.setup.life == Life::Connected && self.death.is_none() && !self.over()
     }
 
@@ -269,7 +269,7 @@ impl<'a> Sim<'a> {
     }
 
     /// Our FIN goes behind what is queued; what waits for it is planned.
-    pub(super) fn send_fin(&mut self) {
+    pub(crate) fn send_fin(&mut self) {
         if self.fin_out {
             return;
         }
@@ -286,7 +286,7 @@ impl<'a> Sim<'a> {
     }
 
     /// RFC 9293; what a Linux descriptor calls TIME_WAIT is CLOSED.
-    pub(super) fn state(&self) -> TcpState {
+    pub(crate) fn state(&self) -> TcpState {
         match self.setup.life {
             Life::Listening => return TcpState::Listen,
             Life::Connecting => return TcpState::SynSent,
@@ -309,7 +309,7 @@ impl<'a> Sim<'a> {
     }
 
     /// poll() would say readable.
-    pub(super) fn readable(&self) -> bool {
+    pub(crate) fn readable(&self) -> bool {
         let enough = if self.seen.low_water { 1 << 20 } else { 1 };
         self.queue >= enough
             || self.flood

@@ -7,46 +7,46 @@ use crate::connection::{Connection, Fault, Kind, Received, TcpState};
 
 /// What the state machine did, and what it was told.
 #[derive(Debug, Default)]
-pub(super) struct Seen {
-    pub(super) calls: u32,
+pub(crate) struct Seen {
+    pub(crate) calls: u32,
     /// Attempts to receive, and what came of them.
-    pub(super) reads: u32,
-    pub(super) bytes: usize,
+    pub(crate) reads: u32,
+    pub(crate) bytes: usize,
     /// The last one gave the end of the stream.
-    pub(super) last_was_end: bool,
-    pub(super) deaf: bool,
-    pub(super) other_failure: bool,
-    pub(super) looks_in_flight: u32,
-    pub(super) looks_state: u32,
+    pub(crate) last_was_end: bool,
+    pub(crate) deaf: bool,
+    pub(crate) other_failure: bool,
+    pub(crate) looks_in_flight: u32,
+    pub(crate) looks_state: u32,
     /// The unacknowledged bytes at the last look.
-    pub(super) unacked: Option<usize>,
-    pub(super) classified: bool,
+    pub(crate) unacked: Option<usize>,
+    pub(crate) classified: bool,
     prepared: bool,
-    pub(super) looked_for_sharing: bool,
-    pub(super) half_closes: u32,
-    pub(super) half_close_refused: bool,
+    pub(crate) looked_for_sharing: bool,
+    pub(crate) half_closes: u32,
+    pub(crate) half_close_refused: bool,
     /// When it half-closed, the peer had nothing more to say.
-    pub(super) had_cause: bool,
+    pub(crate) had_cause: bool,
     /// It has been told that the descriptor is not a socket (any more).
     told_gone: bool,
-    pub(super) low_water: bool,
-    pub(super) low_waters: u32,
+    pub(crate) low_water: bool,
+    pub(crate) low_waters: u32,
     /// Bytes received since the clock reached `alarm`, in so many calls.
-    pub(super) alarm: u64,
-    pub(super) reads_after_alarm: u32,
+    pub(crate) alarm: u64,
+    pub(crate) reads_after_alarm: u32,
     /// `peer_first` was asked for: reading before the half-close is right.
-    pub(super) may_read_first: bool,
+    pub(crate) may_read_first: bool,
     discards: u32,
     portions: u32,
 }
 
 impl Seen {
     /// Received with a buffer, never thrown away by the system.
-    pub(super) fn delivered_all(&self) -> bool {
+    pub(crate) fn delivered_all(&self) -> bool {
         self.discards == 0
     }
 
-    pub(super) fn discarded_all(&self) -> bool {
+    pub(crate) fn discarded_all(&self) -> bool {
         self.portions == 0
     }
 }
@@ -166,7 +166,7 @@ impl Connection for Sim<'_> {
         self.enter().is_ok() && self.setup.life == Life::Connected && self.death.is_none()
     }
 
-    fn prepare(&mut self) {
+    fn prepare(&mut self, _keeps_selection: bool) {
         let _ = self.enter();
         self.seen.prepared = true;
     }
