@@ -24,6 +24,8 @@ struct Inside<T> {
     promised: usize,
     /// The reaper sleeps until then; `None` while it is awake.
     sleeps_until: Option<Time>,
+    /// Called since the reaper has looked.
+    called: bool,
     /// Closed for good.
     closed: bool,
 }
@@ -48,6 +50,7 @@ impl<T> Door<T> {
                 queue: Vec::new(),
                 promised: 0,
                 sleeps_until: None,
+                called: false,
                 closed: false,
             }),
         }
@@ -89,7 +92,9 @@ impl<T> Door<T> {
     /// Something else has to be looked at by `due`. `true`: ring.
     #[must_use = "the reaper may sleep too long"]
     pub(crate) fn call(&self, due: Time) -> bool {
-        self.lock().must_ring(due)
+        let mut inside = self.lock();
+        inside.called = true;
+        inside.must_ring(due)
     }
 
     /// Somebody has a place and has not come yet.
@@ -97,23 +102,27 @@ impl<T> Door<T> {
         self.lock().promised > 0
     }
 
-    /// The reaper wakes and takes all that was brought.
+    /// The reaper wakes and takes all that was brought, into an empty vector.
     pub(crate) fn take(&self, into: &mut Vec<T>) {
         let mut inside = self.lock();
         inside.sleeps_until = None;
+        inside.called = false;
         std::mem::swap(&mut inside.queue, into);
         // What was promised needs its room in the other vector now.
         let promised = inside.promised;
         if inside.queue.try_reserve(promised).is_err() {
+            // Out of memory: only what there is room for. The rest waits in the
+            // queue, and the reaper does not sleep.
             std::mem::swap(&mut inside.queue, into);
-            into.append(&mut inside.queue);
+            let room = into.capacity().min(inside.queue.len());
+            into.extend(inside.queue.drain(..room));
         }
     }
 
     /// The reaper goes to sleep. `false`: not now, something has come.
     pub(crate) fn sleep(&self, until: Time) -> bool {
         let mut inside = self.lock();
-        if !inside.queue.is_empty() {
+        if !inside.queue.is_empty() || inside.called {
             return false;
         }
         inside.sleeps_until = Some(until);

@@ -114,8 +114,11 @@ impl Closing {
     /// The owner forgets what has been closed.
     fn let_go(&mut self) {
         let is_closed = self.handle.end().is_some() && self.handle.is_closed();
-        if is_closed {
-            self.owner.take().map(sys::disown);
+        if !is_closed {
+            return;
+        }
+        if let Some(socket) = self.owner.take() {
+            sys::disown(socket);
         }
     }
 }

@@ -11,6 +11,9 @@ use std::collections::{BinaryHeap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+#[cfg(test)]
+mod tests;
+
 /// Called once, when it is over.
 pub(crate) type Done = Box<dyn FnOnce(&Report) + Send>;
 
@@ -57,9 +60,11 @@ pub(crate) struct Extras {
 /// A place in the table.
 struct Slot<C> {
     entry: Entry<C>,
-    /// When it wants to be looked at, if nothing happens; its timer in the heap
-    /// is the one with this tick, others are left over.
+    /// When it is looked at, if nothing happens: not later than it wants to be.
+    /// Its timer in the heap is the one with this tick, others are left over.
     due: Tick,
+    /// Stands in `again`.
+    is_next: bool,
     /// Position in the line of arrival.
     arrived: u32,
 }
@@ -116,9 +121,14 @@ pub(crate) struct Set<C, P, K> {
     line: VecDeque<u32>,
     left_line: u32,
     keeps_line: bool,
-    /// To be stepped again at once: their last pass was full.
-    again: Vec<u32>,
+    /// To be stepped again at once, each only once: their last pass was full.
+    again: VecDeque<u32>,
     len: usize,
+}
+
+/// Timers, and places in line, for so many.
+fn most(len: usize) -> usize {
+    2 * len + 64
 }
 
 impl<C: Connection> Entry<C> {
@@ -165,7 +175,7 @@ impl<C: Indexed, P: Watcher<C>, K: Clock> Set<C, P, K> {
             line: VecDeque::new(),
             left_line: 0,
             keeps_line,
-            again: Vec::new(),
+            again: VecDeque::new(),
             len: 0,
         }
     }
@@ -189,11 +199,13 @@ impl<C: Indexed, P: Watcher<C>, K: Clock> Set<C, P, K> {
     /// what happened before cannot be missed. Ended ones go to `ended`.
     pub(crate) fn admit(&mut self, mut entry: Entry<C>, ended: &mut Vec<Entry<C>>) {
         let Some(next) = entry.step(&self.clock) else {
+            self.forget(&entry);
             ended.push(entry);
             return;
         };
         if self.make_room(entry.socket.index()).is_err() {
             entry.machine.give_up(&mut entry.socket, Outcome::Evicted);
+            self.forget(&entry);
             ended.push(entry);
             return;
         }
@@ -209,6 +221,7 @@ impl<C: Indexed, P: Watcher<C>, K: Clock> Set<C, P, K> {
         self.slots[slot as usize] = Some(Slot {
             entry,
             due: NEVER,
+            is_next: false,
             arrived,
         });
         self.len += 1;
@@ -229,7 +242,9 @@ impl<C: Indexed, P: Watcher<C>, K: Clock> Set<C, P, K> {
             self.by_socket.try_reserve(more)?;
             self.by_socket.resize(index + 1, NONE);
         }
-        self.timers.try_reserve(1)?;
+        let most_timers = most(self.len + 1) + 1;
+        let more = most_timers.saturating_sub(self.timers.len());
+        self.timers.try_reserve(more)?;
         self.line.try_reserve(usize::from(self.keeps_line))
     }
 
@@ -237,7 +252,11 @@ impl<C: Indexed, P: Watcher<C>, K: Clock> Set<C, P, K> {
     pub(crate) fn event(&mut self, index: usize, ended: &mut Vec<Entry<C>>) -> bool {
         match self.by_socket.get(index) {
             Some(&slot) if slot != NONE => {
-                self.step(slot, ended);
+                // A flooding peer gets no more than one pass a round.
+                let is_next = |slot: &Slot<C>| slot.is_next;
+                if !self.slots[slot as usize].as_ref().is_some_and(is_next) {
+                    self.step(slot, ended);
+                }
                 true
             }
             _ => false,
@@ -248,7 +267,13 @@ impl<C: Indexed, P: Watcher<C>, K: Clock> Set<C, P, K> {
     /// there was anything to do.
     pub(crate) fn run_due(&mut self, ended: &mut Vec<Entry<C>>) -> bool {
         let mut worked = false;
-        for slot in std::mem::take(&mut self.again) {
+        for _ in 0..self.again.len() {
+            let Some(slot) = self.again.pop_front() else {
+                break;
+            };
+            if let Some(occupied) = &mut self.slots[slot as usize] {
+                occupied.is_next = false;
+            }
             self.step(slot, ended);
             worked = true;
         }
@@ -258,12 +283,12 @@ impl<C: Indexed, P: Watcher<C>, K: Clock> Set<C, P, K> {
                 break;
             }
             self.timers.pop();
-            let slot = timer.slot();
-            let is_its_own = |slot: &Slot<C>| slot.due == timer.tick();
-            if self.slots[slot as usize].as_ref().is_some_and(is_its_own) {
-                self.step(slot, ended);
-                worked = true;
+            match &mut self.slots[timer.slot() as usize] {
+                Some(occupied) if occupied.due == timer.tick() => occupied.due = NEVER,
+                _ => continue,
             }
+            self.step(timer.slot(), ended);
+            worked = true;
         }
         worked
     }
@@ -308,15 +333,30 @@ impl<C: Indexed, P: Watcher<C>, K: Clock> Set<C, P, K> {
     }
 
     fn take_out(&mut self, slot: u32, ended: &mut Vec<Entry<C>>) {
-        let Some(Slot { entry, .. }) = self.slots[slot as usize].take() else {
+        let Some(Slot { entry, is_next, .. }) = self.slots[slot as usize].take() else {
             return;
         };
-        self.poller.remove(entry.socket);
-        self.by_socket[entry.socket.index()] = NONE;
+        self.forget(&entry);
+        // Closed behind our back, the number may be another one's by now.
+        let by_socket = &mut self.by_socket[entry.socket.index()];
+        if *by_socket == slot {
+            *by_socket = NONE;
+        }
+        if is_next {
+            self.again.retain(|&other| other != slot);
+        }
         self.free.push(slot);
         self.len -= 1;
         ended.push(entry);
         self.drop_leftovers();
+    }
+
+    /// What was never registered has nothing to be forgotten: the number may be
+    /// another one's by now.
+    fn forget(&self, entry: &Entry<C>) {
+        if entry.is_watched {
+            self.poller.remove(entry.socket);
+        }
     }
 
     /// Sees to it that the slot is looked at when it wants to be.
@@ -330,7 +370,10 @@ impl<C: Indexed, P: Watcher<C>, K: Clock> Set<C, P, K> {
             recheck,
         }) = next
         else {
-            self.again.push(slot);
+            if !occupied.is_next {
+                occupied.is_next = true;
+                self.again.push_back(slot);
+            }
             return;
         };
         self.poller
@@ -340,25 +383,30 @@ impl<C: Indexed, P: Watcher<C>, K: Clock> Set<C, P, K> {
             Watch::Change if !P::TELLS_EDGES => tick(recheck),
             _ => tick(until),
         };
-        if due != occupied.due {
+        // Later is early enough: the timer that stands steps it, and then it is
+        // put off. Else every byte would cost a timer where there is an idle time.
+        if due < occupied.due {
             occupied.due = due;
-            if due < NEVER {
-                self.timers.push(Timer::new(due, slot));
-            }
+            self.timers.push(Timer::new(due, slot));
+            self.drop_leftovers();
         }
     }
 
     /// Timers of those that have gone must not pile up when closings are short
     /// and their deadlines far.
     fn drop_leftovers(&mut self) {
-        if self.timers.len() > 2 * self.len + 64 {
+        if self.len == 0 {
+            self.timers.clear();
+            self.line.clear();
+        }
+        if self.timers.len() > most(self.len) {
             let slots = &self.slots;
             self.timers.retain(|timer| {
                 let slot = slots[timer.slot() as usize].as_ref();
                 slot.is_some_and(|slot| slot.due == timer.tick())
             });
         }
-        if self.line.len() > 2 * self.len + 64 {
+        if self.line.len() > most(self.len) {
             self.straighten_line();
         }
     }
