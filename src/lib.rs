@@ -214,8 +214,10 @@ pub fn close_reading(
 /// ```
 pub fn abort(socket: impl Into<OwnedSocket>) -> Result<(), Refused> {
     let socket = socket.into();
+    let before = LastError::get();
     match close::abort(&mut Socket::of(&socket)) {
         Ok(()) => {
+            LastError::set(before);
             sys::disown(socket);
             Ok(())
         }
