@@ -1,7 +1,7 @@
 //! The blocking form: one machine, driven to its end on the caller's thread.
 
 use crate::clock::{Clock, SystemClock};
-use crate::closing::{End, Machine, Next, Sink, Wait};
+use crate::closing::{End, Machine, Next, Sink, Wait, Watch};
 use crate::connection::{Connection, Fault, Kind, TcpState};
 use crate::log::{self, Ends};
 use crate::options::Options;
@@ -17,19 +17,25 @@ pub(crate) struct Blocking {
     machine: Machine,
     /// For the log, if anybody listens.
     ends: Option<Ends>,
-    /// Known from the first wait on.
+    has_waited: bool,
+    /// Known from the first long wait on.
     identity: Option<u64>,
 }
 
 impl Blocking {
-    /// Nothing happens yet; the deadline counts from here.
-    pub(crate) fn new(socket: Socket, options: &Options) -> Blocking {
-        let mut machine = Machine::new(options, SystemClock.now());
+    /// Nothing happens yet; with a report to be made the deadline counts from here,
+    /// without one from the first look at the clock.
+    pub(crate) fn new(socket: Socket, options: &Options, reports: bool) -> Blocking {
+        let mut machine = match reports || log::is_on() {
+            true => Machine::new(options, SystemClock.now()),
+            false => Machine::without_clock(options),
+        };
         machine.allow_bulk();
         Blocking {
             socket,
             machine,
             ends: log::is_on().then(|| socket.ends()),
+            has_waited: false,
             identity: None,
         }
     }
@@ -56,11 +62,20 @@ impl Blocking {
     }
 }
 
+/// So long a wait needs no precautions.
+const SHORT_MS: u32 = 1;
+
 impl Blocking {
     /// A program that closes the socket on another thread meanwhile is at fault,
     /// and would have been with a bare close; but that does not last for seconds.
-    /// What has the number then is left alone.
+    /// What has the number then is left alone. Most peers answer sooner than it
+    /// takes to care.
     fn wait(&mut self, waiter: &mut Waiter, wait: Wait) {
+        if !self.has_waited && wait.watch == Watch::Readable {
+            self.has_waited = true;
+            let short = SystemClock.now().plus_millis(SHORT_MS);
+            return waiter.wait(self.socket, wait.no_longer_than(short));
+        }
         if self.identity.is_none() {
             self.identity = self.socket.identity();
         }

@@ -158,6 +158,13 @@ impl Machine {
         }
     }
 
+    /// A close whose time begins when it is first asked for, a few system calls
+    /// later: most need no time at all, and looking it up costs one per cent of
+    /// them.
+    pub(crate) fn without_clock(options: &Options) -> Machine {
+        Machine::new(options, Time::NEVER)
+    }
+
     /// Lets the machine ask for fewer, larger portions once the peer sends in
     /// bulk: for a driver that waits for this connection alone.
     pub(crate) fn allow_bulk(&mut self) {
@@ -238,6 +245,7 @@ impl Machine {
         if self.peer_first_ms > 0 && !self.peer_fin {
             // Receiving on what has no peer can hang or fail: look first.
             if kind != Kind::Stream || conn.is_connected() {
+                self.now(clock);
                 let patience = after(self.started, self.peer_first_ms);
                 self.phase_end = patience.min(self.deadline);
                 self.phase = Phase::PeerFirst;
@@ -256,8 +264,8 @@ impl Machine {
         sink: &mut Sink<'_>,
     ) -> Option<Next> {
         let time_up = match self.read_pass(conn, clock, sink) {
-            Pass::Dry => clock.now() >= self.phase_end,
-            Pass::Full if clock.now() < self.phase_end => return Some(Next::Again),
+            Pass::Dry => self.now(clock) >= self.phase_end,
+            Pass::Full if self.now(clock) < self.phase_end => return Some(Next::Again),
             Pass::End => {
                 self.peer_fin = conn.tcp_state().map_or(true, TcpState::has_peer_fin);
                 true

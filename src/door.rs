@@ -13,6 +13,11 @@ use loom::sync::{Mutex, MutexGuard};
 #[cfg(not(loom))]
 use std::sync::{Mutex, MutexGuard};
 
+#[cfg(all(test, loom))]
+mod models;
+#[cfg(all(test, not(loom)))]
+mod tests;
+
 /// The queue and what is known of the sleeper.
 pub(crate) struct Door<T> {
     inside: Mutex<Inside<T>>,

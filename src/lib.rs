@@ -86,8 +86,8 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 use sys::{LastError, Socket};
 
-pub use event_loop::Closing;
 pub use background::{close_many, Reaper, ReaperOptions};
+pub use event_loop::Closing;
 pub use log::{clear_log, set_log};
 pub use options::{Fallback, IfShared, Options};
 pub use outcome::Outcome;
@@ -297,7 +297,7 @@ impl From<Refused> for io::Error {
 /// closed on that way out too; it lets go once the machine has closed it.
 fn run(socket: OwnedSocket, options: &Options, sink: &mut Sink<'_>) -> Result<Closed, Refused> {
     let before = LastError::get();
-    let mut closing = Blocking::new(Socket::of(&socket), options);
+    let mut closing = Blocking::new(Socket::of(&socket), options, true);
     match closing.run(sink) {
         End::Refused(fault) => Err(Refused::of(socket, fault.code)),
         End::Outcome(outcome) => {

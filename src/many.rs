@@ -5,7 +5,7 @@
 //! and costs less than epoll or poll as most of them finish unseen meanwhile.
 
 use crate::clock::{Clock, SystemClock, Time};
-use crate::closing::{End, Machine, Next, Sink, Wait};
+use crate::closing::{End, Machine, Next, Sink};
 use crate::log::{self, Ends};
 use crate::options::Options;
 use crate::outcome::Outcome;
@@ -136,15 +136,5 @@ impl One {
     /// How it ended.
     pub(crate) fn end(&self) -> Option<End> {
         self.machine.end()
-    }
-}
-
-impl Wait {
-    fn no_longer_than(self, limit: Time) -> Wait {
-        Wait {
-            until: self.until.min(limit),
-            recheck: self.recheck.min(limit),
-            ..self
-        }
     }
 }

@@ -144,14 +144,15 @@ fn close(
     report: Option<&ReportOut>,
 ) -> c_int {
     enter(|| {
-        let mut closing = Blocking::new(Socket(sock), options);
+        let report = report.filter(|report| report.is_wanted());
+        let mut closing = Blocking::new(Socket(sock), options, report.is_some());
         let end = catch(|| run(&mut closing, on_data));
         let (code, error) = match end {
             Ok(End::Outcome(outcome)) => (outcome as c_int, None),
             Ok(End::Refused(fault)) => (error_code(fault), Some(fault.code)),
             Err(Caught) => (GC_ERR_INTERNAL, None),
         };
-        if let Some(report) = report.filter(|report| report.is_wanted()) {
+        if let Some(report) = report {
             let mut said = closing.report(Outcome::Uncertain);
             said.system_error = error.unwrap_or(said.system_error);
             report.write(code, &said);

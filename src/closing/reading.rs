@@ -64,7 +64,7 @@ impl Machine {
                 return Pass::Limit;
             }
             budget = budget.saturating_sub(bytes);
-            if budget == 0 || (self.timeout_ms != 0 && clock.now() >= self.deadline) {
+            if budget == 0 || (self.timeout_ms != 0 && self.now(clock) >= self.deadline) {
                 return Pass::Full;
             }
         }

@@ -14,3 +14,10 @@ pub(crate) mod socket;
 mod time;
 mod traps;
 mod truth;
+
+impl crate::closing::Machine {
+    /// When a waiting one has to be stepped, whatever happens.
+    pub(crate) fn wants_by(&self) -> crate::clock::Time {
+        self.deadline.min(self.phase_end)
+    }
+}

@@ -14,19 +14,29 @@ const RECHECK_MOST_MS: u32 = 50;
 pub(in crate::closing) const LAST_LOOK_BYTES: usize = 16 << 20;
 
 impl Machine {
+    /// The time; the first look starts the clock of one that has none yet.
+    pub(super) fn now<K: Clock>(&mut self, clock: &K) -> Time {
+        let now = clock.now();
+        if self.started == Time::NEVER {
+            self.started = now;
+            self.deadline = after(now, self.timeout_ms);
+        }
+        now
+    }
+
     /// Something came in: the idle clock starts anew.
     pub(super) fn moved<K: Clock>(&mut self, clock: &K) {
         if self.idle_ms > 0 && self.half_closed {
-            self.phase_end = after(clock.now(), self.idle_ms);
+            self.phase_end = after(self.now(clock), self.idle_ms);
         }
     }
 
     /// Without a time to wait: as long as what is there is not read.
-    pub(super) fn has_time<K: Clock>(&self, clock: &K) -> bool {
+    pub(super) fn has_time<K: Clock>(&mut self, clock: &K) -> bool {
         if self.timeout_ms == 0 {
             return self.drained < LAST_LOOK_BYTES;
         }
-        clock.now() < self.deadline
+        self.now(clock) < self.deadline
     }
 
     /// Waits, unless the total or the idle time is over.
@@ -36,7 +46,7 @@ impl Machine {
         clock: &K,
         watch: Watch,
     ) -> Option<Next> {
-        let now = clock.now();
+        let now = self.now(clock);
         let idle = now >= self.phase_end && !self.peer_has_taken_some(conn, clock);
         if idle || now >= self.deadline {
             let outcome = match self.in_doubt {
@@ -72,7 +82,7 @@ impl Machine {
         let until = self.deadline.min(self.phase_end);
         let recheck = match watch {
             Watch::Readable => until,
-            Watch::Change => until.min(after(clock.now(), self.recheck_ms)),
+            Watch::Change => until.min(after(self.now(clock), self.recheck_ms)),
         };
         if watch == Watch::Change {
             self.recheck_ms = (self.recheck_ms * 2).min(RECHECK_MOST_MS);
@@ -82,6 +92,17 @@ impl Machine {
             until,
             recheck,
         }))
+    }
+}
+
+impl Wait {
+    /// The same, but over by `limit`.
+    pub(crate) fn no_longer_than(self, limit: Time) -> Wait {
+        Wait {
+            until: self.until.min(limit),
+            recheck: self.recheck.min(limit),
+            ..self
+        }
     }
 }
 

@@ -1,0 +1,131 @@
+//! The rules of the door, one by one; what threads can make of them is walked
+//! in `models.rs`.
+
+use super::{Door, Shut};
+use crate::clock::Time;
+
+const fn at(nanos: u64) -> Time {
+    Time::from_nanos(nanos)
+}
+
+fn brought(door: &Door<u32>, item: u32, due: Time) -> bool {
+    door.reserve().expect("a place");
+    door.bring(item, due)
+}
+
+fn taken(door: &Door<u32>) -> Vec<u32> {
+    let mut items = Vec::new();
+    door.take(&mut items);
+    items
+}
+
+#[test]
+fn what_is_brought_is_taken_in_order_and_once() {
+    let door = Door::new();
+    assert!(!brought(&door, 1, at(0)), "it is awake");
+    assert!(!brought(&door, 2, at(0)));
+    assert_eq!(taken(&door), [1, 2]);
+    assert_eq!(taken(&door), []);
+}
+
+#[test]
+fn only_what_it_would_oversleep_rings() {
+    let door = Door::new();
+    assert!(door.sleep(at(50)));
+    assert!(!brought(&door, 1, at(50)));
+    assert!(!brought(&door, 2, at(51)));
+    assert!(brought(&door, 3, at(49)));
+    assert_eq!(taken(&door), [1, 2, 3]);
+    assert!(door.sleep(Time::NEVER));
+    assert!(!brought(&door, 4, Time::NEVER));
+}
+
+#[test]
+fn one_ring_is_enough() {
+    let door = Door::new();
+    assert!(door.sleep(at(50)));
+    assert!(brought(&door, 1, at(10)));
+    assert!(!brought(&door, 2, at(5)));
+    assert!(!door.call(at(0)));
+}
+
+#[test]
+fn it_does_not_sleep_over_what_has_come() {
+    let door = Door::new();
+    assert!(!brought(&door, 1, at(90)));
+    assert!(!door.sleep(at(50)));
+    taken(&door);
+    assert!(!door.call(at(90)));
+    assert!(!door.sleep(at(50)));
+    taken(&door);
+    assert!(door.sleep(at(50)));
+}
+
+#[test]
+fn a_place_is_given_back_one_way_or_the_other() {
+    let door = Door::<u32>::new();
+    assert!(!door.is_expecting());
+    door.reserve().expect("a place");
+    door.reserve().expect("another");
+    door.turn_back();
+    assert!(door.is_expecting());
+    assert!(!door.bring(1, at(0)));
+    assert!(!door.is_expecting());
+}
+
+#[test]
+fn a_closed_door_lets_in_those_with_a_place() {
+    let door = Door::new();
+    door.reserve().expect("a place");
+    door.close();
+    assert_eq!(door.reserve(), Err(Shut::Closed));
+    assert!(door.is_expecting());
+    assert!(!door.bring(7, at(0)));
+    assert_eq!(taken(&door), [7]);
+}
+
+#[test]
+fn bringing_never_needs_memory() {
+    let door = Door::new();
+    let mut items = Vec::new();
+    let mut promised = 0;
+    for round in 0..2000u32 {
+        match round.wrapping_mul(2_654_435_761) >> 29 {
+            0..=3 => {
+                door.reserve().expect("a place");
+                promised += 1;
+            }
+            4..=6 if promised > 0 => {
+                let _ = door.bring(round, at(0));
+                promised -= 1;
+            }
+            _ => {
+                items.clear();
+                door.take(&mut items);
+            }
+        }
+        let inside = door.lock();
+        assert_eq!(inside.promised, promised);
+        assert!(inside.queue.capacity() >= inside.queue.len() + promised);
+    }
+}
+
+/// Places that memory would never be enough for stand in for none left.
+#[test]
+fn without_memory_it_takes_what_there_is_room_for() {
+    let door = Door::new();
+    for item in 0..5 {
+        assert!(!brought(&door, item, at(0)));
+    }
+    door.lock().promised = isize::MAX as usize;
+    let mut items = Vec::with_capacity(2);
+    let room = items.capacity() as u32;
+    door.take(&mut items);
+    assert_eq!(items, Vec::from_iter(0..room));
+    assert!(!door.sleep(at(50)), "the rest waits");
+    door.lock().promised = 0;
+    items.clear();
+    door.take(&mut items);
+    assert_eq!(items, Vec::from_iter(room..5));
+    assert!(door.sleep(at(50)));
+}

@@ -1,0 +1,9 @@
+//! The table of many against simulated connections, a simulated poller and a
+//! clock that moves only when told: named cases for each rule, and random
+//! schedules by the thousand.
+
+mod drive;
+mod memory;
+mod random;
+mod rules;
+mod world;
