@@ -34,6 +34,7 @@ pub(crate) struct Seen {
     /// Bytes received since the clock reached `alarm`, in so many calls.
     pub(crate) alarm: u64,
     pub(crate) reads_after_alarm: u32,
+    pub(crate) bytes_after_alarm: usize,
     /// `peer_first` was asked for: reading before the half-close is right.
     pub(crate) may_read_first: bool,
     discards: u32,
@@ -99,6 +100,7 @@ impl Sim<'_> {
                 self.read_at = self.clock.nanos();
                 if self.read_at >= self.seen.alarm {
                     self.seen.reads_after_alarm += 1;
+                    self.seen.bytes_after_alarm += bytes;
                 }
             }
             Received::Deaf => self.seen.deaf = true,

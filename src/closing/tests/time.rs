@@ -244,3 +244,12 @@ fn without_time_the_rest_of_the_classes_is_the_same() {
         },
     );
 }
+
+/// Found by closing many: the last look comes at the deadline, and a peer that
+/// has spoken and closed since the one before has ended in peace.
+#[test]
+fn a_fin_behind_data_at_the_deadline_is_seen() {
+    let plan = Plan::new().before(Act::AckAll).timeout(100);
+    let plan = plan.at(100, Act::Send(3)).at(100, Act::Fin);
+    run(plan, |run| assert_eq!(run.outcome(), Outcome::Graceful));
+}
