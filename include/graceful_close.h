@@ -623,15 +623,6 @@ GRACEFUL_CLOSE_API const char *gc_version_string(void);
 GRACEFUL_CLOSE_API unsigned int gc_version_number(void);
 
 /**
- * Has what is pending in the background finished when the program ends, in at most
- * ms milliseconds: put it at the start of main(), and include <stdlib.h> for
- * atexit(). It registers with the program's own atexit(), whose handlers run while
- * all threads are still alive; those of a DLL run too late. _exit(), abort() and
- * signals skip it. The value is atexit's: 0 if it is registered.
- */
-#define GRACEFUL_CLOSE_FLUSH_AT_EXIT(ms) (gc_set_exit_timeout(ms), atexit(gc_flush_at_exit))
-
-/**
  * The drop-in: closes gracefully with closesocket's own convention.
  *
  * Waits at most the default time-out (gc_set_default_timeout()), and looks first
@@ -651,6 +642,41 @@ int gc_closesocket(gc_socket sock);
 
 #ifdef __cplusplus
 }
+
+namespace graceful {
+/** Ends what is pending when the program's static objects are destroyed. */
+struct exit_flusher {
+    ~exit_flusher() { gc_flush_at_exit(); }
+};
+
+/** What GRACEFUL_CLOSE_FLUSH_AT_EXIT does in C++. */
+inline int flush_at_exit(unsigned int timeout_ms)
+{
+    static exit_flusher flusher;
+
+    (void)flusher;
+    gc_set_exit_timeout(timeout_ms);
+    return 0;
+}
+}
+#elif defined(_WIN32)
+extern int __cdecl atexit(void (__cdecl *handler)(void));
+#else
+extern int atexit(void (*handler)(void));
+#endif
+
+/**
+ * Has what is pending in the background finished when the program ends, in at most
+ * ms milliseconds: put it at the start of main(). The value is 0, or that of a
+ * failed atexit().
+ *
+ * It registers with the program's own atexit(), whose handlers run while all threads
+ * are still alive; those of a DLL run too late. _exit(), abort() and signals skip it.
+ */
+#ifdef __cplusplus
+#define GRACEFUL_CLOSE_FLUSH_AT_EXIT(ms) (graceful::flush_at_exit(ms))
+#else
+#define GRACEFUL_CLOSE_FLUSH_AT_EXIT(ms) (gc_set_exit_timeout(ms), atexit(gc_flush_at_exit))
 #endif
 
 #endif /* GRACEFUL_CLOSE_HEADER */
