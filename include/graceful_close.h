@@ -64,8 +64,10 @@
 /* cdecl, whatever the program's compiler options say (/Gz, /Gr) */
 #ifdef _WIN32
 #define GRACEFUL_CLOSE_API GRACEFUL_CLOSE_IMPORT __cdecl
+#define GRACEFUL_CLOSE_CALLBACK __cdecl
 #else
 #define GRACEFUL_CLOSE_API GRACEFUL_CLOSE_IMPORT
+#define GRACEFUL_CLOSE_CALLBACK
 #endif
 
 #ifdef __cplusplus
@@ -175,8 +177,8 @@ typedef int gc_socket;
 /**
  * fallback: hand the socket back, half-closed and open (report.closed is 0).
  * What is dead already (GC_RESET, GC_LOST) is closed all the same. SO_LINGER
- * stays off; on Windows the socket comes back non-blocking and without its
- * WSAEventSelect or WSAAsyncSelect.
+ * stays off; on Windows the socket comes back non-blocking and (but from
+ * gc_closing) without its WSAEventSelect or WSAAsyncSelect.
  */
 #define GC_THEN_KEEP 2U
 
@@ -223,7 +225,7 @@ typedef struct gc_reaper gc_reaper;
  * go on, anything else to stop with GC_STOPPED. It must not throw, longjmp out
  * or close the socket itself; it may call any other function of the library.
  */
-typedef int (*gc_data_fn)(void *user, const void *data, size_t size);
+typedef int (GRACEFUL_CLOSE_CALLBACK *gc_data_fn)(void *user, const void *data, size_t size);
 
 /**
  * How to close. Start from GC_OPTIONS_INIT and set what differs.
@@ -313,7 +315,7 @@ typedef struct gc_reaper_options {
  * valid during the call only. It must not throw or longjmp out; it may hand over
  * more sockets and call anything but gc_reaper_free() of its own reaper.
  */
-typedef void (*gc_done_fn)(void *user,
+typedef void (GRACEFUL_CLOSE_CALLBACK *gc_done_fn)(void *user,
                            gc_socket sock,
                            const struct gc_report *report);
 
@@ -334,7 +336,7 @@ typedef struct gc_stats {
 } gc_stats;
 
 /** Gets a line about a close that was not graceful; see gc_set_log(). */
-typedef void (*gc_log_fn)(void *user, int outcome, const char *line);
+typedef void (GRACEFUL_CLOSE_CALLBACK *gc_log_fn)(void *user, int outcome, const char *line);
 
 /**
  * Closes a connection gracefully: instead of closesocket(sock) or close(fd).
@@ -453,7 +455,8 @@ int gc_closing_report(const struct gc_closing *closing,
 
 /**
  * Gives the handle back. One that is still pending is ended by its fallback
- * (GC_EVICTED in the statistics). NULL is allowed.
+ * (GC_EVICTED in the statistics); what has no connection is closed, also with
+ * GC_THEN_KEEP. NULL is allowed.
  */
 GRACEFUL_CLOSE_API void gc_closing_free(struct gc_closing *closing);
 
@@ -595,7 +598,8 @@ GRACEFUL_CLOSE_API int gc_get_stats(struct gc_stats *stats_out);
  * acknowledged, and the system's error in words; it ends without a line end and is
  * valid during the call only. The call comes on the thread that closes, with no
  * lock of the library held. A close that is under way may still call the former
- * one. Any thread.
+ * one. Every log stays in memory (some 50 bytes): set it at the start, not for each
+ * connection; without memory for it nothing changes. Any thread.
  */
 GRACEFUL_CLOSE_API
 void gc_set_log(gc_log_fn log,

@@ -29,8 +29,6 @@ struct Inside<T> {
     promised: usize,
     /// The reaper sleeps until then; `None` while it is awake.
     sleeps_until: Option<Time>,
-    /// Called since the reaper has looked.
-    called: bool,
     /// Closed for good.
     closed: bool,
 }
@@ -55,7 +53,6 @@ impl<T> Door<T> {
                 queue: Vec::new(),
                 promised: 0,
                 sleeps_until: None,
-                called: false,
                 closed: false,
             }),
         }
@@ -94,14 +91,6 @@ impl<T> Door<T> {
         inside.must_ring(due)
     }
 
-    /// Something else has to be looked at by `due`. `true`: ring.
-    #[must_use = "the reaper may sleep too long"]
-    pub(crate) fn call(&self, due: Time) -> bool {
-        let mut inside = self.lock();
-        inside.called = true;
-        inside.must_ring(due)
-    }
-
     /// Somebody has a place and has not come yet.
     pub(crate) fn is_expecting(&self) -> bool {
         self.lock().promised > 0
@@ -111,7 +100,6 @@ impl<T> Door<T> {
     pub(crate) fn take(&self, into: &mut Vec<T>) {
         let mut inside = self.lock();
         inside.sleeps_until = None;
-        inside.called = false;
         std::mem::swap(&mut inside.queue, into);
         // What was promised needs its room in the other vector now.
         let promised = inside.promised;
@@ -127,7 +115,7 @@ impl<T> Door<T> {
     /// The reaper goes to sleep. `false`: not now, something has come.
     pub(crate) fn sleep(&self, until: Time) -> bool {
         let mut inside = self.lock();
-        if !inside.queue.is_empty() || inside.called {
+        if !inside.queue.is_empty() {
             return false;
         }
         inside.sleeps_until = Some(until);

@@ -69,6 +69,7 @@ mod event_loop;
 mod handle;
 mod log;
 mod many;
+mod memory;
 mod options;
 mod outcome;
 mod reaper;

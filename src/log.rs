@@ -1,47 +1,80 @@
 //! One line per close that was not graceful, for whoever wants to know.
 
+use crate::memory;
 use crate::outcome::Outcome;
 use crate::report::Report;
 use std::fmt::Write as _;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::OnceLock;
 
 /// Gets the outcome and the line, without a line end.
-type Logger = Arc<dyn Fn(Outcome, &str) + Send + Sync>;
+type Logger = Box<dyn Fn(Outcome, &str) + Send + Sync>;
 
-/// Asked on every close; the lock only if somebody listens.
-static IS_ON: AtomicBool = AtomicBool::new(false);
-static LOGGER: RwLock<Option<Logger>> = RwLock::new(None);
+/// All loggers there ever were, in a row that only grows: no lock is needed to read
+/// it, and none can be found locked by a forked child.
+static FIRST: Place = Place::new();
+/// The place of the one in force, counted from one; 0: nobody listens.
+static CURRENT: AtomicUsize = AtomicUsize::new(0);
+
+type Place = OnceLock<Box<Node>>;
+
+struct Node {
+    logger: Logger,
+    next: Place,
+}
 
 /// Has `logger` called with one line per close that was not graceful.
 ///
 /// The line tells both addresses, the outcome, milliseconds, bytes drained and
 /// not acknowledged, and the system's error in words. It is called on the
 /// thread that closes (a reaper's, if in the background) with no lock of the
-/// library held; a close that is under way may still call the former one.
+/// library held; a close that is under way may still call the former one. Every
+/// logger stays in memory: set it at the start, not for each connection.
 ///
 /// ```
 /// graceful_close::set_log(|outcome, line| eprintln!("{outcome}: {line}"));
 /// graceful_close::clear_log();
 /// ```
 pub fn set_log(logger: impl Fn(Outcome, &str) + Send + Sync + 'static) {
-    install(Some(Arc::new(logger)));
+    install(Box::new(logger));
 }
 
 /// Ends [`set_log`].
 pub fn clear_log() {
-    install(None);
+    CURRENT.store(0, Ordering::Release);
 }
 
-fn install(logger: Option<Logger>) {
-    IS_ON.store(logger.is_some(), Ordering::Release);
-    *LOGGER.write().unwrap_or_else(PoisonError::into_inner) = logger;
+fn install(logger: Logger) {
+    let mut node = Box::new(Node {
+        logger,
+        next: Place::new(),
+    });
+    let (mut place, mut number) = (&FIRST, 1);
+    while let Err(back) = place.set(node) {
+        node = back;
+        match place.get() {
+            Some(taken) => (place, number) = (&taken.next, number + 1),
+            None => return,
+        }
+    }
+    CURRENT.store(number, Ordering::Release);
+}
+
+/// The logger in force.
+fn current() -> Option<&'static Logger> {
+    let mut left = CURRENT.load(Ordering::Acquire).checked_sub(1)?;
+    let mut node = FIRST.get()?;
+    while left > 0 {
+        node = node.next.get()?;
+        left -= 1;
+    }
+    Some(&node.logger)
 }
 
 /// Whether anybody listens.
 pub(crate) fn is_on() -> bool {
-    IS_ON.load(Ordering::Acquire)
+    CURRENT.load(Ordering::Acquire) != 0
 }
 
 /// Both ends of a connection, looked up while they can be: a reset one has
@@ -54,12 +87,10 @@ pub(crate) struct Ends {
 
 /// Writes the line for a close that was not graceful.
 pub(crate) fn not_graceful(ends: &Ends, report: &Report) {
-    let logger = LOGGER
-        .read()
-        .unwrap_or_else(PoisonError::into_inner)
-        .clone();
-    let Some(logger) = logger else { return };
-    logger(report.outcome, &line(ends, report));
+    // Without memory for the line there is none.
+    if let Some(logger) = current().filter(|_| memory::can_have(memory::HANDOVER)) {
+        logger(report.outcome, &line(ends, report));
+    }
 }
 
 fn line(ends: &Ends, report: &Report) -> String {

@@ -11,6 +11,7 @@ use crate::closing::{Machine, Next};
 use crate::connection::{Connection, Fault, Kind};
 use crate::door::{Door, Shut};
 use crate::log;
+use crate::memory;
 use crate::options::{Options, INFINITE};
 use crate::set::{Done, Entry, Extras, Reader, Set, Watcher};
 use crate::stats;
@@ -21,6 +22,10 @@ use std::time::Duration;
 
 /// How long the thread lets ends gather before it takes them.
 const NAP: Duration = Duration::from_millis(2);
+
+/// How many ends are told in one go at least; room for more is made as they are
+/// taken in.
+const ENDED: usize = 8;
 
 /// Stack of the thread; callbacks run on it.
 const STACK: usize = 256 * 1024;
@@ -60,8 +65,6 @@ struct Shared {
     when_full: WhenFull,
     /// Handed over and not ended.
     alive: AtomicUsize,
-    /// How many of the oldest are to go: they no longer count as pending.
-    evict: AtomicUsize,
     /// End all by their fallback, and the thread.
     stop: AtomicBool,
     /// Of the process that made it: a forked child has no such thread.
@@ -83,6 +86,9 @@ pub(crate) struct Handover {
 impl Reaper {
     /// Starts the thread. `max_pending` 0: no limit.
     pub(crate) fn start(max_pending: usize, when_full: WhenFull) -> Result<Reaper, Refusal> {
+        if !memory::can_have(memory::REAPER) {
+            return Err(Refusal::NoResources);
+        }
         let poller = Poller::new().map_err(|_| Refusal::NoResources)?;
         let shared = Arc::new(Shared {
             door: Door::new(),
@@ -90,7 +96,6 @@ impl Reaper {
             max_pending,
             when_full,
             alive: AtomicUsize::new(0),
-            evict: AtomicUsize::new(0),
             stop: AtomicBool::new(false),
             process: sys::process_generation(),
             done: Condvar::new(),
@@ -117,7 +122,10 @@ impl Reaper {
             Shut::Closed => Refusal::Stopped,
             Shut::NoMemory => Refusal::NoResources,
         })?;
-        let result = shared.take_over(handover);
+        let result = match memory::can_have(memory::HANDOVER) {
+            true => shared.take_over(handover),
+            false => Err(Refusal::NoResources),
+        };
         if result.is_err() {
             shared.door.turn_back();
         }
@@ -180,7 +188,7 @@ impl Reaper {
     }
 
     pub(crate) fn is_own_thread(&self) -> bool {
-        self.thread.is_current()
+        self.is_ours() && self.thread.is_current()
     }
 }
 
@@ -217,15 +225,21 @@ impl Shared {
                 let socket = socket.out_of_the_way();
                 self.bring(Entry { socket, ..entry }, SystemClock.now());
             }
-            false => self.begin(entry),
+            false => return self.begin(entry),
         }
         Ok(())
     }
 
     /// Half-closes and drains what is there; only what is not over then is
     /// brought to the thread.
-    fn begin(&self, mut entry: Entry<Socket>) {
+    fn begin(&self, mut entry: Entry<Socket>) -> Result<(), Refusal> {
         match entry.step(&SystemClock) {
+            None if entry.refusal().is_some() => {
+                self.one_less();
+                return entry
+                    .refusal()
+                    .map_or(Ok(()), |fault| Err(Refusal::System(fault)));
+            }
             None if entry
                 .extras
                 .as_ref()
@@ -235,9 +249,10 @@ impl Shared {
                 self.bring(entry, SystemClock.now());
             }
             None => {
-                entry.tell(&SystemClock);
                 self.door.turn_back();
+                // First of all: the log may call back and wait until none is pending.
                 self.one_less();
+                entry.tell(&SystemClock);
             }
             Some(next) => {
                 entry.socket = entry.socket.out_of_the_way();
@@ -245,7 +260,9 @@ impl Shared {
                 let due = match next {
                     // The poller wakes for it; the thread for its time alone.
                     Next::Wait(wait)
-                        if entry.is_watched && <Poller as Watcher<Socket>>::TELLS_EDGES =>
+                        if entry.is_watched
+                            && !self.is_crowded()
+                            && <Poller as Watcher<Socket>>::TELLS_EDGES =>
                     {
                         wait.until
                     }
@@ -254,6 +271,7 @@ impl Shared {
                 self.bring(entry, due);
             }
         }
+        Ok(())
     }
 
     fn bring(&self, entry: Entry<Socket>, due: Time) {
@@ -262,28 +280,34 @@ impl Shared {
         }
     }
 
-    /// Counts a new one in, if there is room or room is made.
+    /// Counts a new one in, if there is room or room will be made.
     fn admit_one(&self) -> Result<(), Refusal> {
-        let others = self.pending();
-        self.alive.fetch_add(1, Ordering::AcqRel);
+        let others = self.alive.fetch_add(1, Ordering::AcqRel);
         stats::count_pending(true);
-        if self.max_pending == 0 || others < self.max_pending {
-            return Ok(());
-        }
-        if self.when_full == WhenFull::Refuse {
+        let is_full = self.max_pending > 0 && others >= self.max_pending;
+        if is_full && self.when_full == WhenFull::Refuse {
             self.one_less();
             return Err(Refusal::NoResources);
-        }
-        self.evict.fetch_add(1, Ordering::AcqRel);
-        if self.door.call(SystemClock.now()) {
-            self.poller.ring();
         }
         Ok(())
     }
 
+    fn evicts(&self) -> bool {
+        self.max_pending > 0 && self.when_full == WhenFull::EvictOldest
+    }
+
+    /// One or more have to go, and the thread must hear of it.
+    fn is_crowded(&self) -> bool {
+        self.evicts() && self.alive.load(Ordering::Acquire) > self.max_pending
+    }
+
+    /// Those that are about to be evicted do not count.
     fn pending(&self) -> usize {
         let alive = self.alive.load(Ordering::Acquire);
-        alive.saturating_sub(self.evict.load(Ordering::Acquire))
+        match self.evicts() {
+            true => alive.min(self.max_pending),
+            false => alive,
+        }
     }
 
     fn one_less(&self) {
@@ -302,19 +326,19 @@ impl Shared {
 
     /// The thread.
     fn run(&self) {
-        let keeps_line = self.max_pending > 0 && self.when_full == WhenFull::EvictOldest;
+        let keeps_line = self.evicts();
         let mut work = Work {
             set: Set::new(Arc::clone(&self.poller), SystemClock, keeps_line),
             arrivals: Vec::new(),
-            ended: Vec::new(),
+            ended: Vec::with_capacity(ENDED),
         };
         let mut busy = true;
         loop {
             let stopping = self.stop.load(Ordering::Acquire);
             busy |= self.let_in(&mut work);
             busy |= work.set.run_due(&mut work.ended);
-            self.evict(&mut work);
             self.tell(&mut work);
+            self.evict(&mut work);
             if stopping && !self.door.is_expecting() {
                 self.let_in(&mut work);
                 work.set.evict_all(&mut work.ended);
@@ -339,13 +363,18 @@ impl Shared {
             if busy || expects {
                 self.poller.nap(until);
             } else {
-                self.poller
-                    .wait(until, |index| had_events |= work.event(index));
+                self.poller.wait(until, |index| {
+                    // Also of one that is not known yet, or no longer.
+                    had_events = true;
+                    work.event(index);
+                });
             }
         }
         if busy || expects {
-            self.poller
-                .wait(SystemClock.now(), |index| had_events |= work.event(index));
+            self.poller.wait(SystemClock.now(), |index| {
+                had_events = true;
+                work.event(index);
+            });
         }
         had_events
     }
@@ -359,24 +388,28 @@ impl Shared {
                 entry.is_watched = self.poller.add(entry.socket).is_ok();
             }
             work.set.admit(entry, &mut work.ended);
+            if work.ended.len() == work.ended.capacity() {
+                self.tell_all(&mut work.ended);
+            }
         }
         any
     }
 
+    /// Ends the oldest as long as there are too many.
     fn evict(&self, work: &mut Work) {
-        for _ in 0..self.evict.load(Ordering::Acquire) {
-            // One that has ended by itself meanwhile has made room.
-            if work.set.len() > self.max_pending {
-                work.set.evict_oldest(&mut work.ended);
-            }
-            self.tell(work);
-            self.evict.fetch_sub(1, Ordering::AcqRel);
+        while self.evicts() && work.set.len() > self.max_pending {
+            work.set.evict_oldest(&mut work.ended);
         }
+        self.tell(work);
     }
 
     /// Tells what has ended, with no lock held.
     fn tell(&self, work: &mut Work) {
-        for ended in work.ended.drain(..) {
+        self.tell_all(&mut work.ended);
+    }
+
+    fn tell_all(&self, all: &mut Vec<Entry<Socket>>) {
+        for ended in all.drain(..) {
             ended.tell(&SystemClock);
             self.one_less();
         }

@@ -3,11 +3,12 @@
 
 use crate::clock::{Clock, Time};
 use crate::closing::{End, Machine, Next, Sink, Wait, Watch};
-use crate::connection::Connection;
+use crate::connection::{Connection, Fault, FaultKind};
 use crate::log::Ends;
 use crate::outcome::Outcome;
 use crate::report::Report;
 use std::collections::{BinaryHeap, VecDeque};
+use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -82,7 +83,8 @@ type Tick = u64;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Timer(std::cmp::Reverse<u64>);
 
-const SLOT_BITS: u32 = 24;
+/// A million at a time; and the ticks have room for 55 years.
+const SLOT_BITS: u32 = 20;
 
 impl Timer {
     fn new(tick: Tick, slot: u32) -> Timer {
@@ -145,9 +147,24 @@ impl<C: Connection> Entry<C> {
         }
     }
 
+    /// The system's refusal to begin, if that is how it ended.
+    pub(crate) fn refusal(&self) -> Option<Fault> {
+        match self.machine.end() {
+            Some(End::Refused(fault)) => Some(fault),
+            _ => None,
+        }
+    }
+
     /// After the end: counts, logs and tells; no lock of ours is held. A socket
     /// that was closed behind our back counts as one whose end nobody saw.
-    pub(crate) fn tell<K: Clock>(self, clock: &K) {
+    pub(crate) fn tell<K: Clock>(mut self, clock: &K) {
+        // Refused by the system, but left to the background: nobody else is there
+        // to close it.
+        let is_left = |fault: Fault| fault.kind != FaultKind::NotASocket;
+        let is_left = self.refusal().is_some_and(is_left);
+        if is_left {
+            let _ = self.socket.close(false);
+        }
         let mut extras = self.extras;
         let ends = extras.as_ref().and_then(|extras| extras.ends.as_ref());
         self.machine.record(ends, clock);
@@ -158,7 +175,10 @@ impl<C: Connection> Entry<C> {
             Some(End::Outcome(outcome)) => outcome,
             Some(End::Refused(_)) | None => Outcome::Uncertain,
         };
-        done(&self.machine.report(outcome, clock.now()));
+        let mut report = self.machine.report(outcome, clock.now());
+        report.closed |= is_left;
+        // A panic of a Rust program's own must not end the thread.
+        let _ = catch_unwind(AssertUnwindSafe(|| done(&report)));
     }
 }
 
@@ -203,7 +223,7 @@ impl<C: Indexed, P: Watcher<C>, K: Clock> Set<C, P, K> {
             ended.push(entry);
             return;
         };
-        if self.make_room(entry.socket.index()).is_err() {
+        if self.make_room(entry.socket.index(), ended).is_err() {
             entry.machine.give_up(&mut entry.socket, Outcome::Evicted);
             self.forget(&entry);
             ended.push(entry);
@@ -229,7 +249,13 @@ impl<C: Indexed, P: Watcher<C>, K: Clock> Set<C, P, K> {
     }
 
     /// All memory that taking one in may need.
-    fn make_room(&mut self, index: usize) -> Result<(), std::collections::TryReserveError> {
+    fn make_room(
+        &mut self,
+        index: usize,
+        ended: &mut Vec<Entry<C>>,
+    ) -> Result<(), std::collections::TryReserveError> {
+        // All of them may end in one go.
+        ended.try_reserve(self.len + 2)?;
         if self.free.is_empty() {
             self.slots.try_reserve(1)?;
             // Room to give every slot back without asking for memory.

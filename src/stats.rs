@@ -2,6 +2,7 @@
 //! nothing worth mentioning.
 
 use crate::outcome::Outcome;
+use crate::sys::process_generation;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 /// How many outcomes there are.
@@ -10,7 +11,13 @@ const OUTCOMES: usize = 10;
 static BY_OUTCOME: [AtomicUsize; OUTCOMES] = [const { AtomicUsize::new(0) }; OUTCOMES];
 static ABORTED: AtomicUsize = AtomicUsize::new(0);
 static DRAINED: AtomicUsize = AtomicUsize::new(0);
-static PENDING: AtomicUsize = AtomicUsize::new(0);
+/// By process: what a forked child finds of its parent's is not its own.
+static PENDING: [AtomicUsize; PROCESSES] = [const { AtomicUsize::new(0) }; PROCESSES];
+const PROCESSES: usize = 64;
+
+fn pending() -> &'static AtomicUsize {
+    &PENDING[process_generation() % PROCESSES]
+}
 
 /// What the library has done in this process since its start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -45,7 +52,7 @@ pub fn stats() -> Stats {
         by_outcome,
         aborted: ABORTED.load(Relaxed),
         drained_bytes: DRAINED.load(Relaxed),
-        pending: PENDING.load(Relaxed),
+        pending: pending().load(Relaxed),
     }
 }
 
@@ -70,7 +77,7 @@ pub(crate) fn count_abort() {
 /// One more, or one less, in the background.
 pub(crate) fn count_pending(more: bool) {
     match more {
-        true => PENDING.fetch_add(1, Relaxed),
-        false => PENDING.fetch_sub(1, Relaxed),
+        true => pending().fetch_add(1, Relaxed),
+        false => pending().fetch_sub(1, Relaxed),
     };
 }

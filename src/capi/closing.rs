@@ -6,6 +6,7 @@ use super::convert::{self, ReportOut};
 use super::types::*;
 use crate::closing::End;
 use crate::handle::Handle;
+use crate::memory;
 use crate::outcome::Outcome;
 use crate::sys::{LastError, Socket};
 use std::ffi::{c_int, c_uint};
@@ -36,6 +37,9 @@ pub unsafe extern "C" fn gc_closing_new(
         Ok(options) if !out.is_null() => options,
         _ => return refuse(),
     };
+    if !memory::can_have(memory::HANDOVER) {
+        return enter(|| (GC_ERR_RESOURCES, Some(LastError::RESOURCES)));
+    }
     enter(|| match catch(|| Handle::new(Socket(sock), &options)) {
         Ok(Ok(handle)) => {
             let on_data = raw.on_data.zip(Some(raw.user));
@@ -132,7 +136,8 @@ pub unsafe extern "C" fn gc_closing_report(
 }
 
 /// Gives the handle back. One that is still pending is ended by its fallback
-/// (GC_EVICTED in the statistics). NULL is allowed.
+/// (GC_EVICTED in the statistics); what has no connection is closed, also with
+/// GC_THEN_KEEP. NULL is allowed.
 #[no_mangle]
 pub unsafe extern "C" fn gc_closing_free(closing: *mut gc_closing) {
     if closing.is_null() {

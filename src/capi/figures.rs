@@ -3,6 +3,7 @@
 use super::convert;
 use super::types::*;
 use crate::log;
+use crate::memory;
 use crate::outcome::Outcome;
 use crate::stats::stats;
 use crate::sys::LastError;
@@ -41,13 +42,17 @@ pub unsafe extern "C" fn gc_get_stats(stats_out: *mut gc_stats) -> c_int {
 /// acknowledged, and the system's error in words; it ends without a line end and is
 /// valid during the call only. The call comes on the thread that closes, with no
 /// lock of the library held. A close that is under way may still call the former
-/// one. Any thread.
+/// one. Every log stays in memory (some 50 bytes): set it at the start, not for each
+/// connection; without memory for it nothing changes. Any thread.
 #[no_mangle]
 pub extern "C" fn gc_set_log(log: gc_log_fn, user: *mut c_void) {
     let Some(callback) = log else {
         log::clear_log();
         return;
     };
+    if !memory::can_have(memory::HANDOVER) {
+        return;
+    }
     let user = User(user);
     log::set_log(move |outcome: Outcome, line: &str| {
         let line = CString::new(line).unwrap_or_default();

@@ -5,6 +5,7 @@ use super::close::{error_code, gc_socket, OnData};
 use super::convert;
 use super::types::*;
 use crate::connection::Fault;
+use crate::memory;
 use crate::options::{Fallback, Options, DEFAULT_TIMEOUT_MS};
 use crate::reaper::{Handover, Reaper, Refusal, WhenFull};
 use crate::report::Report;
@@ -86,6 +87,9 @@ pub unsafe extern "C" fn gc_reaper_close(
     // SAFETY: the caller vouches for the pointer and its struct_size.
     match unsafe { convert::options(options) } {
         Ok((options, raw)) if options.fallback != Fallback::Keep => {
+            if !memory::can_have(memory::HANDOVER) {
+                return enter(|| refused(Refusal::NoResources));
+            }
             let handover = Handover {
                 socket: Socket(sock),
                 options,
@@ -105,7 +109,10 @@ pub unsafe extern "C" fn gc_reaper_close(
 pub unsafe extern "C" fn gc_reaper_pending(reaper: *const gc_reaper) -> usize {
     // SAFETY: NULL, or alive: the caller has not freed it.
     let reaper = unsafe { reaper.as_ref() };
-    catch(|| reaper.map_or(0, |reaper| reaper.reaper.pending())).unwrap_or(0)
+    enter(|| {
+        let pending = catch(|| reaper.map_or(0, |reaper| reaper.reaper.pending()));
+        (pending.unwrap_or(0), None)
+    })
 }
 
 /// Waits until none is pending, for at most timeout_ms.
@@ -134,7 +141,8 @@ pub unsafe extern "C" fn gc_reaper_free(reaper: *mut gc_reaper, timeout_ms: c_ui
     let Some(alive) = (unsafe { reaper.as_ref() }) else {
         return 0;
     };
-    if catch(|| alive.reaper.is_own_thread()).unwrap_or(true) {
+    let is_own_thread = enter(|| (catch(|| alive.reaper.is_own_thread()), None));
+    if is_own_thread.unwrap_or(true) {
         return refuse(GC_ERR_ARGUMENT);
     }
     enter(|| match catch(|| alive.reaper.stop(timeout_ms)) {
@@ -169,11 +177,10 @@ pub extern "C" fn gc_close_async(sock: gc_socket, timeout_ms: c_uint) -> c_int {
         done: None,
         reader: None,
     };
-    match catch(crate::reaper::of_the_process) {
-        Ok(Ok(reaper)) => hand_over(reaper, handover),
-        Ok(Err(refusal)) => enter(|| refused(refusal)),
-        Err(Caught) => GC_ERR_INTERNAL,
-    }
+    enter(|| {
+        let result = catch(|| crate::reaper::of_the_process()?.hand_over(handover));
+        answer(result)
+    })
 }
 
 /// Waits until nothing of gc_close_async() is pending, for at most timeout_ms:
@@ -206,11 +213,15 @@ pub extern "C" fn gc_flush_at_exit() {
 }
 
 fn hand_over(reaper: &Reaper, handover: Handover) -> c_int {
-    enter(|| match catch(|| reaper.hand_over(handover)) {
+    enter(|| answer(catch(|| reaper.hand_over(handover))))
+}
+
+fn answer(result: Result<Result<(), Refusal>, Caught>) -> (c_int, Option<i32>) {
+    match result {
         Ok(Ok(())) => (0, None),
         Ok(Err(refusal)) => refused(refusal),
         Err(Caught) => (GC_ERR_INTERNAL, None),
-    })
+    }
 }
 
 fn flush(reaper: &Reaper, timeout_ms: u32) -> c_int {

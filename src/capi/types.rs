@@ -52,8 +52,8 @@ pub const GC_THEN_CLOSE: c_uint = 0;
 pub const GC_THEN_ABORT: c_uint = 1;
 /// fallback: hand the socket back, half-closed and open (report.closed is 0).
 /// What is dead already (GC_RESET, GC_LOST) is closed all the same. SO_LINGER
-/// stays off; on Windows the socket comes back non-blocking and without its
-/// WSAEventSelect or WSAAsyncSelect.
+/// stays off; on Windows the socket comes back non-blocking and (but from
+/// gc_closing) without its WSAEventSelect or WSAAsyncSelect.
 pub const GC_THEN_KEEP: c_uint = 2;
 
 /// if_shared: do not look; the caller says that the connection is over for

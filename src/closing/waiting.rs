@@ -63,7 +63,12 @@ impl Machine {
     fn peer_has_taken_some<C: Connection, K: Clock>(&mut self, conn: &mut C, clock: &K) -> bool {
         let before = self.in_flight;
         self.in_flight = self.ask_in_flight(conn);
-        let moved = matches!((before, self.in_flight), (Some(was), Some(is)) if is < was);
+        // Our FIN counts as one, and its acknowledgement is no movement.
+        let data = |in_flight: Option<usize>| in_flight.map(|count| count.saturating_sub(1));
+        let moved = match (data(before), data(self.in_flight)) {
+            (Some(was), Some(is)) => is < was,
+            _ => false,
+        };
         if moved {
             self.moved(clock);
         }

@@ -63,18 +63,12 @@ impl Kernel {
         self.changed.notify_all();
     }
 
-    fn send_fin(&self) {
+    /// The FIN comes, or the socket is registered: what is readable already is
+    /// told then.
+    fn change(&self, change: impl FnOnce(&mut State)) {
         let mut state = self.state.lock().unwrap();
-        state.fin = true;
-        state.edge = state.is_registered;
-        self.changed.notify_all();
-    }
-
-    /// What is readable already is told.
-    fn register(&self) {
-        let mut state = self.state.lock().unwrap();
-        state.is_registered = true;
-        state.edge = state.fin;
+        change(&mut state);
+        state.edge = state.fin && state.is_registered;
         self.changed.notify_all();
     }
 
@@ -135,9 +129,7 @@ impl Shared {
 
     /// With a place reserved, as the last that a thread does.
     fn bring(&self, item: u32, due: Time) {
-        if self.door.bring(item, due) {
-            self.ring();
-        }
+        self.ring_if(self.door.bring(item, due));
         self.kernel.leave();
     }
 
@@ -145,9 +137,11 @@ impl Shared {
         self.kernel.state.lock().unwrap().overslept
     }
 
-    fn ring(&self) {
-        self.rings.fetch_add(1, Ordering::Relaxed);
-        self.kernel.ring();
+    fn ring_if(&self, needed: bool) {
+        if needed {
+            self.rings.fetch_add(1, Ordering::Relaxed);
+            self.kernel.ring();
+        }
     }
 
     /// As `Shared::rest` in the reaper; whether there was an edge.
@@ -270,35 +264,6 @@ fn stopping_takes_all_that_were_promised() {
     });
 }
 
-/// A request that is not brought: whoever is called looks before it sleeps.
-#[test]
-fn a_call_is_not_slept_over() {
-    model(|| {
-        let shared = Shared::new(1);
-        let request = Arc::new(AtomicBool::new(false));
-        let caller = spawn({
-            let (shared, request) = (Arc::clone(&shared), Arc::clone(&request));
-            move || {
-                request.store(true, Ordering::Release);
-                if shared.door.call(SOON) {
-                    shared.ring();
-                }
-                shared.kernel.leave();
-            }
-        });
-        let mut arrivals = Vec::new();
-        loop {
-            shared.door.take(&mut arrivals);
-            if request.load(Ordering::Acquire) {
-                break;
-            }
-            shared.rest();
-        }
-        caller.join().unwrap();
-        assert!(!shared.overslept());
-    });
-}
-
 /// What a reaper may leave out, to see that the model would notice.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Without {
@@ -313,14 +278,15 @@ enum Without {
 /// can be told while nobody knows the socket; and nothing rings, for it has
 /// time. Whether its end can be slept over.
 fn is_lost(without: Without) -> bool {
-    let lost = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    // Over all ways together: not the model's own types.
+    let lost = std::sync::Arc::new(std::sync::OnceLock::new());
     let found = std::sync::Arc::clone(&lost);
     model(move || {
         let shared = Shared::new(2);
         let peer = spawn({
             let shared = Arc::clone(&shared);
             move || {
-                shared.kernel.send_fin();
+                shared.kernel.change(|state| state.fin = true);
                 shared.kernel.leave();
             }
         });
@@ -330,7 +296,7 @@ fn is_lost(without: Without) -> bool {
                 if without != Without::Expecting {
                     shared.door.reserve().unwrap();
                 }
-                shared.kernel.register();
+                shared.kernel.change(|state| state.is_registered = true);
                 if without == Without::Expecting {
                     // The promise comes too late.
                     shared.door.reserve().unwrap();
@@ -357,10 +323,10 @@ fn is_lost(without: Without) -> bool {
         peer.join().unwrap();
         owner.join().unwrap();
         if shared.overslept() {
-            found.store(true, std::sync::atomic::Ordering::Relaxed);
+            let _ = found.set(());
         }
     });
-    lost.load(std::sync::atomic::Ordering::Relaxed)
+    lost.get().is_some()
 }
 
 #[test]

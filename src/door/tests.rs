@@ -46,16 +46,12 @@ fn one_ring_is_enough() {
     assert!(door.sleep(at(50)));
     assert!(brought(&door, 1, at(10)));
     assert!(!brought(&door, 2, at(5)));
-    assert!(!door.call(at(0)));
 }
 
 #[test]
 fn it_does_not_sleep_over_what_has_come() {
     let door = Door::new();
     assert!(!brought(&door, 1, at(90)));
-    assert!(!door.sleep(at(50)));
-    taken(&door);
-    assert!(!door.call(at(90)));
     assert!(!door.sleep(at(50)));
     taken(&door);
     assert!(door.sleep(at(50)));

@@ -35,6 +35,9 @@ struct Table {
 struct Row {
     socket: Socket,
     is_watched: bool,
+    /// Its number belonged to another one, which is closed and will be removed
+    /// once more.
+    is_renewed: bool,
 }
 
 impl Poller {
@@ -62,10 +65,19 @@ impl Poller {
             table.places.try_reserve(more).map_err(drop)?;
             table.places.resize(index + 1, NONE);
         }
+        if let Some(place) = table.place(socket) {
+            table.rows[place] = Row {
+                socket,
+                is_watched: true,
+                is_renewed: true,
+            };
+            return Ok(());
+        }
         table.places[index] = table.rows.len() as u32;
         table.rows.push(Row {
             socket,
             is_watched: true,
+            is_renewed: false,
         });
         Ok(())
     }
@@ -144,6 +156,9 @@ impl Watcher<Socket> for Poller {
         let Some(place) = table.place(socket) else {
             return;
         };
+        if std::mem::take(&mut table.rows[place].is_renewed) {
+            return;
+        }
         table.places[socket.index()] = NONE;
         table.rows.swap_remove(place);
         if let Some(&Row { socket: moved, .. }) = table.rows.get(place) {

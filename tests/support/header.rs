@@ -43,6 +43,10 @@ fn on_one_line(lines: &[String]) -> Vec<String> {
 /// cbindgen writes negative numbers without parentheses and unsigned ones
 /// without suffix.
 fn c_constant(line: &str) -> String {
+    // Nor can it give a callback's type a calling convention.
+    if line.starts_with("typedef ") && line.contains("(*gc_") {
+        return line.replacen("(*gc_", "(GRACEFUL_CLOSE_CALLBACK *gc_", 1);
+    }
     let Some((name, value)) = line
         .strip_prefix("#define GC_")
         .and_then(|rest| rest.split_once(' '))

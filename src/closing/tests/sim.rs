@@ -250,7 +250,8 @@ impl<'a> Sim<'a> {
         }
         let bytes = count.min(self.unacked);
         let fin = count > bytes && self.fin_out && !self.fin_acked;
-        if bytes > 0 || fin {
+        // The acknowledgement of a FIN alone is no movement.
+        if bytes > 0 {
             self.acked_at = at;
         }
         self.unacked -= bytes;

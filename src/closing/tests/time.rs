@@ -253,3 +253,13 @@ fn a_fin_behind_data_at_the_deadline_is_seen() {
     let plan = plan.at(100, Act::Send(3)).at(100, Act::Fin);
     run(plan, |run| assert_eq!(run.outcome(), Outcome::Graceful));
 }
+
+/// Its acknowledgement comes by itself, from a peer that does nothing at all.
+#[test]
+fn the_acknowledgement_of_our_fin_does_not_restart_the_idle_clock() {
+    let plan = Plan::new().before(Act::AckAll).after_fin(40, Act::AckAll);
+    run(plan.idle(130).timeout(5000), |run| {
+        assert_eq!(run.outcome(), Outcome::TimedOut);
+        assert_eq!(run.ended_ms(), 130);
+    });
+}

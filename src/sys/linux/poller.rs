@@ -14,6 +14,9 @@ const BELL: u64 = u64::MAX;
 /// Events taken by one call.
 const EVENTS: usize = 256;
 
+/// Calls in a row, when they come full: the deadlines of others must not wait.
+const ROUNDS: u32 = 16;
+
 /// Any thread may add sockets and ring; one waits.
 #[derive(Debug)]
 pub(crate) struct Poller {
@@ -68,7 +71,7 @@ impl Poller {
     pub(crate) fn wait(&self, until: Time, mut each: impl FnMut(usize)) {
         let mut events = [libc::epoll_event { events: 0, u64: 0 }; EVENTS];
         let mut limit = until;
-        loop {
+        for _ in 0..ROUNDS {
             let room = events.as_mut_ptr();
             let limit_ms = millis_until(limit);
             let got = syscall!(libc::epoll_wait(
