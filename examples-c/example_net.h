@@ -3,7 +3,7 @@
  *
  * Gives POSIX the few Winsock names that the examples use, so that one source reads
  * the same on both systems, starts Winsock where there is one, tells errors in words
- * and sends a buffer to its end. Include it first. No example needs more than this
+ * and sends a buffer to its end. Include it first. Most examples need no more than this
  * file and graceful_close.h.
  */
 #ifndef EXAMPLE_NET_H
