@@ -199,7 +199,6 @@ fn graceful_ones_have_no_line_and_none_comes_after_the_end() {
     clear_log();
     close(UdpSocket::bind("127.0.0.1:0").unwrap(), Duration::ZERO).unwrap();
     assert!(lines.lock().unwrap().is_empty());
-    assert_eq!(Arc::strong_count(&lines), 1, "the logger is dropped");
 }
 
 #[test]
