@@ -91,7 +91,7 @@ void __NTH(free(void *block))
 }
 #endif
 
-/* as its last act a program asks whether anything was counted at all */
+/* a program asks whether anything is counted at all, or says why not */
 CHECK_HELPER void heap_check_watch(void)
 {
     void *volatile block;

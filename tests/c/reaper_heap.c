@@ -154,6 +154,7 @@ static void on_the_thread(unsigned int flags)
 int main(void)
 {
     check_start();
+    heap_check_watch();
     on_the_thread(0);
     on_the_thread(GC_DEFERRED);
     in_the_call();
