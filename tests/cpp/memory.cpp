@@ -120,11 +120,11 @@ static void all_given_back() {
         CHECK(graceful::close(one.peer_ends().give(), how));
         graceful::reaper reaper;
         CHECK(!reaper.close(two.peer_ends().give(), how,
-                            [large](graceful::native_socket, const graceful::report &) {}));
+                            [large](graceful::native_socket, const graceful::report &) { (void)large; }));
         CHECK(reaper.close(graceful::socket::invalid(), how, done));
         graceful::closing closing(three.give(), how);
         CHECK(!closing.step());
-        CHECK(!graceful::set_log([large](outcome, const char *) {}));
+        CHECK(!graceful::set_log([large](outcome, const char *) { (void)large; }));
         CHECK(!graceful::close(four.give(), 0));
         CHECK(!graceful::set_log(nullptr));
     }
