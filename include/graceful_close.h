@@ -382,7 +382,8 @@ int gc_close_with(gc_socket sock,
  * Resets the connection now: the peer is told by an RST, unsent data is
  * dropped, nothing lingers. A socket without a connection is closed ordinarily.
  *
- * Like a shutdown this hits every holder of the connection. Does not block.
+ * Like a shutdown this hits every holder of the connection: on Linux at once,
+ * elsewhere when the last of them closes. Does not block.
  *
  * Returns 0: the socket is closed. Or GC_ERR_...: it is still open and yours.
  */

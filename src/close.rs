@@ -10,6 +10,9 @@ use crate::report::Report;
 use crate::stats;
 use crate::sys::{Socket, Waiter};
 
+/// So long a wait needs no precautions.
+const SHORT_MS: u32 = 1;
+
 /// A close in progress on the caller's stack. It outlives a panic on its way,
 /// so that what has become of the socket can be told then, too.
 pub(crate) struct Blocking {
@@ -60,12 +63,7 @@ impl Blocking {
             }
         }
     }
-}
 
-/// So long a wait needs no precautions.
-const SHORT_MS: u32 = 1;
-
-impl Blocking {
     /// A program that closes the socket on another thread meanwhile is at fault,
     /// and would have been with a bare close; but that does not last for seconds.
     /// What has the number then is left alone. Most peers answer sooner than it

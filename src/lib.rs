@@ -194,7 +194,7 @@ pub fn close_reading(
 /// Resets the connection now: unsent data is dropped, nothing lingers.
 ///
 /// What has no connection is closed ordinarily. Does not block; every holder of
-/// the connection loses it.
+/// the connection loses it, on Linux at once, elsewhere when the last one closes.
 ///
 /// # Errors
 /// [`Refused`]: not a socket.

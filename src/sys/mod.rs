@@ -7,6 +7,9 @@
 //! - [`Waiter`]: waits for one socket,
 //! - [`LastError`]: the calling thread's `errno` or Winsock error,
 //! - [`CancelGuard`]: holds off thread cancellation,
+//! - [`Poller`]: waits for many, and has a bell,
+//! - [`Thread`], and [`process_generation`], which tells a forked child from its
+//!   parent,
 //! - [`OwnedSocket`], the system's owner of a socket, and [`disown`], which makes
 //!   one forget what has been closed.
 //!
