@@ -279,7 +279,6 @@ static void bounded_under_a_flood(void)
     check_thread thread;
     flooder peer;
     double start, before = 0, now;
-    long full = 0;
     check_doing = "flood";
     options.fallback = GC_THEN_ABORT;
     peer.sent = 0;
@@ -290,13 +289,15 @@ static void bounded_under_a_flood(void)
     while (timed_step(closing) == GC_PENDING) {
         now = (double)report_of(closing).drained_bytes;
         CHECK_BETWEEN(now - before, 0, 2 * MIB);
+        /* a step that read all it may wants the next one at once; whether the flooder
+           ever gets so far ahead is up to the machine */
+        if (now - before >= MIB) CHECK_IS(gc_closing_timeout_ms(closing), 0);
         before = now;
-        if (gc_closing_timeout_ms(closing) == 0) full++;
         CHECK_IS(gc_closing_wants_read(closing), 1);
         wait_as_told(closing);
     }
     CHECK_ELAPSED(start, 400, 1500);
-    CHECK(full > 0 || before < 2 * MIB);
+    CHECK(before > 0);
     free_ended(closing, GC_TIMED_OUT);
     check_thread_join(&thread);
 
