@@ -56,8 +56,11 @@
 #![deny(unsafe_code)]
 #![deny(unsafe_op_in_unsafe_fn)]
 #![warn(missing_docs)]
+// what only the C functions call
+#![cfg_attr(not(feature = "capi"), allow(dead_code, unused_imports))]
 
 mod background;
+#[cfg(feature = "capi")]
 #[allow(unsafe_code)]
 mod capi;
 mod clock;

@@ -1,0 +1,3 @@
+//! `graceful-close run -- PROGRAM`: graceful closes for a program that is not rebuilt.
+
+fn main() {}

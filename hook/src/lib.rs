@@ -1,0 +1,3 @@
+//! Graceful closes for Windows programs that cannot be rebuilt.
+
+#![cfg(windows)]
