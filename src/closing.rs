@@ -70,6 +70,8 @@ enum Phase {
     Start,
     /// Waiting for the peer to close first.
     PeerFirst,
+    /// Half-closed in a hurry: SO_LINGER may still be on.
+    HalfClosed,
     /// Half-closed; receiving until the end of the stream.
     Drain,
     /// The peer's FIN is here; waiting for it to acknowledge ours.
@@ -90,6 +92,8 @@ pub(crate) struct Machine {
     bulk: Bulk,
     /// The program's own event loop drives it.
     keeps_selection: bool,
+    /// The next step ends behind the half-close.
+    hurries: bool,
     /// The system tells the state, and what is in flight.
     is_tcp: bool,
     /// The peer's FIN has been seen.
@@ -137,6 +141,7 @@ impl Machine {
             if_shared: options.if_shared,
             bulk: Bulk::Never,
             keeps_selection: false,
+            hurries: false,
             is_tcp: false,
             peer_fin: false,
             half_closed: false,
@@ -180,6 +185,18 @@ impl Machine {
         self.keeps_selection = true;
     }
 
+    /// Has the next step do what must not wait, the half-close, and leave the rest
+    /// to the one after it: SO_LINGER, too, so only where the system takes that
+    /// after the half-close.
+    pub(crate) fn hurry(&mut self) {
+        self.hurries = self.peer_first_ms == 0;
+    }
+
+    /// Only the half-close has been done.
+    pub(crate) fn was_hurried(&self) -> bool {
+        self.phase == Phase::HalfClosed
+    }
+
     /// Spares the machine the question what the socket is.
     pub(crate) fn classified(&mut self, kind: Kind) {
         self.kind = Some(kind);
@@ -196,6 +213,7 @@ impl Machine {
             let next = match self.phase {
                 Phase::Start => self.start(conn, clock),
                 Phase::PeerFirst => self.peer_first(conn, clock, sink),
+                Phase::HalfClosed => self.catch_up(conn),
                 Phase::Drain => self.drain(conn, clock, sink),
                 Phase::Confirm => self.confirm(conn, clock),
                 Phase::Dead => self.pick_up(conn, clock, sink),
@@ -235,8 +253,10 @@ impl Machine {
             Kind::Tcp(state) => self.peer_fin = state.has_peer_fin(),
             Kind::Stream => {}
         }
-        conn.prepare(self.keeps_selection);
-        conn.linger_off();
+        if !self.hurries {
+            conn.prepare(self.keeps_selection);
+            conn.linger_off();
+        }
         Some(kind)
     }
 
@@ -293,6 +313,18 @@ impl Machine {
             self.in_flight = self.ask_in_flight(conn);
             self.moved(clock);
         }
+        if std::mem::take(&mut self.hurries) {
+            self.phase = Phase::HalfClosed;
+            return Some(Next::Again);
+        }
+        self.phase = Phase::Drain;
+        None
+    }
+
+    /// What was left undone in a hurry.
+    fn catch_up<C: Connection>(&mut self, conn: &mut C) -> Option<Next> {
+        conn.prepare(self.keeps_selection);
+        conn.linger_off();
         self.phase = Phase::Drain;
         None
     }

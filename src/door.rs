@@ -18,6 +18,10 @@ mod models;
 #[cfg(all(test, not(loom)))]
 mod tests;
 
+/// Where so many come while the reaper sleeps, more will: it is woken to save them
+/// what they do in its stead.
+const A_FEW: u32 = 8;
+
 /// The queue and what is known of the sleeper.
 pub(crate) struct Door<T> {
     inside: Mutex<Inside<T>>,
@@ -29,6 +33,8 @@ struct Inside<T> {
     promised: usize,
     /// The reaper sleeps until then; `None` while it is awake.
     sleeps_until: Option<Time>,
+    /// How many were brought in this sleep.
+    slept_over: u32,
     /// Closed for good.
     closed: bool,
 }
@@ -53,6 +59,7 @@ impl<T> Door<T> {
                 queue: Vec::new(),
                 promised: 0,
                 sleeps_until: None,
+                slept_over: 0,
                 closed: false,
             }),
         }
@@ -66,7 +73,8 @@ impl<T> Door<T> {
     }
 
     /// Asks for a place; give it back by [`Door::bring`] or [`Door::turn_back`].
-    pub(crate) fn reserve(&self) -> Result<(), Shut> {
+    /// Whether the reaper is going to look by `soon` of its own accord.
+    pub(crate) fn reserve(&self, soon: Time) -> Result<bool, Shut> {
         let mut inside = self.lock();
         if inside.closed {
             return Err(Shut::Closed);
@@ -74,7 +82,7 @@ impl<T> Door<T> {
         let wanted = inside.promised + 1;
         inside.queue.try_reserve(wanted)?;
         inside.promised = wanted;
-        Ok(())
+        Ok(inside.sleeps_until.map_or(true, |until| until <= soon))
     }
 
     /// Nothing will be brought after all.
@@ -119,6 +127,7 @@ impl<T> Door<T> {
             return false;
         }
         inside.sleeps_until = Some(until);
+        inside.slept_over = 0;
         true
     }
 
@@ -131,10 +140,14 @@ impl<T> Door<T> {
 impl<T> Inside<T> {
     /// One ring is enough: the first one makes the sleeper count as awake.
     fn must_ring(&mut self, due: Time) -> bool {
-        let oversleeps = self.sleeps_until.is_some_and(|until| due < until);
-        if oversleeps {
+        let Some(until) = self.sleeps_until else {
+            return false;
+        };
+        self.slept_over += 1;
+        let rings = due < until || self.slept_over >= A_FEW;
+        if rings {
             self.sleeps_until = None;
         }
-        oversleeps
+        rings
     }
 }

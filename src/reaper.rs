@@ -8,7 +8,7 @@
 
 use crate::clock::{Clock, SystemClock, Time};
 use crate::closing::{Machine, Next};
-use crate::connection::{Connection, Fault, Kind};
+use crate::connection::{Connection, Fault, Kind, TcpState};
 use crate::door::{Door, Shut};
 use crate::log;
 use crate::memory;
@@ -22,6 +22,12 @@ use std::time::Duration;
 
 /// How long the thread lets ends gather before it takes them.
 const NAP: Duration = Duration::from_millis(2);
+
+/// When a thread that naps will have looked for certain.
+const SOON: Duration = Duration::from_millis(3);
+
+/// Nothing has come from the peer that could be over at once.
+const QUIET: Kind = Kind::Tcp(TcpState::Established);
 
 /// How many ends are told in one go at least; room for more is made as they are
 /// taken in.
@@ -83,6 +89,13 @@ pub(crate) struct Handover {
     pub(crate) reader: Option<Reader>,
 }
 
+impl Handover {
+    /// More than the place in the queue.
+    fn needs_memory(&self) -> bool {
+        self.done.is_some() || self.reader.is_some() || log::is_on()
+    }
+}
+
 impl Reaper {
     /// Starts the thread. `max_pending` 0: no limit.
     pub(crate) fn start(max_pending: usize, when_full: WhenFull) -> Result<Reaper, Refusal> {
@@ -118,18 +131,13 @@ impl Reaper {
         if !self.is_ours() {
             return Err(Refusal::Stopped);
         }
-        shared.door.reserve().map_err(|shut| match shut {
-            Shut::Closed => Refusal::Stopped,
-            Shut::NoMemory => Refusal::NoResources,
-        })?;
-        let result = match memory::can_have(memory::HANDOVER) {
-            true => shared.take_over(handover),
-            false => Err(Refusal::NoResources),
-        };
-        if result.is_err() {
-            shared.door.turn_back();
+        let now = SystemClock.now();
+        let guest = shared.let_knock(now, handover.needs_memory())?;
+        if handover.deferred {
+            shared.queue(handover, guest, now)
+        } else {
+            shared.take_over(handover, guest, now)
         }
-        result
     }
 
     /// How many are pending.
@@ -193,103 +201,103 @@ impl Reaper {
 }
 
 impl Shared {
-    /// In the caller's thread, with a place reserved.
-    fn take_over(&self, handover: Handover) -> Result<(), Refusal> {
-        let mut socket = handover.socket;
-        let kind = match handover.deferred {
-            // The thread finds out the rest.
-            true => socket.kind_by_type(),
-            false => socket.classify(),
+    /// In the caller's thread: a place in the queue and in the count.
+    fn let_knock(&self, now: Time, needs_memory: bool) -> Result<Guest<'_>, Refusal> {
+        let is_awake = self
+            .door
+            .reserve(now.plus(SOON))
+            .map_err(|shut| match shut {
+                Shut::Closed => Refusal::Stopped,
+                Shut::NoMemory => Refusal::NoResources,
+            })?;
+        // From here on the guest gives back what it has.
+        let mut guest = Guest {
+            shared: self,
+            is_awake,
+            is_counted: false,
         };
-        let kind = kind.map_err(Refusal::System)?;
-        self.admit_one()?;
-        // Children started meanwhile must not hold the connection.
-        socket.keep_from_children();
-        let mut machine = Machine::new(&handover.options, SystemClock.now());
-        if !handover.deferred || kind == Kind::Other {
-            machine.classified(kind);
-        }
-        let extras = Extras {
-            done: handover.done,
-            reader: handover.reader,
-            ends: log::is_on().then(|| socket.ends()),
-        };
-        let entry = Entry {
-            socket,
-            machine,
-            extras: extras.boxed(),
-            is_watched: false,
-        };
-        match handover.deferred {
-            true => {
-                let socket = socket.out_of_the_way();
-                self.bring(Entry { socket, ..entry }, SystemClock.now());
-            }
-            false => return self.begin(entry),
-        }
-        Ok(())
-    }
-
-    /// Half-closes and drains what is there; only what is not over then is
-    /// brought to the thread.
-    fn begin(&self, mut entry: Entry<Socket>) -> Result<(), Refusal> {
-        match entry.step(&SystemClock) {
-            None if entry.refusal().is_some() => {
-                self.one_less();
-                return entry
-                    .refusal()
-                    .map_or(Ok(()), |fault| Err(Refusal::System(fault)));
-            }
-            None if entry
-                .extras
-                .as_ref()
-                .is_some_and(|extras| extras.done.is_some()) =>
-            {
-                // Its callback comes on the thread.
-                self.bring(entry, SystemClock.now());
-            }
-            None => {
-                self.door.turn_back();
-                // First of all: the log may call back and wait until none is pending.
-                self.one_less();
-                entry.tell(&SystemClock);
-            }
-            Some(next) => {
-                entry.socket = entry.socket.out_of_the_way();
-                entry.is_watched = self.poller.add(entry.socket).is_ok();
-                let due = match next {
-                    // The poller wakes for it; the thread for its time alone.
-                    Next::Wait(wait)
-                        if entry.is_watched
-                            && !self.is_crowded()
-                            && <Poller as Watcher<Socket>>::TELLS_EDGES =>
-                    {
-                        wait.until
-                    }
-                    _ => SystemClock.now(),
-                };
-                self.bring(entry, due);
-            }
-        }
-        Ok(())
-    }
-
-    fn bring(&self, entry: Entry<Socket>, due: Time) {
-        if self.door.bring(entry, due) {
-            self.poller.ring();
-        }
-    }
-
-    /// Counts a new one in, if there is room or room will be made.
-    fn admit_one(&self) -> Result<(), Refusal> {
-        let others = self.alive.fetch_add(1, Ordering::AcqRel);
-        stats::count_pending(true);
-        let is_full = self.max_pending > 0 && others >= self.max_pending;
-        if is_full && self.when_full == WhenFull::Refuse {
-            self.one_less();
+        if needs_memory && !memory::can_have(memory::HANDOVER) {
             return Err(Refusal::NoResources);
         }
+        let others = self.alive.fetch_add(1, Ordering::AcqRel);
+        stats::count_pending(true);
+        guest.is_counted = true;
+        let is_full = self.max_pending > 0 && others >= self.max_pending;
+        match is_full && self.when_full == WhenFull::Refuse {
+            true => Err(Refusal::NoResources),
+            false => Ok(guest),
+        }
+    }
+
+    /// Only checks, marks and queues; the thread finds out the rest.
+    fn queue(&self, handover: Handover, guest: Guest<'_>, now: Time) -> Result<(), Refusal> {
+        handover.socket.check().map_err(Refusal::System)?;
+        handover.socket.keep_from_children();
+        let mut entry = entry(handover, now);
+        entry.socket = entry.socket.out_of_the_way();
+        let due = match self.is_crowded() {
+            true => now,
+            false => now.plus(SOON),
+        };
+        guest.bring(entry, due);
         Ok(())
+    }
+
+    /// Half-closes, so that the FIN leaves at once. With the thread awake that is
+    /// all; otherwise drains what is there, too, and only what is not over then is
+    /// brought to the thread.
+    fn take_over(
+        &self,
+        mut handover: Handover,
+        guest: Guest<'_>,
+        now: Time,
+    ) -> Result<(), Refusal> {
+        let kind = handover.socket.classify().map_err(Refusal::System)?;
+        // Children started meanwhile must not hold the connection.
+        handover.socket.keep_from_children();
+        let mut entry = entry(handover, now);
+        entry.machine.classified(kind);
+        if guest.is_awake && Socket::TAKES_LINGER_LATE && kind == QUIET {
+            entry.machine.hurry();
+        }
+        match entry.step(&SystemClock) {
+            None => match entry.refusal() {
+                Some(fault) => return Err(Refusal::System(fault)),
+                // Its callback comes on the thread.
+                None if entry.has_done() => guest.bring(entry, SystemClock.now()),
+                None => {
+                    // First of all: the log may call back and wait until none is pending.
+                    drop(guest);
+                    entry.tell(&SystemClock);
+                }
+            },
+            Some(next) => {
+                entry.socket = entry.socket.out_of_the_way();
+                let due = self.see_to(&mut entry, next, now);
+                guest.bring(entry, due);
+            }
+        }
+        Ok(())
+    }
+
+    /// By when the thread has to look at it.
+    fn see_to(&self, entry: &mut Entry<Socket>, next: Next, now: Time) -> Time {
+        let is_crowded = self.is_crowded();
+        if entry.machine.was_hurried() && !is_crowded {
+            return now.plus(SOON);
+        }
+        entry.is_watched = self.poller.add(entry.socket).is_ok();
+        match next {
+            // The poller wakes for it; the thread for its time alone.
+            Next::Wait(wait)
+                if entry.is_watched
+                    && !is_crowded
+                    && <Poller as Watcher<Socket>>::TELLS_EDGES =>
+            {
+                wait.until
+            }
+            _ => now,
+        }
     }
 
     fn evicts(&self) -> bool {
@@ -413,6 +421,49 @@ impl Shared {
             ended.tell(&SystemClock);
             self.one_less();
         }
+    }
+}
+
+/// One that has a place in the queue, and in the count; both are given back if
+/// it goes, even by a panic.
+struct Guest<'a> {
+    shared: &'a Shared,
+    /// The thread is going to look soon, without being woken.
+    is_awake: bool,
+    is_counted: bool,
+}
+
+impl Guest<'_> {
+    /// Leaves the entry to the thread.
+    fn bring(self, entry: Entry<Socket>, due: Time) {
+        let shared = self.shared;
+        std::mem::forget(self);
+        if shared.door.bring(entry, due) {
+            shared.poller.ring();
+        }
+    }
+}
+
+impl Drop for Guest<'_> {
+    fn drop(&mut self) {
+        self.shared.door.turn_back();
+        if self.is_counted {
+            self.shared.one_less();
+        }
+    }
+}
+
+fn entry(handover: Handover, now: Time) -> Entry<Socket> {
+    let extras = Extras {
+        done: handover.done,
+        reader: handover.reader,
+        ends: log::is_on().then(|| handover.socket.ends()),
+    };
+    Entry {
+        socket: handover.socket,
+        machine: Machine::new(&handover.options, now),
+        extras: extras.boxed(),
+        is_watched: false,
     }
 }
 

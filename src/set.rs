@@ -155,6 +155,12 @@ impl<C: Connection> Entry<C> {
         }
     }
 
+    /// Somebody is to be told of its end.
+    pub(crate) fn has_done(&self) -> bool {
+        let extras = self.extras.as_ref();
+        extras.is_some_and(|extras| extras.done.is_some())
+    }
+
     /// After the end: counts, logs and tells; no lock of ours is held. A socket
     /// that was closed behind our back counts as one whose end nobody saw.
     pub(crate) fn tell<K: Clock>(mut self, clock: &K) {

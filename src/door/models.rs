@@ -193,7 +193,7 @@ fn two_bring(due: [Time; 2], in_time: bool) {
         let bringers = [0, 1].map(|item| {
             let shared = Arc::clone(&shared);
             spawn(move || {
-                shared.door.reserve().unwrap();
+                shared.door.reserve(SOON).unwrap();
                 shared.bring(item, due[item as usize]);
             })
         });
@@ -232,7 +232,7 @@ fn stopping_takes_all_that_were_promised() {
         let shared = Shared::new(1);
         let bringers = [0, 1].map(|item| {
             let shared = Arc::clone(&shared);
-            spawn(move || match shared.door.reserve() {
+            spawn(move || match shared.door.reserve(SOON) {
                 Ok(()) if item == 0 => {
                     // What has time rings for nobody.
                     assert!(!shared.door.bring(item, LATEST));
@@ -250,7 +250,7 @@ fn stopping_takes_all_that_were_promised() {
             let shared = Arc::clone(&shared);
             move || {
                 shared.door.close();
-                assert!(shared.door.reserve().is_err());
+                assert!(shared.door.reserve(SOON).is_err());
                 shared.stop.store(true, Ordering::Release);
                 shared.kernel.ring();
                 shared.kernel.leave();
@@ -294,12 +294,12 @@ fn is_lost(without: Without) -> bool {
             let shared = Arc::clone(&shared);
             move || {
                 if without != Without::Expecting {
-                    shared.door.reserve().unwrap();
+                    shared.door.reserve(SOON).unwrap();
                 }
                 shared.kernel.change(|state| state.is_registered = true);
                 if without == Without::Expecting {
                     // The promise comes too late.
-                    shared.door.reserve().unwrap();
+                    shared.door.reserve(SOON).unwrap();
                 }
                 assert!(!shared.door.bring(0, LATEST), "it has time");
                 shared.kernel.leave();

@@ -9,7 +9,7 @@ const fn at(nanos: u64) -> Time {
 }
 
 fn brought(door: &Door<u32>, item: u32, due: Time) -> bool {
-    door.reserve().expect("a place");
+    door.reserve(at(0)).expect("a place");
     door.bring(item, due)
 }
 
@@ -61,8 +61,8 @@ fn it_does_not_sleep_over_what_has_come() {
 fn a_place_is_given_back_one_way_or_the_other() {
     let door = Door::<u32>::new();
     assert!(!door.is_expecting());
-    door.reserve().expect("a place");
-    door.reserve().expect("another");
+    door.reserve(at(0)).expect("a place");
+    door.reserve(at(0)).expect("another");
     door.turn_back();
     assert!(door.is_expecting());
     assert!(!door.bring(1, at(0)));
@@ -72,9 +72,9 @@ fn a_place_is_given_back_one_way_or_the_other() {
 #[test]
 fn a_closed_door_lets_in_those_with_a_place() {
     let door = Door::new();
-    door.reserve().expect("a place");
+    door.reserve(at(0)).expect("a place");
     door.close();
-    assert_eq!(door.reserve(), Err(Shut::Closed));
+    assert_eq!(door.reserve(at(0)), Err(Shut::Closed));
     assert!(door.is_expecting());
     assert!(!door.bring(7, at(0)));
     assert_eq!(taken(&door), [7]);
@@ -88,7 +88,7 @@ fn bringing_never_needs_memory() {
     for round in 0..2000u32 {
         match round.wrapping_mul(2_654_435_761) >> 29 {
             0..=3 => {
-                door.reserve().expect("a place");
+                door.reserve(at(0)).expect("a place");
                 promised += 1;
             }
             4..=6 if promised > 0 => {

@@ -125,6 +125,16 @@ impl Connection for Socket {
     }
 }
 
+impl Socket {
+    /// macOS refuses SO_LINGER after the half-close.
+    pub(crate) const TAKES_LINGER_LATE: bool = false;
+
+    /// Whether it is a socket at all.
+    pub(crate) fn check(self) -> Result<(), Fault> {
+        self.kind_by_type().map(drop)
+    }
+}
+
 /// Never repeated: after EINTR too the descriptor is gone, and after ECONNRESET,
 /// which FreeBSD's close() may report of the connection.
 pub(super) fn close_raw(fd: RawSocket) -> Result<(), Fault> {

@@ -30,6 +30,9 @@ const IPPROTO_MPTCP: c_int = 262;
 /// Raised so far, SO_RCVLOWAT makes one wake-up of a MiB (and the kernel grows
 /// the receive buffer to twice that).
 const LOW_WATER: c_int = 1 << 20;
+/// None of SHUT_RD, SHUT_WR and SHUT_RDWR.
+const NO_DIRECTION: c_int = 77;
+
 impl Connection for Socket {
     /// TCP_INFO fails for all that is not TCP, so one call tells bad
     /// descriptors, the kind and the state.
@@ -150,6 +153,18 @@ impl Connection for Socket {
 }
 
 impl Socket {
+    /// SO_LINGER can be changed after the half-close, too.
+    pub(crate) const TAKES_LINGER_LATE: bool = true;
+
+    /// Whether it is a socket at all, as cheaply as that can be had: shutdown() of
+    /// no direction does nothing.
+    pub(crate) fn check(self) -> Result<(), Fault> {
+        match self.shutdown(NO_DIRECTION) {
+            Err(fault) if fault.kind == FaultKind::NotASocket => Err(fault),
+            _ => Ok(()),
+        }
+    }
+
     fn state(self) -> Result<TcpState, Fault> {
         let mut info = [0u8; 8];
         self.tcp_info(&mut info)?;

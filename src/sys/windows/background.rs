@@ -115,9 +115,12 @@ impl Socket {
         unsafe { SetHandleInformation(self.0 as HANDLE, HANDLE_FLAG_INHERIT, 0) };
     }
 
-    /// Datagram or stream: all there is to be known here.
-    pub(crate) fn kind_by_type(mut self) -> Result<Kind, Fault> {
-        self.classify()
+    /// Nothing says that Winsock takes SO_LINGER after the half-close.
+    pub(crate) const TAKES_LINGER_LATE: bool = false;
+
+    /// Whether it is a socket at all.
+    pub(crate) fn check(mut self) -> Result<(), Fault> {
+        self.classify().map(drop)
     }
 
     /// select() counts sockets here, not their numbers.
