@@ -14,12 +14,14 @@ use crate::connection::{Connection, Fault, FaultKind, Kind, TcpState};
 use crate::options::{Fallback, IfShared, Options};
 use crate::outcome::Outcome;
 
+mod brief;
 mod finish;
 mod reading;
 #[cfg(test)]
 pub(crate) mod tests;
 mod waiting;
 
+pub(crate) use brief::Brief;
 use reading::Pass;
 use waiting::after;
 

@@ -4,7 +4,7 @@
 pub(crate) const HANDOVER: usize = 1024;
 
 /// More than starting a reaper takes.
-pub(crate) const REAPER: usize = 16 * 1024;
+pub(crate) const REAPER: usize = 32 * 1024;
 
 /// Whether so much memory can be had at this moment. `Box` and `Arc` cannot fail in
 /// Rust, they abort; so small things are asked for first.

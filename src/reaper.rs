@@ -13,7 +13,7 @@ use crate::door::{Door, Shut};
 use crate::log;
 use crate::memory;
 use crate::options::{Options, INFINITE};
-use crate::set::{Done, Entry, Extras, Reader, Set, Watcher};
+use crate::set::{Done, Entry, Extras, Packed, Reader, Set, Unpacked, Watcher, ENDED};
 use crate::stats;
 use crate::sys::{self, Poller, Socket, Thread};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -29,9 +29,8 @@ const SOON: Duration = Duration::from_millis(3);
 /// Nothing has come from the peer that could be over at once.
 const QUIET: Kind = Kind::Tcp(TcpState::Established);
 
-/// How many ends are told in one go at least; room for more is made as they are
-/// taken in.
-const ENDED: usize = 8;
+/// Queues with more room than this are given back when they are empty.
+const QUEUE: usize = 64;
 
 /// Stack of the thread; callbacks run on it.
 const STACK: usize = 256 * 1024;
@@ -65,7 +64,7 @@ pub(crate) struct Reaper {
 }
 
 struct Shared {
-    door: Door<Entry<Socket>>,
+    door: Door<Packed<Socket>>,
     poller: Arc<Poller>,
     max_pending: usize,
     when_full: WhenFull,
@@ -92,7 +91,8 @@ pub(crate) struct Handover {
 impl Handover {
     /// More than the place in the queue.
     fn needs_memory(&self) -> bool {
-        self.done.is_some() || self.reader.is_some() || log::is_on()
+        let is_brief = self.options.are_brief() && self.done.is_none() && self.reader.is_none();
+        !is_brief || log::is_on()
     }
 }
 
@@ -268,7 +268,7 @@ impl Shared {
                 None => {
                     // First of all: the log may call back and wait until none is pending.
                     drop(guest);
-                    entry.tell(&SystemClock);
+                    entry.into_entry().tell(&SystemClock);
                 }
             },
             Some(next) => {
@@ -290,9 +290,7 @@ impl Shared {
         match next {
             // The poller wakes for it; the thread for its time alone.
             Next::Wait(wait)
-                if entry.is_watched
-                    && !is_crowded
-                    && <Poller as Watcher<Socket>>::TELLS_EDGES =>
+                if entry.is_watched && !is_crowded && <Poller as Watcher<Socket>>::TELLS_EDGES =>
             {
                 wait.until
             }
@@ -349,7 +347,9 @@ impl Shared {
             self.evict(&mut work);
             if stopping && !self.door.is_expecting() {
                 self.let_in(&mut work);
-                work.set.evict_all(&mut work.ended);
+                while !work.set.evict_all(&mut work.ended) {
+                    self.tell(&mut work);
+                }
                 self.tell(&mut work);
                 return;
             }
@@ -374,31 +374,42 @@ impl Shared {
                 self.poller.wait(until, |index| {
                     // Also of one that is not known yet, or no longer.
                     had_events = true;
-                    work.event(index);
+                    self.event(work, index);
                 });
             }
         }
         if busy || expects {
             self.poller.wait(SystemClock.now(), |index| {
                 had_events = true;
-                work.event(index);
+                self.event(work, index);
             });
         }
         had_events
+    }
+
+    fn event(&self, work: &mut Work, index: usize) {
+        work.set.event(index, &mut work.ended);
+        if work.ended.len() >= ENDED {
+            self.tell(work);
+        }
     }
 
     /// Takes in what was brought; whether there was anything.
     fn let_in(&self, work: &mut Work) -> bool {
         self.door.take(&mut work.arrivals);
         let any = !work.arrivals.is_empty();
-        for mut entry in work.arrivals.drain(..) {
+        for packed in work.arrivals.drain(..) {
+            let mut entry = packed.unpack();
             if !entry.is_watched && !entry.machine.has_ended() {
                 entry.is_watched = self.poller.add(entry.socket).is_ok();
             }
             work.set.admit(entry, &mut work.ended);
-            if work.ended.len() == work.ended.capacity() {
+            if work.ended.len() >= ENDED {
                 self.tell_all(&mut work.ended);
             }
+        }
+        if work.arrivals.capacity() > QUEUE {
+            work.arrivals = Vec::new();
         }
         any
     }
@@ -407,6 +418,9 @@ impl Shared {
     fn evict(&self, work: &mut Work) {
         while self.evicts() && work.set.len() > self.max_pending {
             work.set.evict_oldest(&mut work.ended);
+            if work.ended.len() >= ENDED {
+                self.tell(work);
+            }
         }
         self.tell(work);
     }
@@ -435,10 +449,18 @@ struct Guest<'a> {
 
 impl Guest<'_> {
     /// Leaves the entry to the thread.
-    fn bring(self, entry: Entry<Socket>, due: Time) {
+    fn bring(self, entry: Unpacked<Socket>, due: Time) {
+        let packed = match entry.pack() {
+            Ok(packed) => packed,
+            Err(mut entry) => {
+                entry.give_up();
+                drop(self);
+                return entry.tell(&SystemClock);
+            }
+        };
         let shared = self.shared;
         std::mem::forget(self);
-        if shared.door.bring(entry, due) {
+        if shared.door.bring(packed, due) {
             shared.poller.ring();
         }
     }
@@ -453,31 +475,25 @@ impl Drop for Guest<'_> {
     }
 }
 
-fn entry(handover: Handover, now: Time) -> Entry<Socket> {
+fn entry(handover: Handover, now: Time) -> Unpacked<Socket> {
     let extras = Extras {
         done: handover.done,
         reader: handover.reader,
         ends: log::is_on().then(|| handover.socket.ends()),
     };
-    Entry {
+    Unpacked::new(Entry {
         socket: handover.socket,
         machine: Machine::new(&handover.options, now),
         extras: extras.boxed(),
         is_watched: false,
-    }
+    })
 }
 
 /// What the thread has in its hands.
 struct Work {
     set: Set<Socket, Poller, SystemClock>,
-    arrivals: Vec<Entry<Socket>>,
+    arrivals: Vec<Packed<Socket>>,
     ended: Vec<Entry<Socket>>,
-}
-
-impl Work {
-    fn event(&mut self, index: usize) -> bool {
-        self.set.event(index, &mut self.ended)
-    }
 }
 
 impl Extras {

@@ -2,24 +2,19 @@
 //! belongs to one thread; others only add to its poller.
 
 use crate::clock::{Clock, Time};
-use crate::closing::{End, Machine, Next, Sink, Wait, Watch};
-use crate::connection::{Connection, Fault, FaultKind};
-use crate::log::Ends;
-use crate::outcome::Outcome;
-use crate::report::Report;
+use crate::closing::{Next, Wait, Watch};
+use crate::connection::Connection;
 use std::collections::{BinaryHeap, VecDeque};
-use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::Arc;
 use std::time::Duration;
 
+mod entry;
+mod place;
 #[cfg(test)]
 mod tests;
 
-/// Called once, when it is over.
-pub(crate) type Done = Box<dyn FnOnce(&Report) + Send>;
-
-/// Gets the drained data.
-pub(crate) type Reader = Box<dyn FnMut(&[u8]) -> bool + Send>;
+pub(crate) use entry::{Done, Entry, Extras, Packed, Reader, Unpacked};
+use place::{Held, Place};
 
 /// A connection that can be told from others by a small number.
 pub(crate) trait Indexed: Connection + Copy {
@@ -38,36 +33,6 @@ pub(crate) trait Watcher<C> {
 
     /// The connection is closed and forgotten.
     fn remove(&self, connection: C);
-}
-
-/// One closing in the background.
-pub(crate) struct Entry<C> {
-    pub(crate) socket: C,
-    pub(crate) machine: Machine,
-    /// What few of them have.
-    pub(crate) extras: Option<Box<Extras>>,
-    /// The poller tells of its events; otherwise it is looked at now and then.
-    pub(crate) is_watched: bool,
-}
-
-/// What few closings have, apart so that the others stay small.
-#[derive(Default)]
-pub(crate) struct Extras {
-    pub(crate) done: Option<Done>,
-    pub(crate) reader: Option<Reader>,
-    pub(crate) ends: Option<Ends>,
-}
-
-/// A place in the table.
-struct Slot<C> {
-    entry: Entry<C>,
-    /// When it is looked at, if nothing happens: not later than it wants to be.
-    /// Its timer in the heap is the one with this tick, others are left over.
-    due: Tick,
-    /// Stands in `again`.
-    is_next: bool,
-    /// Position in the line of arrival.
-    arrived: u32,
 }
 
 /// How often one is looked at that the poller could not take.
@@ -110,17 +75,23 @@ fn tick(time: Time) -> Tick {
 /// The largest tick that a timer has room for.
 const NEVER: Tick = u64::MAX >> SLOT_BITS;
 
+/// So many ends are told in one go. A vector with that much room is all the memory
+/// that ending takes, and those who wait for their turn wait no longer than that.
+pub(crate) const ENDED: usize = 64;
+
 /// The table.
 pub(crate) struct Set<C, P, K> {
     poller: Arc<P>,
     clock: K,
-    slots: Vec<Option<Slot<C>>>,
+    slots: Vec<Place<C>>,
     free: Vec<u32>,
     by_socket: Vec<u32>,
     timers: BinaryHeap<Timer>,
     /// In order of arrival, for eviction; those that have gone stay in line
     /// until they come to the front.
     line: VecDeque<u32>,
+    /// By slot: its position in the line.
+    arrived: Vec<u32>,
     left_line: u32,
     keeps_line: bool,
     /// To be stepped again at once, each only once: their last pass was full.
@@ -131,61 +102,6 @@ pub(crate) struct Set<C, P, K> {
 /// Timers, and places in line, for so many.
 fn most(len: usize) -> usize {
     2 * len + 64
-}
-
-impl<C: Connection> Entry<C> {
-    /// Goes on; `None` once it has ended.
-    pub(crate) fn step<K: Clock>(&mut self, clock: &K) -> Option<Next> {
-        let reader = self.extras.as_mut();
-        let mut sink: Sink<'_> = match reader.and_then(|extras| extras.reader.as_mut()) {
-            Some(reader) => Some(&mut **reader),
-            None => None,
-        };
-        match self.machine.step(&mut self.socket, clock, &mut sink) {
-            Next::Ended => None,
-            next => Some(next),
-        }
-    }
-
-    /// The system's refusal to begin, if that is how it ended.
-    pub(crate) fn refusal(&self) -> Option<Fault> {
-        match self.machine.end() {
-            Some(End::Refused(fault)) => Some(fault),
-            _ => None,
-        }
-    }
-
-    /// Somebody is to be told of its end.
-    pub(crate) fn has_done(&self) -> bool {
-        let extras = self.extras.as_ref();
-        extras.is_some_and(|extras| extras.done.is_some())
-    }
-
-    /// After the end: counts, logs and tells; no lock of ours is held. A socket
-    /// that was closed behind our back counts as one whose end nobody saw.
-    pub(crate) fn tell<K: Clock>(mut self, clock: &K) {
-        // Refused by the system, but left to the background: nobody else is there
-        // to close it.
-        let is_left = |fault: Fault| fault.kind != FaultKind::NotASocket;
-        let is_left = self.refusal().is_some_and(is_left);
-        if is_left {
-            let _ = self.socket.close(false);
-        }
-        let mut extras = self.extras;
-        let ends = extras.as_ref().and_then(|extras| extras.ends.as_ref());
-        self.machine.record(ends, clock);
-        let Some(done) = extras.as_mut().and_then(|extras| extras.done.take()) else {
-            return;
-        };
-        let outcome = match self.machine.end() {
-            Some(End::Outcome(outcome)) => outcome,
-            Some(End::Refused(_)) | None => Outcome::Uncertain,
-        };
-        let mut report = self.machine.report(outcome, clock.now());
-        report.closed |= is_left;
-        // A panic of a Rust program's own must not end the thread.
-        let _ = catch_unwind(AssertUnwindSafe(|| done(&report)));
-    }
 }
 
 impl<C: Indexed, P: Watcher<C>, K: Clock> Set<C, P, K> {
@@ -199,6 +115,7 @@ impl<C: Indexed, P: Watcher<C>, K: Clock> Set<C, P, K> {
             by_socket: Vec::new(),
             timers: BinaryHeap::new(),
             line: VecDeque::new(),
+            arrived: Vec::new(),
             left_line: 0,
             keeps_line,
             again: VecDeque::new(),
@@ -222,46 +139,41 @@ impl<C: Indexed, P: Watcher<C>, K: Clock> Set<C, P, K> {
     }
 
     /// Takes one in that is registered with the poller already, and steps it:
-    /// what happened before cannot be missed. Ended ones go to `ended`.
-    pub(crate) fn admit(&mut self, mut entry: Entry<C>, ended: &mut Vec<Entry<C>>) {
+    /// what happened before cannot be missed. If it has ended it goes to `ended`.
+    pub(crate) fn admit(&mut self, mut entry: Unpacked<C>, ended: &mut Vec<Entry<C>>) {
         let Some(next) = entry.step(&self.clock) else {
             self.forget(&entry);
-            ended.push(entry);
+            ended.push(entry.into_entry());
             return;
         };
-        if self.make_room(entry.socket.index(), ended).is_err() {
-            entry.machine.give_up(&mut entry.socket, Outcome::Evicted);
+        let index = entry.socket.index();
+        if self.make_room(index).is_err() {
+            entry.give_up();
             self.forget(&entry);
-            ended.push(entry);
+            ended.push(entry.into_entry());
             return;
         }
         let slot = self.free.pop().unwrap_or_else(|| {
-            self.slots.push(None);
+            self.slots.push(Place::Free);
             (self.slots.len() - 1) as u32
         });
-        self.by_socket[entry.socket.index()] = slot;
-        let arrived = self.left_line.wrapping_add(self.line.len() as u32);
+        self.by_socket[index] = slot;
         if self.keeps_line {
+            self.arrived.resize(self.slots.len(), 0);
+            self.arrived[slot as usize] = self.left_line.wrapping_add(self.line.len() as u32);
             self.line.push_back(slot);
         }
-        self.slots[slot as usize] = Some(Slot {
+        self.len += 1;
+        let held = Held {
             entry,
             due: NEVER,
             is_next: false,
-            arrived,
-        });
-        self.len += 1;
-        self.follow(slot, next);
+        };
+        self.follow(slot, held, next, ended);
     }
 
     /// All memory that taking one in may need.
-    fn make_room(
-        &mut self,
-        index: usize,
-        ended: &mut Vec<Entry<C>>,
-    ) -> Result<(), std::collections::TryReserveError> {
-        // All of them may end in one go.
-        ended.try_reserve(self.len + 2)?;
+    fn make_room(&mut self, index: usize) -> Result<(), std::collections::TryReserveError> {
         if self.free.is_empty() {
             self.slots.try_reserve(1)?;
             // Room to give every slot back without asking for memory.
@@ -277,7 +189,12 @@ impl<C: Indexed, P: Watcher<C>, K: Clock> Set<C, P, K> {
         let most_timers = most(self.len + 1) + 1;
         let more = most_timers.saturating_sub(self.timers.len());
         self.timers.try_reserve(more)?;
-        self.line.try_reserve(usize::from(self.keeps_line))
+        if self.keeps_line {
+            let more = self.slots.len() + 1 - self.arrived.len();
+            self.arrived.try_reserve(more)?;
+            self.line.try_reserve(1)?;
+        }
+        Ok(())
     }
 
     /// An event on the socket with this number. `false`: it is none of ours.
@@ -285,8 +202,7 @@ impl<C: Indexed, P: Watcher<C>, K: Clock> Set<C, P, K> {
         match self.by_socket.get(index) {
             Some(&slot) if slot != NONE => {
                 // A flooding peer gets no more than one pass a round.
-                let is_next = |slot: &Slot<C>| slot.is_next;
-                if !self.slots[slot as usize].as_ref().is_some_and(is_next) {
+                if !self.slots[slot as usize].is_next() {
                     self.step(slot, ended);
                 }
                 true
@@ -295,32 +211,34 @@ impl<C: Indexed, P: Watcher<C>, K: Clock> Set<C, P, K> {
         }
     }
 
-    /// Those whose time has come, and those whose last pass was full. Whether
-    /// there was anything to do.
+    /// Those whose time has come, and those whose last pass was full; no more once
+    /// [`ENDED`] have ended. Whether there was anything to do.
     pub(crate) fn run_due(&mut self, ended: &mut Vec<Entry<C>>) -> bool {
         let mut worked = false;
         for _ in 0..self.again.len() {
-            let Some(slot) = self.again.pop_front() else {
+            let next = match ended.len() < ENDED {
+                true => self.again.pop_front(),
+                false => None,
+            };
+            let Some(slot) = next else {
                 break;
             };
-            if let Some(occupied) = &mut self.slots[slot as usize] {
-                occupied.is_next = false;
-            }
+            self.slots[slot as usize].is_next_no_more();
             self.step(slot, ended);
             worked = true;
         }
         let now = self.clock.now().nanos() / 100_000;
         while let Some(&timer) = self.timers.peek() {
-            if timer.tick() > now {
+            if timer.tick() > now || ended.len() >= ENDED {
                 break;
             }
             self.timers.pop();
-            match &mut self.slots[timer.slot() as usize] {
-                Some(occupied) if occupied.due == timer.tick() => occupied.due = NEVER,
-                _ => continue,
+            let place = &mut self.slots[timer.slot() as usize];
+            if place.due() == Some(timer.tick()) {
+                place.set_due(NEVER);
+                self.step(timer.slot(), ended);
+                worked = true;
             }
-            self.step(timer.slot(), ended);
-            worked = true;
         }
         worked
     }
@@ -328,53 +246,57 @@ impl<C: Indexed, P: Watcher<C>, K: Clock> Set<C, P, K> {
     /// Ends the one that has waited longest by its fallback.
     pub(crate) fn evict_oldest(&mut self, ended: &mut Vec<Entry<C>>) {
         while let Some(slot) = self.line.pop_front() {
-            let place = self.left_line;
-            self.left_line = place.wrapping_add(1);
-            let stands_here = |slot: &Slot<C>| slot.arrived == place;
-            if self.slots[slot as usize].as_ref().is_some_and(stands_here) {
+            let position = self.left_line;
+            self.left_line = position.wrapping_add(1);
+            if self.stands_at(slot, position) {
                 self.end(slot, ended);
                 return;
             }
         }
     }
 
-    /// Ends all by their fallback.
-    pub(crate) fn evict_all(&mut self, ended: &mut Vec<Entry<C>>) {
+    fn stands_at(&self, slot: u32, position: u32) -> bool {
+        let slot = slot as usize;
+        !self.slots[slot].is_free() && self.arrived[slot] == position
+    }
+
+    /// Ends all by their fallback, [`ENDED`] in one go; whether that was all.
+    pub(crate) fn evict_all(&mut self, ended: &mut Vec<Entry<C>>) -> bool {
         for slot in 0..self.slots.len() {
-            if self.slots[slot].is_some() {
-                self.end(slot as u32, ended);
+            if ended.len() >= ENDED {
+                return self.len == 0;
             }
+            self.end(slot as u32, ended);
         }
+        true
     }
 
     fn end(&mut self, slot: u32, ended: &mut Vec<Entry<C>>) {
-        if let Some(Slot { entry, .. }) = &mut self.slots[slot as usize] {
-            entry.machine.give_up(&mut entry.socket, Outcome::Evicted);
+        if let Some(mut held) = self.slots[slot as usize].take() {
+            held.entry.give_up();
+            self.take_out(slot, held, ended);
         }
-        self.take_out(slot, ended);
     }
 
     fn step(&mut self, slot: u32, ended: &mut Vec<Entry<C>>) {
-        let Some(occupied) = &mut self.slots[slot as usize] else {
+        let Some(mut held) = self.slots[slot as usize].take() else {
             return;
         };
-        match occupied.entry.step(&self.clock) {
-            Some(next) => self.follow(slot, next),
-            None => self.take_out(slot, ended),
+        match held.entry.step(&self.clock) {
+            Some(next) => self.follow(slot, held, next, ended),
+            None => self.take_out(slot, held, ended),
         }
     }
 
-    fn take_out(&mut self, slot: u32, ended: &mut Vec<Entry<C>>) {
-        let Some(Slot { entry, is_next, .. }) = self.slots[slot as usize].take() else {
-            return;
-        };
+    fn take_out(&mut self, slot: u32, held: Held<C>, ended: &mut Vec<Entry<C>>) {
+        let entry = held.entry.into_entry();
         self.forget(&entry);
         // Closed behind our back, the number may be another one's by now.
         let by_socket = &mut self.by_socket[entry.socket.index()];
         if *by_socket == slot {
             *by_socket = NONE;
         }
-        if is_next {
+        if held.is_next {
             self.again.retain(|&other| other != slot);
         }
         self.free.push(slot);
@@ -391,36 +313,53 @@ impl<C: Indexed, P: Watcher<C>, K: Clock> Set<C, P, K> {
         }
     }
 
-    /// Sees to it that the slot is looked at when it wants to be.
-    fn follow(&mut self, slot: u32, next: Next) {
-        let Some(occupied) = &mut self.slots[slot as usize] else {
-            return;
-        };
-        let Next::Wait(Wait {
-            watch,
-            until,
-            recheck,
-        }) = next
-        else {
-            if !occupied.is_next {
-                occupied.is_next = true;
-                self.again.push_back(slot);
-            }
-            return;
-        };
-        self.poller
-            .watch(occupied.entry.socket, watch == Watch::Readable);
-        let due = match watch {
-            _ if !occupied.entry.is_watched => tick(until.min(self.clock.now().plus(UNWATCHED))),
-            Watch::Change if !P::TELLS_EDGES => tick(recheck),
-            _ => tick(until),
-        };
+    /// Puts it back, and sees to it that it is looked at when it wants to be.
+    fn follow(&mut self, slot: u32, mut held: Held<C>, next: Next, ended: &mut Vec<Entry<C>>) {
+        let entry = &held.entry;
+        let mut due = NEVER;
+        if let Next::Wait(wait) = next {
+            let readable = wait.watch == Watch::Readable;
+            self.poller.watch(entry.socket, readable);
+            due = self.look_by(wait, entry.is_watched);
+        } else if !held.is_next {
+            held.is_next = true;
+            self.again.push_back(slot);
+        }
         // Later is early enough: the timer that stands steps it, and then it is
         // put off. Else every byte would cost a timer where there is an idle time.
-        if due < occupied.due {
-            occupied.due = due;
+        let is_new = due < held.due;
+        if is_new {
+            held.due = due;
             self.timers.push(Timer::new(due, slot));
+        }
+        let Held {
+            entry,
+            due,
+            is_next,
+        } = held;
+        match entry.pack() {
+            Ok(packed) => self.slots[slot as usize].put(packed, due, is_next),
+            Err(mut entry) => {
+                entry.give_up();
+                let entry = Unpacked::Here(entry);
+                let held = Held {
+                    entry,
+                    due,
+                    is_next,
+                };
+                return self.take_out(slot, held, ended);
+            }
+        }
+        if is_new {
             self.drop_leftovers();
+        }
+    }
+
+    fn look_by(&self, wait: Wait, is_watched: bool) -> Tick {
+        match wait.watch {
+            _ if !is_watched => tick(wait.until.min(self.clock.now().plus(UNWATCHED))),
+            Watch::Change if !P::TELLS_EDGES => tick(wait.recheck),
+            _ => tick(wait.until),
         }
     }
 
@@ -433,10 +372,8 @@ impl<C: Indexed, P: Watcher<C>, K: Clock> Set<C, P, K> {
         }
         if self.timers.len() > most(self.len) {
             let slots = &self.slots;
-            self.timers.retain(|timer| {
-                let slot = slots[timer.slot() as usize].as_ref();
-                slot.is_some_and(|slot| slot.due == timer.tick())
-            });
+            self.timers
+                .retain(|timer| slots[timer.slot() as usize].due() == Some(timer.tick()));
         }
         if self.line.len() > most(self.len) {
             self.straighten_line();
@@ -447,19 +384,18 @@ impl<C: Indexed, P: Watcher<C>, K: Clock> Set<C, P, K> {
     fn straighten_line(&mut self) {
         let mut place = self.left_line;
         let first = place;
-        let slots = &mut self.slots;
+        let (slots, arrived) = (&self.slots, &mut self.arrived);
         let mut next = first;
         self.line.retain(|&slot| {
             let here = place;
             place = place.wrapping_add(1);
-            match slots[slot as usize].as_mut() {
-                Some(occupied) if occupied.arrived == here => {
-                    occupied.arrived = next;
-                    next = next.wrapping_add(1);
-                    true
-                }
-                _ => false,
+            let slot = slot as usize;
+            let stays = !slots[slot].is_free() && arrived[slot] == here;
+            if stays {
+                arrived[slot] = next;
+                next = next.wrapping_add(1);
             }
+            stays
         });
     }
 }

@@ -87,7 +87,8 @@ pub unsafe extern "C" fn gc_reaper_close(
     // SAFETY: the caller vouches for the pointer and its struct_size.
     match unsafe { convert::options(options) } {
         Ok((options, raw)) if options.fallback != Fallback::Keep => {
-            if !memory::can_have(memory::HANDOVER) {
+            let has_callback = done.is_some() || raw.on_data.is_some();
+            if has_callback && !memory::can_have(memory::HANDOVER) {
                 return enter(|| refused(Refusal::NoResources));
             }
             let handover = Handover {

@@ -7,10 +7,11 @@ use crate::closing::tests::plan::{Dice, Plan, Reader};
 use crate::closing::tests::script::MS;
 use crate::closing::tests::sim::{Handle, SimClock};
 use crate::closing::{End, Machine};
-use crate::connection::{Connection, Kind};
+use crate::connection::{Connection, Kind, TcpState};
 use crate::options::{Fallback, INFINITE};
 use crate::outcome::Outcome;
-use crate::set::{most, tick, Entry, Extras, Set, Slot, NEVER, NONE, UNWATCHED};
+use crate::set::{most, tick, Entry, Extras, Packed, Place, Set, Unpacked};
+use crate::set::{ENDED, NEVER, NONE, UNWATCHED};
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -20,10 +21,19 @@ use std::sync::{Arc, Mutex};
 pub(super) enum How {
     /// Stepped and registered by its owner.
     Direct,
+    /// Half-closed by its owner, registered on its admission.
+    Hurried,
     /// Registered on its admission.
     Deferred,
     /// The poller could not take it.
     Unwatched,
+}
+
+/// What is known of one that waits.
+struct Look {
+    /// The machine has to be stepped then, whatever happens.
+    by: Time,
+    is_watched: bool,
 }
 
 /// A point in time that is a tick late at most.
@@ -37,7 +47,7 @@ pub(super) struct Drive<'w, 'p, const EDGES: bool> {
     pub(super) poller: Arc<SimPoller<EDGES>>,
     pub(super) set: Set<Conn<'w, 'p>, SimPoller<EDGES>, &'p SimClock>,
     /// Brought and not admitted yet.
-    pub(super) door: VecDeque<Entry<Conn<'w, 'p>>>,
+    pub(super) door: VecDeque<Packed<Conn<'w, 'p>>>,
     /// In the order of their admission.
     pub(super) inside: Vec<Conn<'w, 'p>>,
     ended: Entries<'w, 'p>,
@@ -112,6 +122,11 @@ impl<'w, 'p, const EDGES: bool> Drive<'w, 'p, EDGES> {
             // As the reaper's door: what is no socket is refused there.
             let kind = entry.socket.classify().expect("a socket");
             entry.machine.classified(kind);
+            let is_tcp = kind == Kind::Tcp(TcpState::Established);
+            if how == How::Hurried && is_tcp && EDGES {
+                self.world.with(id, |one| one.sim.seen.may_hurry = true);
+                entry.machine.hurry();
+            }
             let goes_on = entry.step(&self.world.clock).is_some();
             if !goes_on && !self.has_done[id] {
                 self.ended.push(entry);
@@ -125,7 +140,8 @@ impl<'w, 'p, const EDGES: bool> Drive<'w, 'p, EDGES> {
         } else if let Ok(Kind::Other) = entry.socket.classify() {
             entry.machine.classified(Kind::Other);
         }
-        self.door.push_back(entry);
+        let packed = Unpacked::new(entry).pack();
+        self.door.push_back(packed.ok().expect("there is memory"));
     }
 
     fn register(&self, entry: &mut Entry<Conn<'w, 'p>>) {
@@ -137,9 +153,10 @@ impl<'w, 'p, const EDGES: bool> Drive<'w, 'p, EDGES> {
 
     /// Takes the next one from the door into the set.
     pub(super) fn admit(&mut self, watch_it: bool) {
-        let Some(mut entry) = self.door.pop_front() else {
+        let Some(packed) = self.door.pop_front() else {
             return;
         };
+        let mut entry = packed.unpack();
         if watch_it && !entry.is_watched && !entry.machine.has_ended() {
             self.register(&mut entry);
         }
@@ -176,12 +193,14 @@ impl<'w, 'p, const EDGES: bool> Drive<'w, 'p, EDGES> {
     pub(super) fn run_due(&mut self) -> bool {
         let began = self.world.clock.nanos();
         let worked = self.set.run_due(&mut self.ended);
+        let was_cut = self.ended.len() >= ENDED;
+        assert!(self.ended.len() <= ENDED);
         self.settle();
         for conn in &self.inside {
-            let due = tick(self.wants_by(conn));
-            let is_next = self.slot_of(conn).is_next;
+            let due = tick(self.look_at(conn).by);
+            let is_next = self.place_of(conn).is_next();
             let in_time = due == NEVER || due > began / TICK;
-            assert!(is_next || in_time, "run_due left one out");
+            assert!(is_next || in_time || was_cut, "run_due left one out");
         }
         worked
     }
@@ -199,8 +218,12 @@ impl<'w, 'p, const EDGES: bool> Drive<'w, 'p, EDGES> {
 
     pub(super) fn evict_all(&mut self) {
         self.evicting = true;
-        self.set.evict_all(&mut self.ended);
-        self.settle();
+        let mut done = false;
+        while !done {
+            done = self.set.evict_all(&mut self.ended);
+            assert!(self.ended.len() <= ENDED);
+            self.settle();
+        }
         self.evicting = false;
         assert_eq!(self.set.len(), 0);
     }
@@ -212,7 +235,10 @@ impl<'w, 'p, const EDGES: bool> Drive<'w, 'p, EDGES> {
     }
 
     fn catch_up(&self) {
-        let waiting = self.door.iter().map(|entry| entry.socket.id);
+        let waiting = self.door.iter().map(|packed| match packed {
+            Packed::Brief { socket, .. } => socket.id,
+            Packed::Whole(entry) => entry.socket.id,
+        });
         for id in waiting.chain(self.inside.iter().map(|conn| conn.id)) {
             self.world.catch_up(id);
         }
@@ -224,15 +250,30 @@ impl<'w, 'p, const EDGES: bool> Drive<'w, 'p, EDGES> {
         self.inside.iter().filter_map(next).min()
     }
 
-    /// When the machine has to be stepped, whatever happens.
-    fn wants_by(&self, conn: &Conn<'w, 'p>) -> Time {
-        self.slot_of(conn).entry.machine.wants_by()
+    fn look_at(&self, conn: &Conn<'w, 'p>) -> Look {
+        let (socket, by, has_ended, is_watched) = match self.place_of(conn) {
+            Place::Free => panic!("nobody stands there"),
+            Place::Brief {
+                socket,
+                brief,
+                is_watched,
+                ..
+            } => (socket, brief.machine().wants_by(), false, *is_watched),
+            Place::Whole { entry, .. } => {
+                let machine = &entry.machine;
+                let by = machine.wants_by();
+                (&entry.socket, by, machine.has_ended(), entry.is_watched)
+            }
+        };
+        assert_eq!(socket.id, conn.id);
+        assert!(!has_ended);
+        Look { by, is_watched }
     }
 
-    fn slot_of(&self, conn: &Conn<'w, 'p>) -> &Slot<Conn<'w, 'p>> {
+    fn place_of(&self, conn: &Conn<'w, 'p>) -> &Place<Conn<'w, 'p>> {
         let slot = self.set.by_socket[conn.number];
         assert_ne!(slot, NONE, "nobody would find it");
-        self.set.slots[slot as usize].as_ref().expect("it")
+        &self.set.slots[slot as usize]
     }
 
     /// Judges and tells those that have ended, then looks at all others.
@@ -322,16 +363,14 @@ impl<'w, 'p, const EDGES: bool> Drive<'w, 'p, EDGES> {
 
     /// It is not slept too long for this one.
     fn check_due(&self, conn: &Conn<'w, 'p>, due: Time) {
-        let entry = &self.slot_of(conn).entry;
-        assert_eq!(entry.socket.id, conn.id);
-        assert!(entry.machine.end().is_none());
+        let look = self.look_at(conn);
         let due = due.nanos();
-        let by = entry.machine.wants_by().nanos();
+        let by = look.by.nanos();
         assert!(due <= by.saturating_add(TICK), "sleeps past a deadline");
         let row = self.poller.rows().get(&conn.number).copied();
         let tells_something = self.poller.has_event(conn.number, self.world);
         self.world.with(conn.id, |one| {
-            if !entry.is_watched {
+            if !look.is_watched {
                 let by = one.looked + UNWATCHED.as_nanos() as u64 + TICK;
                 assert!(due <= by, "nobody looks at it");
             } else if EDGES {

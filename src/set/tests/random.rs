@@ -102,7 +102,13 @@ fn check_world<const EDGES: bool>(world: &World<'_>, dice: &mut Dice) -> Vec<Opt
         let room = drive.inside.len() + drive.door.len() < busy;
         match dice.below(20) {
             0..=4 if next < world.plans.len() && room => {
-                let how = dice.pick(&[How::Direct, How::Direct, How::Deferred, How::Unwatched]);
+                let how = dice.pick(&[
+                    How::Direct,
+                    How::Direct,
+                    How::Hurried,
+                    How::Deferred,
+                    How::Unwatched,
+                ]);
                 drive.hand_over(next, how, dice.percent(50));
                 next += 1;
             }
@@ -148,15 +154,20 @@ fn random_plan(dice: &mut Dice, by_edges: bool) -> Plan {
     if dice.percent(5) {
         plan.setup.life = dice.pick(&[Life::Datagram, Life::Listening, Life::Fresh]);
     }
+    plan.setup.linger = dice.percent(20);
     plan.setup.unsent = dice.pick(&[0, 0, 10, 1000]);
     plan.setup.call_cost = dice.pick(&[0, 0, 0, 1000]);
     let options = &mut plan.options;
     options.timeout_ms = dice.pick(&[0, 1, 5, 10, 50, 200, 1000, 5000, INFINITE]);
-    options.idle_timeout_ms = dice.pick(&[0, 0, 0, 1, 10, 30]);
-    options.peer_first_ms = dice.pick(&[0, 0, 0, 5, 20]);
-    options.fallback = dice.pick(&[Fallback::Close, Fallback::Abort, Fallback::Keep]);
-    options.max_drain_bytes = dice.pick(&[0, 0, 0, 100]);
-    if dice.percent(10) {
+    // The others ask for so little that they are kept in brief.
+    let is_special = dice.percent(60);
+    if is_special {
+        options.idle_timeout_ms = dice.pick(&[0, 0, 0, 1, 10, 30]);
+        options.peer_first_ms = dice.pick(&[0, 0, 0, 5, 20]);
+        options.fallback = dice.pick(&[Fallback::Close, Fallback::Abort, Fallback::Keep]);
+        options.max_drain_bytes = dice.pick(&[0, 0, 0, 100]);
+    }
+    if is_special && dice.percent(10) {
         plan.reader = Reader::Some {
             cost: 0,
             stop_at: dice.pick(&[usize::MAX, 1, 100]),

@@ -1,0 +1,98 @@
+//! A closing that asks for nothing special, in few bytes: thousands of them wait at
+//! the same time, and what a [`Machine`] knows of them beyond this is the default.
+
+use super::{after, Bulk, Machine, Phase};
+use crate::clock::Time;
+use crate::options::{Fallback, IfShared, Options};
+
+/// What is left of such a machine between two steps.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Brief {
+    started: Time,
+    drained: usize,
+    timeout_ms: u32,
+    recheck_ms: u8,
+    phase: BriefPhase,
+    flags: u8,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum BriefPhase {
+    Start,
+    HalfClosed,
+    Drain,
+    Confirm,
+}
+
+const IS_TCP: u8 = 1;
+const PEER_FIN: u8 = 2;
+const IN_DOUBT: u8 = 4;
+
+impl Options {
+    /// A time-out and nothing else.
+    pub(crate) fn are_brief(&self) -> bool {
+        self.fallback == Fallback::Close
+            && self.if_shared == IfShared::Shutdown
+            && self.idle_timeout_ms == 0
+            && self.peer_first_ms == 0
+            && self.max_drain_bytes == 0
+    }
+}
+
+impl Machine {
+    /// The same in brief, if that says it all.
+    pub(crate) fn brief(&self) -> Option<Brief> {
+        let phase = match self.phase {
+            Phase::Start => BriefPhase::Start,
+            Phase::HalfClosed => BriefPhase::HalfClosed,
+            Phase::Drain => BriefPhase::Drain,
+            Phase::Confirm => BriefPhase::Confirm,
+            Phase::PeerFirst | Phase::Dead | Phase::Ended(_) => return None,
+        };
+        let asks_for_little = self.fallback == Fallback::Close
+            && self.if_shared == IfShared::Shutdown
+            && self.idle_ms == 0
+            && self.peer_first_ms == 0
+            && self.max_drain == 0
+            && self.bulk == Bulk::Never
+            && !self.keeps_selection
+            && !self.hurries;
+        let knows_little = self.kind.is_none() && self.system_error == 0;
+        let flag = |is_set: bool, flag: u8| if is_set { flag } else { 0 };
+        (asks_for_little && knows_little).then_some(Brief {
+            started: self.started,
+            drained: self.drained,
+            timeout_ms: self.timeout_ms,
+            recheck_ms: u8::try_from(self.recheck_ms).unwrap_or(u8::MAX),
+            phase,
+            flags: flag(self.is_tcp, IS_TCP)
+                | flag(self.peer_fin, PEER_FIN)
+                | flag(self.in_doubt, IN_DOUBT),
+        })
+    }
+}
+
+impl Brief {
+    /// The machine as it was.
+    pub(crate) fn machine(&self) -> Machine {
+        let options = Options {
+            timeout_ms: self.timeout_ms,
+            ..Options::default()
+        };
+        let mut machine = Machine::new(&options, self.started);
+        machine.phase = match self.phase {
+            BriefPhase::Start => Phase::Start,
+            BriefPhase::HalfClosed => Phase::HalfClosed,
+            BriefPhase::Drain => Phase::Drain,
+            BriefPhase::Confirm => Phase::Confirm,
+        };
+        machine.half_closed = machine.phase != Phase::Start;
+        machine.drained = self.drained;
+        machine.recheck_ms = u32::from(self.recheck_ms);
+        machine.is_tcp = self.flags & IS_TCP != 0;
+        machine.peer_fin = self.flags & PEER_FIN != 0;
+        machine.in_doubt = self.flags & IN_DOUBT != 0;
+        debug_assert_eq!(machine.deadline, after(self.started, self.timeout_ms));
+        machine
+    }
+}

@@ -1,0 +1,186 @@
+//! One closing in the background, as it is worked on and as it is kept.
+
+use crate::clock::Clock;
+use crate::closing::{Brief, End, Machine, Next, Sink};
+use crate::connection::{Connection, Fault, FaultKind};
+use crate::log::Ends;
+use crate::memory;
+use crate::outcome::Outcome;
+use crate::report::Report;
+use std::ops::{Deref, DerefMut};
+use std::panic::{catch_unwind, AssertUnwindSafe};
+
+/// Called once, when it is over.
+pub(crate) type Done = Box<dyn FnOnce(&Report) + Send>;
+
+/// Gets the drained data.
+pub(crate) type Reader = Box<dyn FnMut(&[u8]) -> bool + Send>;
+
+/// One closing in the background.
+pub(crate) struct Entry<C> {
+    pub(crate) socket: C,
+    pub(crate) machine: Machine,
+    /// What few of them have.
+    pub(crate) extras: Option<Box<Extras>>,
+    /// The poller tells of its events; otherwise it is looked at now and then.
+    pub(crate) is_watched: bool,
+}
+
+/// What few closings have, apart so that the others stay small.
+#[derive(Default)]
+pub(crate) struct Extras {
+    pub(crate) done: Option<Done>,
+    pub(crate) reader: Option<Reader>,
+    pub(crate) ends: Option<Ends>,
+}
+
+impl<C: Connection> Entry<C> {
+    /// Goes on; `None` once it has ended.
+    pub(crate) fn step<K: Clock>(&mut self, clock: &K) -> Option<Next> {
+        let reader = self.extras.as_mut();
+        let mut sink: Sink<'_> = match reader.and_then(|extras| extras.reader.as_mut()) {
+            Some(reader) => Some(&mut **reader),
+            None => None,
+        };
+        match self.machine.step(&mut self.socket, clock, &mut sink) {
+            Next::Ended => None,
+            next => Some(next),
+        }
+    }
+
+    /// Ends it by its fallback.
+    pub(crate) fn give_up(&mut self) {
+        self.machine.give_up(&mut self.socket, Outcome::Evicted);
+    }
+
+    /// The system's refusal to begin, if that is how it ended.
+    pub(crate) fn refusal(&self) -> Option<Fault> {
+        match self.machine.end() {
+            Some(End::Refused(fault)) => Some(fault),
+            _ => None,
+        }
+    }
+
+    /// Somebody is to be told of its end.
+    pub(crate) fn has_done(&self) -> bool {
+        let extras = self.extras.as_ref();
+        extras.is_some_and(|extras| extras.done.is_some())
+    }
+
+    /// After the end: counts, logs and tells; no lock of ours is held. A socket
+    /// that was closed behind our back counts as one whose end nobody saw.
+    pub(crate) fn tell<K: Clock>(mut self, clock: &K) {
+        // Refused by the system, but left to the background: nobody else is there
+        // to close it.
+        let is_left = |fault: Fault| fault.kind != FaultKind::NotASocket;
+        let is_left = self.refusal().is_some_and(is_left);
+        if is_left {
+            let _ = self.socket.close(false);
+        }
+        let mut extras = self.extras;
+        let ends = extras.as_ref().and_then(|extras| extras.ends.as_ref());
+        self.machine.record(ends, clock);
+        let Some(done) = extras.as_mut().and_then(|extras| extras.done.take()) else {
+            return;
+        };
+        let outcome = match self.machine.end() {
+            Some(End::Outcome(outcome)) => outcome,
+            Some(End::Refused(_)) | None => Outcome::Uncertain,
+        };
+        let mut report = self.machine.report(outcome, clock.now());
+        report.closed |= is_left;
+        // A panic of a Rust program's own must not end the thread.
+        let _ = catch_unwind(AssertUnwindSafe(|| done(&report)));
+    }
+}
+
+/// An entry while nobody works on it: what asks for nothing special takes few
+/// bytes, the others have a box.
+pub(crate) enum Packed<C> {
+    Brief {
+        socket: C,
+        brief: Brief,
+        is_watched: bool,
+    },
+    Whole(Box<Entry<C>>),
+}
+
+/// An entry that is worked on.
+pub(crate) enum Unpacked<C> {
+    Here(Entry<C>),
+    Boxed(Box<Entry<C>>),
+}
+
+impl<C> Packed<C> {
+    pub(crate) fn unpack(self) -> Unpacked<C> {
+        match self {
+            Packed::Brief {
+                socket,
+                brief,
+                is_watched,
+            } => Unpacked::Here(Entry {
+                socket,
+                machine: brief.machine(),
+                extras: None,
+                is_watched,
+            }),
+            Packed::Whole(entry) => Unpacked::Boxed(entry),
+        }
+    }
+}
+
+impl<C: Copy> Unpacked<C> {
+    /// Takes the box right away, if there is to be one.
+    pub(crate) fn new(entry: Entry<C>) -> Unpacked<C> {
+        match entry.extras.is_none() && entry.machine.brief().is_some() {
+            true => Unpacked::Here(entry),
+            false => Unpacked::Boxed(Box::new(entry)),
+        }
+    }
+
+    /// Without memory for what has become special it comes back as it is.
+    pub(crate) fn pack(self) -> Result<Packed<C>, Entry<C>> {
+        let entry = match self {
+            Unpacked::Here(entry) => entry,
+            Unpacked::Boxed(entry) => return Ok(Packed::Whole(entry)),
+        };
+        match entry.machine.brief() {
+            Some(brief) if entry.extras.is_none() => Ok(Packed::Brief {
+                socket: entry.socket,
+                brief,
+                is_watched: entry.is_watched,
+            }),
+            _ if memory::can_have(memory::HANDOVER) => Ok(Packed::Whole(Box::new(entry))),
+            _ => Err(entry),
+        }
+    }
+}
+
+impl<C> Unpacked<C> {
+    pub(crate) fn into_entry(self) -> Entry<C> {
+        match self {
+            Unpacked::Here(entry) => entry,
+            Unpacked::Boxed(entry) => *entry,
+        }
+    }
+}
+
+impl<C> Deref for Unpacked<C> {
+    type Target = Entry<C>;
+
+    fn deref(&self) -> &Entry<C> {
+        match self {
+            Unpacked::Here(entry) => entry,
+            Unpacked::Boxed(entry) => entry,
+        }
+    }
+}
+
+impl<C> DerefMut for Unpacked<C> {
+    fn deref_mut(&mut self) -> &mut Entry<C> {
+        match self {
+            Unpacked::Here(entry) => entry,
+            Unpacked::Boxed(entry) => entry,
+        }
+    }
+}
