@@ -96,6 +96,8 @@ pub(crate) struct Machine {
     keeps_selection: bool,
     /// The next step ends behind the half-close.
     hurries: bool,
+    /// What is left in flight at the end is of interest to the log alone.
+    nobody_asks: bool,
     /// The system tells the state, and what is in flight.
     is_tcp: bool,
     /// The peer's FIN has been seen.
@@ -144,6 +146,7 @@ impl Machine {
             bulk: Bulk::Never,
             keeps_selection: false,
             hurries: false,
+            nobody_asks: false,
             is_tcp: false,
             peer_fin: false,
             half_closed: false,
@@ -192,6 +195,16 @@ impl Machine {
     /// after the half-close.
     pub(crate) fn hurry(&mut self) {
         self.hurries = self.peer_first_ms == 0;
+    }
+
+    /// Spares it the last look at what is in flight.
+    pub(crate) fn nobody_asks(&mut self) {
+        self.nobody_asks = true;
+    }
+
+    /// What has come in so far.
+    pub(crate) fn drained(&self) -> usize {
+        self.drained
     }
 
     /// Only the half-close has been done.

@@ -18,6 +18,14 @@ use std::time::Duration;
 const SWEEP_EVERY: Duration = Duration::from_millis(20);
 const SWEEP_SHARE: u32 = 4;
 
+/// While they find nothing to read they become rarer, by this factor, up to that:
+/// those that just finish are found when it is their turn, and a sweep is needed for
+/// those that cannot go on before somebody reads. Where data has come, more may.
+const SWEEP_GROWTH: u32 = 4;
+const SWEEP_RARELY: Duration = Duration::from_millis(320);
+const SWEEP_GROWTH_AFTER_DATA: u32 = 2;
+const SWEEP_RARELY_AFTER_DATA: Duration = Duration::from_millis(80);
+
 /// One of many.
 pub(crate) struct One {
     socket: Socket,
@@ -52,6 +60,11 @@ impl Many {
         Ok(Many(all))
     }
 
+    /// Nobody will look at what they report; how they end counts all the same.
+    pub(crate) fn nobody_asks(&mut self) {
+        self.0.iter_mut().for_each(|one| one.machine.nobody_asks());
+    }
+
     pub(crate) fn all(&self) -> &[One] {
         &self.0
     }
@@ -59,11 +72,18 @@ impl Many {
     /// Until all have ended.
     pub(crate) fn run(&mut self, sink: &mut Sink<'_>) {
         let mut first = 0;
+        let (mut gap, mut has_read) = (SWEEP_EVERY, false);
         while let Some(wait) = self.sweep(&mut first, sink) {
             let swept = SystemClock.now();
             // The first one may be looked at many times between two sweeps.
             let took = swept.since(wait.began).saturating_mul(SWEEP_SHARE);
-            let next_sweep = swept.plus(took.max(SWEEP_EVERY)).min(wait.until);
+            let next_sweep = swept.plus(took.max(gap)).min(wait.until);
+            has_read |= wait.has_read;
+            gap = match has_read {
+                _ if wait.has_read => SWEEP_EVERY,
+                true => (gap * SWEEP_GROWTH_AFTER_DATA).min(SWEEP_RARELY_AFTER_DATA),
+                false => (gap * SWEEP_GROWTH).min(SWEEP_RARELY),
+            };
             self.watch_first(first, next_sweep, sink);
         }
     }
@@ -73,11 +93,14 @@ impl Many {
     fn sweep(&mut self, first: &mut usize, sink: &mut Sink<'_>) -> Option<Sweep> {
         let began = SystemClock.now();
         let mut until = None;
+        let mut has_read = false;
         for (at, one) in self.0.iter_mut().enumerate().skip(*first) {
             if one.next == Next::Ended {
                 continue;
             }
+            let before = one.machine.drained();
             one.step(sink);
+            has_read |= one.machine.drained() != before;
             let due = match one.next {
                 Next::Ended => continue,
                 Next::Again => began,
@@ -88,7 +111,11 @@ impl Many {
             }
             until = Some(until.map_or(due, |earliest: Time| earliest.min(due)));
         }
-        until.map(|until| Sweep { began, until })
+        until.map(|until| Sweep {
+            began,
+            until,
+            has_read,
+        })
     }
 
     /// Waits for the first one until the next sweep; goes on to its successor as
@@ -117,6 +144,8 @@ struct Sweep {
     began: Time,
     /// The earliest time at which one wants to be looked at.
     until: Time,
+    /// One at least had something to read.
+    has_read: bool,
 }
 
 impl One {

@@ -60,6 +60,9 @@ fn close_many(
     let Ok(mut many) = Many::new(socks.iter().map(|&sock| Socket(sock)), options) else {
         return (GC_ERR_RESOURCES, Some(LastError::RESOURCES));
     };
+    if reports.is_null() {
+        many.nobody_asks();
+    }
     let run = catch(|| match raw.on_data {
         None => many.run(&mut None),
         Some(on_data) => many.run(&mut Some(&mut sink((on_data, raw.user)))),

@@ -86,6 +86,8 @@ impl Brief {
             BriefPhase::Drain => Phase::Drain,
             BriefPhase::Confirm => Phase::Confirm,
         };
+        // It has no callback, or there were no brief form of it.
+        machine.nobody_asks();
         machine.half_closed = machine.phase != Phase::Start;
         machine.drained = self.drained;
         machine.recheck_ms = u32::from(self.recheck_ms);
