@@ -1,0 +1,32 @@
+/* Released functions and callback types: compiled behind the header, which must agree.
+ * Written by scripts/abi update. */
+typedef int (__cdecl *gc_data_fn)(void *user, const void *data, size_t size);
+typedef void (__cdecl *gc_done_fn)(void *user, gc_socket sock, const struct gc_report *report);
+typedef void (__cdecl *gc_log_fn)(void *user, int outcome, const char *line);
+__cdecl int gc_close(gc_socket sock, unsigned int timeout_ms);
+__cdecl int gc_close_with(gc_socket sock, const struct gc_options *options, struct gc_report *report);
+__cdecl int gc_abort(gc_socket sock);
+__cdecl void gc_set_default_timeout(unsigned int timeout_ms);
+__cdecl int gc_closing_new(gc_socket sock, const struct gc_options *options, struct gc_closing **out);
+__cdecl int gc_closing_step(struct gc_closing *closing);
+__cdecl gc_socket gc_closing_socket(const struct gc_closing *closing);
+__cdecl unsigned int gc_closing_timeout_ms(const struct gc_closing *closing);
+__cdecl int gc_closing_wants_read(const struct gc_closing *closing);
+__cdecl int gc_closing_report(const struct gc_closing *closing, struct gc_report *report);
+__cdecl void gc_closing_free(struct gc_closing *closing);
+__cdecl int gc_close_many(const gc_socket *socks, size_t count, const struct gc_options *options, struct gc_report *reports);
+__cdecl int gc_reaper_new(const struct gc_reaper_options *options, struct gc_reaper **out);
+__cdecl int gc_reaper_close(struct gc_reaper *reaper, gc_socket sock, const struct gc_options *options, gc_done_fn done, void *user);
+__cdecl size_t gc_reaper_pending(const struct gc_reaper *reaper);
+__cdecl int gc_reaper_flush(struct gc_reaper *reaper, unsigned int timeout_ms);
+__cdecl int gc_reaper_free(struct gc_reaper *reaper, unsigned int timeout_ms);
+__cdecl int gc_close_async(gc_socket sock, unsigned int timeout_ms);
+__cdecl int gc_flush(unsigned int timeout_ms);
+__cdecl void gc_set_exit_timeout(unsigned int timeout_ms);
+__cdecl void gc_flush_at_exit(void);
+__cdecl int gc_get_stats(struct gc_stats *stats_out);
+__cdecl void gc_set_log(gc_log_fn log, void *user);
+__cdecl const char *gc_outcome_name(int code);
+__cdecl const char *gc_version_string(void);
+__cdecl unsigned int gc_version_number(void);
+int __stdcall gc_closesocket(gc_socket sock);
