@@ -18,3 +18,6 @@ mod words;
 
 mod border;
 mod convert;
+
+#[cfg(all(windows, target_arch = "x86"))]
+mod stdcall;
