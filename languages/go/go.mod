@@ -1,0 +1,3 @@
+module gracefulclose
+
+go 1.19

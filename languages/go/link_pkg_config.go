@@ -1,0 +1,6 @@
+//go:build !graceful_close_flags
+
+package gracefulclose
+
+// #cgo pkg-config: graceful_close
+import "C"
