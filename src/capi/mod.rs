@@ -19,5 +19,7 @@ mod words;
 mod border;
 mod convert;
 
+#[cfg(windows)]
+mod imported;
 #[cfg(all(windows, target_arch = "x86"))]
 mod stdcall;
