@@ -2,21 +2,45 @@
 # make test    everything: checks, Rust and C tests, on Linux and (under Wine) on Windows
 # make help    the other targets
 
+# make install puts it below PREFIX; packagers add DESTDIR, and LIBDIR where it is not PREFIX/lib
+PREFIX ?= /usr/local
+DESTDIR ?=
+LIBDIR ?= $(PREFIX)/lib
+BINDIR ?= $(PREFIX)/bin
+INCLUDEDIR ?= $(PREFIX)/include
+MANDIR ?= $(PREFIX)/share/man
+
 CARGO ?= cargo
 HOST := $(shell rustc -vV | sed -n 's/^host: //p')
 WINDOWS := x86_64-pc-windows-gnu
+# what is installed: this machine's, or make install TARGET=x86_64-pc-windows-gnu
+TARGET ?= $(HOST)
 
-.PHONY: help lib lib-windows demo test test-linux test-windows checks header bench setup clean
+INSTALL_PLACES = PREFIX="$(PREFIX)" DESTDIR="$(DESTDIR)" LIBDIR="$(LIBDIR)" BINDIR="$(BINDIR)" \
+	INCLUDEDIR="$(INCLUDEDIR)" MANDIR="$(MANDIR)" TARGET="$(TARGET)"
+
+.PHONY: help lib lib-windows demo test test-linux test-windows checks header man bench setup clean \
+	packaged install install-preload uninstall preload hook override dist abi
 
 help:
 	@echo 'make lib           release libraries for this machine, into target/artifacts/$(HOST)'
 	@echo 'make lib-windows   the same for 64-bit Windows, by mingw-w64'
+	@echo 'make install       into PREFIX=/usr/local; also DESTDIR, LIBDIR, TARGET (docs/installing.md)'
+	@echo 'make packaged      builds what make install installs, where root has no Rust'
+	@echo 'make uninstall     takes it away again'
+	@echo 'make preload       the library to preload, and the command graceful-close'
+	@echo 'make install-preload  installs these two; make install does as well if they are built'
+	@echo 'make hook          the DLL for finished Windows programs, and graceful-close.exe'
+	@echo 'make override      the libraries that replace closesocket() and close() at link time'
+	@echo 'make dist          the archives of a release'
+	@echo 'make abi           compares the exported functions with the committed list'
 	@echo 'make demo          builds the library and shows what it is good for'
 	@echo 'make test          all tests (as root on Debian it installs what they need)'
 	@echo 'make test-linux    Rust and C tests of this machine only'
 	@echo 'make test-windows  Rust and C tests under Wine only'
 	@echo 'make checks        format, lints, documentation, the other systems'
 	@echo 'make header        writes include/graceful_close.h anew'
+	@echo 'make man           writes the manual pages anew, from the header'
 	@echo 'make bench         the measurements of docs'
 	@echo 'make clean'
 
@@ -25,6 +49,34 @@ lib:
 
 lib-windows:
 	scripts/build-artifacts $(WINDOWS)
+
+packaged:
+	scripts/install build TARGET="$(TARGET)"
+
+install:
+	scripts/install library $(INSTALL_PLACES)
+
+install-preload:
+	scripts/install preload $(INSTALL_PLACES)
+
+uninstall:
+	scripts/install uninstall $(INSTALL_PLACES)
+
+preload:
+	scripts/build-preload $(HOST)
+
+hook:
+	scripts/build-hook $(WINDOWS)
+
+override:
+	scripts/build-override $(HOST)
+	scripts/build-override $(WINDOWS)
+
+dist:
+	scripts/dist
+
+abi:
+	scripts/abi
 
 demo: lib
 	scripts/demo target/artifacts/$(HOST) include
@@ -46,6 +98,9 @@ checks:
 
 header:
 	$(CARGO) run --quiet --example generate_header
+
+man:
+	scripts/man-pages
 
 bench: lib
 	scripts/bench
