@@ -1,3 +1,48 @@
 //! `graceful-close run -- PROGRAM`: graceful closes for a program that is not rebuilt.
 
-fn main() {}
+mod arguments;
+mod failure;
+mod help;
+mod settings;
+
+#[cfg(target_os = "linux")]
+#[path = "linux.rs"]
+mod system;
+#[cfg(windows)]
+#[path = "windows.rs"]
+mod system;
+#[cfg(not(any(target_os = "linux", windows)))]
+#[path = "elsewhere.rs"]
+mod system;
+
+use arguments::Command;
+use failure::Failure;
+use std::io::Write;
+use std::process::exit;
+
+fn main() {
+    let words = std::env::args_os().skip(1).collect();
+    let status = arguments::parse(words).and_then(obey);
+    match status {
+        Ok(code) => exit(code),
+        Err(failure) => {
+            eprintln!("graceful-close: {failure}");
+            exit(failure.exit_code());
+        }
+    }
+}
+
+fn obey(command: Command) -> Result<i32, Failure> {
+    match command {
+        Command::Help => tell(help::GENERAL),
+        Command::HelpRun => tell(help::RUN),
+        Command::Version => tell(concat!("graceful-close ", env!("CARGO_PKG_VERSION"), "\n")),
+        Command::Run(request) => system::run(&request),
+    }
+}
+
+/// A reader that has gone away (`graceful-close --help | head -1`) is no error.
+fn tell(text: &str) -> Result<i32, Failure> {
+    let _ = std::io::stdout().write_all(text.as_bytes());
+    Ok(0)
+}
