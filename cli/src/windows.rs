@@ -1,8 +1,95 @@
-//! Windows: nothing here yet starts a program.
+//! Windows: the program is started suspended, gets the DLL, and goes on. Experimental.
 
 use crate::arguments::Request;
 use crate::failure::Failure;
+use command_line::command_line;
+use graceful_close_hook::inject::{Activity, Library};
+use process::Process;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 
-pub fn run(_request: &Request) -> Result<i32, Failure> {
-    Err(Failure::Cannot("not available on this system".into()))
+#[path = "windows/command_line.rs"]
+mod command_line;
+#[path = "windows/find.rs"]
+mod find;
+#[path = "windows/process.rs"]
+mod process;
+
+const DLL: &str = "graceful_close_hook.dll";
+/// Names another DLL; the option --library goes before it.
+const DLL_VARIABLE: &str = "GRACEFUL_CLOSE_HOOK";
+const LOG_VARIABLE: &str = "GRACEFUL_CLOSE_LOG";
+
+pub fn run(request: &Request) -> Result<i32, Failure> {
+    let program = find::program(&request.program)?;
+    let library = library(request);
+    set_environment(request);
+    let process = Process::start(
+        &program,
+        &command_line(&request.program, &request.arguments)?,
+    )?;
+    // Dropped before it goes on, the process ends.
+    let activity = library.and_then(|library| {
+        library
+            .inject(process.handle())
+            .map_err(|failure| Failure::Cannot(format!("{}: {failure}", program.display())))
+    });
+    if request.check {
+        return check(&program, activity?);
+    }
+    match activity {
+        Err(failure) if request.anyway => eprintln!("graceful-close: {failure}; started without"),
+        other => drop(other?),
+    }
+    process.go_on()?;
+    process.wait()
+}
+
+/// The process ends when this returns; its main thread has not run.
+fn check(program: &Path, activity: Activity) -> Result<i32, Failure> {
+    let name = program.display();
+    match activity {
+        Activity::Off => println!("{name}: off, as set"),
+        Activity::Slots { all, of_close: 0 } => println!(
+            "{name}: active, {all} slots patched, none of closesocket: it closes no sockets, or \
+             looks the function up or loads the module later, which is covered, too"
+        ),
+        Activity::Slots { all, of_close } => {
+            println!("{name}: active, {all} slots patched, {of_close} of closesocket");
+        }
+    }
+    Ok(0)
+}
+
+fn library(request: &Request) -> Result<Library, Failure> {
+    let path = match &request.library {
+        Some(path) => PathBuf::from(path),
+        None => match std::env::var_os(DLL_VARIABLE).filter(|path| !path.is_empty()) {
+            Some(path) => PathBuf::from(path),
+            None => beside_this_command()?,
+        },
+    };
+    // The process may have another current directory.
+    let path = std::path::absolute(&path).unwrap_or(path);
+    Library::find(&path).map_err(|failure| Failure::Usage(failure.to_string()))
+}
+
+fn beside_this_command() -> Result<PathBuf, Failure> {
+    let this = std::env::current_exe()
+        .map_err(|error| Failure::Usage(format!("where is this command? {error}")))?;
+    Ok(this.with_file_name(DLL))
+}
+
+/// The process inherits ours. This command runs one thread.
+fn set_environment(request: &Request) {
+    for (name, value) in &request.environment {
+        std::env::set_var(name, value);
+    }
+    if request.check {
+        std::env::remove_var(LOG_VARIABLE);
+    }
+    let log = std::env::var_os(LOG_VARIABLE).filter(|path| !path.is_empty());
+    if let Some(path) = log.map(|path: OsString| std::path::absolute(&path)) {
+        let _ = path.map(|path| std::env::set_var(LOG_VARIABLE, path));
+    }
 }

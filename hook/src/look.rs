@@ -1,0 +1,232 @@
+//! Whether a socket that the program closes is one to be finished gracefully. What is doubtful
+//! is not.
+
+use crate::{log, settings};
+use std::ffi::c_void;
+use std::mem::{size_of, zeroed};
+use std::ptr::{addr_of, addr_of_mut, null_mut};
+use windows_sys::Win32::Networking::WinSock as ws;
+use windows_sys::Win32::System::LibraryLoader::{GetModuleHandleA, GetProcAddress};
+
+/// OBJECT_INFORMATION_CLASS ("NtQueryObject"), and its result as words: attributes, access,
+/// handle count, pointer count, and ten reserved ones.
+const OBJECT_BASIC_INFORMATION: i32 = 0;
+const BASIC_INFORMATION_WORDS: usize = 14;
+const HANDLE_COUNT: usize = 2;
+
+/// SO_CONNECT_TIME of a socket without a connection.
+const NEVER_CONNECTED: i32 = -1;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    Finish,
+    Leave(Why),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Why {
+    /// No TCP connection: another kind of socket, a listener, never connected.
+    NoConnection,
+    /// Connected by this process.
+    Client,
+    /// SO_LINGER {1,0}: the program wants the reset.
+    Reset,
+    /// Another handle, here or in another process, refers to the same socket.
+    Shared,
+    /// Nothing was ever sent on it.
+    NothingSent,
+    /// As many as allowed are waiting.
+    Full,
+}
+
+impl Why {
+    fn words(self) -> &'static str {
+        match self {
+            Why::NoConnection => "no connection",
+            Why::Client => "a client's",
+            Why::Reset => "SO_LINGER asks for a reset",
+            Why::Shared => "shared with another handle",
+            Why::NothingSent => "nothing sent",
+            Why::Full => "too many waiting",
+        }
+    }
+}
+
+/// Cheap questions first.
+pub(crate) fn at(socket: ws::SOCKET, is_client: bool) -> Verdict {
+    if !is_tcp(socket) || option::<i32>(socket, ws::SO_CONNECT_TIME) == Some(NEVER_CONNECTED) {
+        return Verdict::Leave(Why::NoConnection);
+    }
+    if is_client && !settings::get().any_role {
+        return Verdict::Leave(Why::Client);
+    }
+    match option::<ws::LINGER>(socket, ws::SO_LINGER) {
+        Some(linger) if linger.l_onoff != 0 && linger.l_linger == 0 => {
+            return Verdict::Leave(Why::Reset);
+        }
+        _ => {}
+    }
+    if handle_count(socket) != Some(1) {
+        return Verdict::Leave(Why::Shared);
+    }
+    if bytes_sent(socket) == Some(0) {
+        return Verdict::Leave(Why::NothingSent);
+    }
+    Verdict::Finish
+}
+
+/// Says in the log why a connection was left alone. Other sockets are not worth a line.
+pub(crate) fn tell(socket: ws::SOCKET, why: Why) {
+    if why != Why::NoConnection && log::is_on() {
+        let ends = Ends::of(socket);
+        log::line(&format!("{}: left alone, {}", ends.words(), why.words()));
+    }
+}
+
+/// Internet and TCP. Others have streams, too (AF_UNIX, Bluetooth, Hyper-V).
+fn is_tcp(socket: ws::SOCKET) -> bool {
+    option::<ws::WSAPROTOCOL_INFOW>(socket, ws::SO_PROTOCOL_INFOW).is_some_and(|info| {
+        let family = info.iAddressFamily;
+        (family == i32::from(ws::AF_INET) || family == i32::from(ws::AF_INET6))
+            && info.iSocketType == ws::SOCK_STREAM
+            && info.iProtocol == ws::IPPROTO_TCP
+    })
+}
+
+/// A plain struct of numbers that an option of SOL_SOCKET fills.
+trait Plain: Copy {}
+impl Plain for i32 {}
+impl Plain for ws::LINGER {}
+impl Plain for ws::WSAPROTOCOL_INFOW {}
+
+fn option<T: Plain>(socket: ws::SOCKET, name: i32) -> Option<T> {
+    // SAFETY: all zero is a value of a plain struct of numbers.
+    let mut value: T = unsafe { zeroed() };
+    let mut size = size_of::<T>() as i32;
+    // SAFETY: `value` is as large as said; what is no socket makes it fail.
+    let result = unsafe {
+        ws::getsockopt(
+            socket,
+            ws::SOL_SOCKET,
+            name,
+            addr_of_mut!(value).cast(),
+            &mut size,
+        )
+    };
+    (result == 0).then_some(value)
+}
+
+/// Of the whole connection. Windows 10 1703 and later ("SIO_TCP_INFO"): elsewhere it is not
+/// known, and the socket is taken for one that has sent.
+fn bytes_sent(socket: ws::SOCKET) -> Option<u64> {
+    let version = 0u32;
+    // SAFETY: plain numbers and a BOOLEAN, zero is a value of each.
+    let mut info: ws::TCP_INFO_v0 = unsafe { zeroed() };
+    let mut filled = 0u32;
+    // SAFETY: both buffers are as large as said; not overlapped.
+    let result = unsafe {
+        ws::WSAIoctl(
+            socket,
+            ws::SIO_TCP_INFO,
+            addr_of!(version).cast(),
+            size_of::<u32>() as u32,
+            addr_of_mut!(info).cast(),
+            size_of::<ws::TCP_INFO_v0>() as u32,
+            &mut filled,
+            null_mut(),
+            None,
+        )
+    };
+    // SAFETY: within `info`; the BOOLEAN is not looked at.
+    (result == 0).then(|| unsafe { addr_of!(info.BytesOut).read() })
+}
+
+/// How many handles, in all processes, refer to the same socket: duplicates, and those that a
+/// child has inherited.
+fn handle_count(socket: ws::SOCKET) -> Option<u32> {
+    type NtQueryObject =
+        unsafe extern "system" fn(*mut c_void, i32, *mut c_void, u32, *mut u32) -> i32;
+    // SAFETY: literals that end with a zero; ntdll is in every process, and its function of
+    // this name has this type.
+    let query = unsafe {
+        let ntdll = GetModuleHandleA(c"ntdll.dll".as_ptr().cast());
+        let found = GetProcAddress(ntdll, c"NtQueryObject".as_ptr().cast())?;
+        std::mem::transmute::<unsafe extern "system" fn() -> isize, NtQueryObject>(found)
+    };
+    let mut information = [0u32; BASIC_INFORMATION_WORDS];
+    // SAFETY: as large as said; the length that would be needed may be left out.
+    let status = unsafe {
+        query(
+            socket as *mut c_void,
+            OBJECT_BASIC_INFORMATION,
+            information.as_mut_ptr().cast(),
+            size_of::<[u32; BASIC_INFORMATION_WORDS]>() as u32,
+            null_mut(),
+        )
+    };
+    (status >= 0).then_some(information[HANDLE_COUNT])
+}
+
+/// Both addresses of a connection, in the system's own form.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Ends {
+    local: Address,
+    peer: Address,
+}
+
+type Address = Option<std::net::SocketAddr>;
+
+impl Ends {
+    pub(crate) fn of(socket: ws::SOCKET) -> Ends {
+        Ends {
+            local: address(socket, ws::getsockname),
+            peer: address(socket, ws::getpeername),
+        }
+    }
+
+    pub(crate) fn are_known(&self) -> bool {
+        self.local.is_some() && self.peer.is_some()
+    }
+
+    pub(crate) fn words(&self) -> String {
+        let words = |address: Address| match address {
+            Some(address) => address.to_string(),
+            None => "-".to_string(),
+        };
+        format!("{} -> {}", words(self.local), words(self.peer))
+    }
+}
+
+type AddressOf = unsafe extern "system" fn(ws::SOCKET, *mut ws::SOCKADDR, *mut i32) -> i32;
+
+fn address(socket: ws::SOCKET, of: AddressOf) -> Address {
+    use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+    // SAFETY: plain numbers, zero is a value.
+    let mut storage: ws::SOCKADDR_STORAGE = unsafe { zeroed() };
+    let mut size = size_of::<ws::SOCKADDR_STORAGE>() as i32;
+    // SAFETY: as large as said; what is no socket makes it fail.
+    if unsafe { of(socket, addr_of_mut!(storage).cast(), &mut size) } != 0 {
+        return None;
+    }
+    let place = addr_of!(storage);
+    match storage.ss_family {
+        ws::AF_INET => {
+            // SAFETY: the family says so, and the storage is large enough and aligned for it.
+            let (ip, port) = unsafe {
+                let v4 = place.cast::<ws::SOCKADDR_IN>();
+                ((*v4).sin_addr.S_un.S_addr, (*v4).sin_port)
+            };
+            let ip = Ipv4Addr::from(ip.to_ne_bytes());
+            Some(SocketAddr::from((ip, u16::from_be(port))))
+        }
+        ws::AF_INET6 => {
+            // SAFETY: likewise.
+            let (ip, port) = unsafe {
+                let v6 = place.cast::<ws::SOCKADDR_IN6>();
+                ((*v6).sin6_addr.u.Byte, (*v6).sin6_port)
+            };
+            Some(SocketAddr::from((Ipv6Addr::from(ip), u16::from_be(port))))
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,142 @@
+//! Connections that the program has closed and that are still being finished.
+
+use crate::look::{self, Ends, Why};
+use crate::{log, settings};
+use graceful_close::{IfShared, Options, Outcome, OwnedSocket, Reaper, ReaperOptions, Report};
+use std::os::windows::io::{FromRawSocket, IntoRawSocket, RawSocket};
+use std::ptr::null_mut;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+use windows_sys::Win32::Networking::WinSock::SOCKET;
+use windows_sys::Win32::System::IO::CancelIoEx;
+
+/// One that is being finished.
+struct Parked {
+    socket: SOCKET,
+    /// Tells it from a later one with the same number.
+    id: u64,
+    ends: Ends,
+}
+
+static PARKED: Mutex<Vec<Parked>> = Mutex::new(Vec::new());
+static NEXT_ID: AtomicU64 = AtomicU64::new(0);
+
+/// Started with the first connection: before, the program need not have started Winsock.
+static REAPER: OnceLock<Reaper> = OnceLock::new();
+
+/// When the wait at the end of the process is over, counted from its beginning.
+static EXIT_DEADLINE: OnceLock<Instant> = OnceLock::new();
+
+fn parked() -> MutexGuard<'static, Vec<Parked>> {
+    PARKED.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// One thread starts it. Another that comes meanwhile does not wait: it may hold the loader's
+/// lock, which the start needs.
+fn reaper() -> Option<&'static Reaper> {
+    static STARTING: Mutex<()> = Mutex::new(());
+    if REAPER.get().is_none() {
+        let _lock = STARTING.try_lock().ok()?;
+        if REAPER.get().is_none() {
+            let _ = REAPER.set(Reaper::new(&ReaperOptions::new()).ok()?);
+        }
+    }
+    REAPER.get()
+}
+
+pub(crate) fn is_at_work() -> bool {
+    REAPER.get().is_some()
+}
+
+/// Whether the program has closed this socket already. A number that has come free in the very
+/// moment and is another socket's now has other addresses, or none.
+pub(crate) fn holds(socket: SOCKET) -> bool {
+    let before = parked()
+        .iter()
+        .find(|parked| parked.socket == socket)
+        .map(|parked| parked.ends);
+    before.is_some_and(|ends| ends == Ends::of(socket))
+}
+
+/// Whether it has been taken over. Otherwise it is untouched, but for what was pending on it:
+/// that would not survive the real close either.
+pub(crate) fn hand_over(socket: SOCKET) -> bool {
+    let settings = settings::get();
+    let ends = Ends::of(socket);
+    // Not `holds`' business then: a second close could not be told from another's.
+    if !ends.are_known() {
+        return false;
+    }
+    let Some(reaper) = reaper() else {
+        return false;
+    };
+    let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
+    {
+        let mut parked = parked();
+        if parked.len() >= settings.max_parked {
+            drop(parked);
+            look::tell(socket, Why::Full);
+            return false;
+        }
+        parked.push(Parked { socket, id, ends });
+    }
+    // As closesocket: what waits for the socket comes back now, not when the peer is done, and
+    // nothing is written into the program's buffers any more.
+    // SAFETY: a number; nothing pending makes it fail, harmlessly.
+    unsafe { CancelIoEx(socket as _, null_mut()) };
+    let options = Options::new()
+        .timeout(settings.timeout)
+        .idle_timeout(settings.idle)
+        .max_drain_bytes(settings.max_bytes)
+        .if_shared(IfShared::Release);
+    // SAFETY: the program gives it up with this call.
+    let owned = unsafe { OwnedSocket::from_raw_socket(socket as RawSocket) };
+    match reaper.close_then(owned, &options, move |report| ended(id, &ends, report)) {
+        Ok(()) => true,
+        Err(refused) => {
+            // Open, and for the real closesocket: nobody may drop it here.
+            let _ = refused.into_socket().into_raw_socket();
+            remove(id);
+            false
+        }
+    }
+}
+
+/// On the reaper's thread, after the close.
+fn ended(id: u64, ends: &Ends, report: &Report) {
+    remove(id);
+    if report.outcome != Outcome::NotConnected && log::is_on() {
+        log::line(&format!(
+            "{}: {} after {} ms, {} bytes drained",
+            ends.words(),
+            report.outcome,
+            report.elapsed.as_millis(),
+            report.drained_bytes
+        ));
+    }
+}
+
+fn remove(id: u64) {
+    let mut parked = parked();
+    if let Some(place) = parked.iter().position(|parked| parked.id == id) {
+        parked.swap_remove(place);
+    }
+}
+
+/// Waits for what is being finished, bounded: the process ends. The bound is one for all calls.
+pub(crate) fn flush_at_exit() {
+    let Some(reaper) = REAPER.get() else {
+        return;
+    };
+    let limit = settings::get().exit_wait;
+    let deadline = *EXIT_DEADLINE.get_or_init(|| Instant::now() + limit);
+    let left = deadline.saturating_duration_since(Instant::now());
+    if !reaper.flush(left) && left > Duration::ZERO {
+        let waiting = reaper.pending();
+        log::line(&format!(
+            "exit: {waiting} still open after {} ms",
+            limit.as_millis()
+        ));
+    }
+}

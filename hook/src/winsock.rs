@@ -1,0 +1,211 @@
+//! What stands in the slots instead of Winsock's functions.
+
+use crate::look::{self, Verdict};
+use crate::{park, roles, settings};
+use std::ffi::c_void;
+use std::mem::{size_of, transmute};
+use std::panic::catch_unwind;
+use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
+use windows_sys::core::{BOOL, GUID};
+use windows_sys::Win32::Networking::WinSock as ws;
+use windows_sys::Win32::System::IO::OVERLAPPED;
+
+/// Type of ConnectEx, which is had from WSAIoctl alone.
+type ConnectEx = unsafe extern "system" fn(
+    ws::SOCKET,
+    *const ws::SOCKADDR,
+    i32,
+    *const c_void,
+    u32,
+    *mut u32,
+    *mut OVERLAPPED,
+) -> BOOL;
+
+/// The system's, once the program has asked for it.
+static CONNECT_EX: AtomicUsize = AtomicUsize::new(0);
+
+/// How many references to Winsock the program holds.
+static STARTED: AtomicI32 = AtomicI32::new(0);
+
+/// closesocket: what qualifies is finished in the background, everything else is closed by the
+/// real one. The thread's last error stays as it was, or is that of the real one.
+pub(crate) unsafe extern "system" fn closesocket(socket: ws::SOCKET) -> i32 {
+    // No panic may cross into the program, whatever its reason.
+    match catch_unwind(|| close(socket)) {
+        Ok(Some(result)) => result,
+        Ok(None) => real_close(socket),
+        // Not known whether it is still open. Rather a lost handle than somebody else's closed.
+        Err(_) => 0,
+    }
+}
+
+fn real_close(socket: ws::SOCKET) -> i32 {
+    // SAFETY: the program's number, whatever it is.
+    unsafe { ws::closesocket(socket) }
+}
+
+/// `None`: it is for the real closesocket.
+fn close(socket: ws::SOCKET) -> Option<i32> {
+    // SAFETY: takes nothing; gives a number.
+    let before = unsafe { ws::WSAGetLastError() };
+    let code = match park::holds(socket) {
+        // Closed, as far as the program is concerned.
+        true => Some((ws::SOCKET_ERROR, ws::WSAENOTSOCK)),
+        false => close_open(socket).then_some((0, before)),
+    };
+    // SAFETY: takes a number.
+    unsafe { ws::WSASetLastError(code.map_or(before, |(_, error)| error)) };
+    code.map(|(result, _)| result)
+}
+
+/// Whether it is done.
+fn close_open(socket: ws::SOCKET) -> bool {
+    let is_client = roles::forget(socket);
+    match look::at(socket, is_client) {
+        Verdict::Finish => park::hand_over(socket),
+        Verdict::Leave(why) => {
+            look::tell(socket, why);
+            false
+        }
+    }
+}
+
+pub(crate) unsafe extern "system" fn connect(
+    socket: ws::SOCKET,
+    name: *const ws::SOCKADDR,
+    length: i32,
+) -> i32 {
+    roles::note_connect(socket);
+    // SAFETY: the caller's arguments.
+    unsafe { ws::connect(socket, name, length) }
+}
+
+pub(crate) unsafe extern "system" fn wsa_connect(
+    socket: ws::SOCKET,
+    name: *const ws::SOCKADDR,
+    length: i32,
+    caller_data: *const ws::WSABUF,
+    callee_data: *mut ws::WSABUF,
+    sqos: *const ws::QOS,
+    gqos: *const ws::QOS,
+) -> i32 {
+    roles::note_connect(socket);
+    // SAFETY: the caller's arguments.
+    unsafe { ws::WSAConnect(socket, name, length, caller_data, callee_data, sqos, gqos) }
+}
+
+unsafe extern "system" fn connect_ex(
+    socket: ws::SOCKET,
+    name: *const ws::SOCKADDR,
+    length: i32,
+    data: *const c_void,
+    data_length: u32,
+    sent: *mut u32,
+    overlapped: *mut OVERLAPPED,
+) -> BOOL {
+    roles::note_connect(socket);
+    let real = CONNECT_EX.load(Ordering::Acquire);
+    // SAFETY: this function is handed out only after the real one has been stored, which has
+    // this type; the caller's arguments.
+    unsafe {
+        let real = transmute::<usize, ConnectEx>(real);
+        real(socket, name, length, data, data_length, sent, overlapped)
+    }
+}
+
+#[allow(clippy::too_many_arguments)] // they are Winsock's
+pub(crate) unsafe extern "system" fn wsa_ioctl(
+    socket: ws::SOCKET,
+    code: u32,
+    input: *const c_void,
+    input_size: u32,
+    output: *mut c_void,
+    output_size: u32,
+    returned: *mut u32,
+    overlapped: *mut OVERLAPPED,
+    completion: ws::LPWSAOVERLAPPED_COMPLETION_ROUTINE,
+) -> i32 {
+    // SAFETY: the caller's arguments.
+    let result = unsafe {
+        ws::WSAIoctl(
+            socket,
+            code,
+            input,
+            input_size,
+            output,
+            output_size,
+            returned,
+            overlapped,
+            completion,
+        )
+    };
+    let is_question = result == 0 && code == ws::SIO_GET_EXTENSION_FUNCTION_POINTER;
+    let has_room =
+        input_size as usize >= size_of::<GUID>() && output_size as usize >= size_of::<usize>();
+    if is_question && has_room && !input.is_null() && !output.is_null() {
+        // SAFETY: as large as that, and the call that has just succeeded has used both.
+        unsafe { exchange_connect_ex(input.cast(), output.cast()) };
+    }
+    result
+}
+
+/// # Safety
+/// Both point to what their types say, aligned or not.
+unsafe fn exchange_connect_ex(asked: *const GUID, answer: *mut usize) {
+    // SAFETY: the caller's.
+    let (asked, real) = unsafe { (asked.read_unaligned(), answer.read_unaligned()) };
+    let is_it = asked.data1 == ws::WSAID_CONNECTEX.data1
+        && asked.data2 == ws::WSAID_CONNECTEX.data2
+        && asked.data3 == ws::WSAID_CONNECTEX.data3
+        && asked.data4 == ws::WSAID_CONNECTEX.data4;
+    if !is_it || real == 0 || real == connect_ex as *const () as usize {
+        return;
+    }
+    // One provider per address family may answer with a function of its own: ours stands for
+    // the first alone.
+    let known = CONNECT_EX.compare_exchange(0, real, Ordering::AcqRel, Ordering::Acquire);
+    if known.is_ok() || known == Err(real) {
+        // SAFETY: the caller's.
+        unsafe { answer.write_unaligned(connect_ex as *const () as usize) };
+    }
+}
+
+/// Only if the settings say so: both directions means the sending one, so that what still comes
+/// in does not reset the connection.
+pub(crate) unsafe extern "system" fn shutdown(socket: ws::SOCKET, how: i32) -> i32 {
+    let how = match how {
+        ws::SD_BOTH if settings::get().both_is_half => ws::SD_SEND,
+        how => how,
+    };
+    // SAFETY: the caller's arguments.
+    unsafe { ws::shutdown(socket, how) }
+}
+
+pub(crate) unsafe extern "system" fn wsa_startup(version: u16, data: *mut ws::WSADATA) -> i32 {
+    // SAFETY: the caller's arguments.
+    let result = unsafe { ws::WSAStartup(version, data) };
+    if result == 0 {
+        STARTED.fetch_add(1, Ordering::AcqRel);
+    }
+    result
+}
+
+/// The reaper's thread holds a reference of its own, which outlives the program's last one and
+/// keeps its sockets. A program that gives back more than it has must not take that.
+pub(crate) unsafe extern "system" fn wsa_cleanup() -> i32 {
+    let take = |held: i32| (held > 0).then(|| held - 1);
+    let had_one = STARTED
+        .fetch_update(Ordering::AcqRel, Ordering::Acquire, take)
+        .is_ok();
+    if !had_one && park::is_at_work() {
+        // SAFETY: takes a number.
+        unsafe { ws::WSASetLastError(ws::WSANOTINITIALISED) };
+        return ws::SOCKET_ERROR;
+    }
+    // SAFETY: takes nothing.
+    let result = unsafe { ws::WSACleanup() };
+    if result != 0 && had_one {
+        STARTED.fetch_add(1, Ordering::AcqRel);
+    }
+    result
+}
