@@ -1,0 +1,94 @@
+"""The servers, as data.
+
+commands: started in this order, the last one is the subject; {port}, {www}, {tmp}, {conf} (the
+filled-in file of conf/) and {python}, {venv}, {apps}, {node} are put in.
+post: the status with which an upload of 5 MB to / is answered; 0: no HTTP.
+hold: connections that the harness keeps open, for servers that refuse those beyond a number.
+options: for `graceful-close run`. env goes into the environment.
+"""
+
+
+class Server:
+    def __init__(self, name, command, needs=(), post=0, conf=None, before=(), hold=0, options=(),
+                 prepare=(), scheme="http", settle=0.0, env=None):
+        self.name = name
+        self.command = command.split()
+        self.needs = tuple(needs)
+        self.post = post
+        self.conf = conf
+        self.before = [line.split() for line in before]
+        self.hold = hold
+        self.options = tuple(options)
+        self.prepare = [line.split() for line in prepare]
+        self.scheme = scheme
+        self.settle = settle
+        self.env = env or {}
+
+
+# servers that are started for one connection and end without a close of their own
+AT_EXIT = ()
+
+LIST = [
+    Server("pyhttp", "{python} -m http.server {port} --directory {www}", post=501),
+    Server("busybox", "busybox httpd -f -p {port} -h {www}", ["deb:busybox"], post=501, options=AT_EXIT),
+    Server("micro-httpd-tcpserver", "tcpserver -RHl0 0.0.0.0 {port} /usr/sbin/micro-httpd {www}",
+           ["deb:micro-httpd", "deb:ucspi-tcp"], post=501, options=AT_EXIT),
+    Server("micro-httpd-inetd", "inetd -E -i {conf}", ["deb:micro-httpd", "deb:openbsd-inetd"], post=501,
+           conf="inetd-micro-httpd.conf", options=AT_EXIT),
+    Server("webfs", "webfsd -F -p {port} -r {www}", ["deb:webfs"], post=400),
+    Server("weborf", "weborf -b {www} -p {port}", ["deb:weborf"], post=0),
+    Server("civetweb", "civetweb -document_root {www} -listening_ports {port}", ["deb:civetweb"]),
+    Server("haproxy", "haproxy -db -f {conf}", ["deb:haproxy"], post=403, conf="haproxy.cfg"),
+    Server("tinyproxy", "tinyproxy -d -c {conf}", ["deb:tinyproxy"], post=403, conf="tinyproxy.conf"),
+    Server("stunnel-pyhttp", "stunnel4 {conf}", ["deb:stunnel4", "deb:openssl"], post=501, conf="stunnel.conf",
+           before=["{python} -m http.server {port2} --bind 127.0.0.1 --directory {www}"], scheme="https",
+           prepare=["openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost "
+                    "-keyout {tmp}/cert.pem -out {tmp}/cert.pem"]),
+    Server("gunicorn-sync", "{venv} -m gunicorn --chdir {apps} -k sync -b 0.0.0.0:{port} wsgi_app:app",
+           ["pip:gunicorn==27.0.*"], post=413),
+    Server("gunicorn-gthread",
+           "{venv} -m gunicorn --chdir {apps} -k gthread --threads 4 -b 0.0.0.0:{port} wsgi_app:app",
+           ["pip:gunicorn==27.0.*"], post=413),
+    Server("gunicorn-gevent", "{venv} -m gunicorn --chdir {apps} -k gevent -b 0.0.0.0:{port} wsgi_app:app",
+           ["pip:gunicorn==27.0.*", "pip:gevent==26.*"], post=413),
+    Server("cheroot", "{venv} {apps}/cheroot_app.py {port}", ["pip:cheroot==11.1.*"], post=413),
+    Server("wsgiref", "{python} {apps}/wsgi_app.py {port}", post=413),
+    Server("uvicorn-asyncio",
+           "{venv} -m uvicorn --app-dir {apps} --loop asyncio --http h11 --no-access-log --host 0.0.0.0 "
+           "--port {port} asgi_app:app", ["pip:uvicorn==0.54.*"], post=413),
+    Server("uvicorn-uvloop",
+           "{venv} -m uvicorn --app-dir {apps} --loop uvloop --http h11 --no-access-log --host 0.0.0.0 "
+           "--port {port} asgi_app:app", ["pip:uvicorn==0.54.*", "pip:uvloop==0.23.*"], post=413),
+    Server("hypercorn", "{venv} -m hypercorn -b 0.0.0.0:{port} asgi_app:app", ["pip:hypercorn==0.18.*"], post=413,
+           env={"PYTHONPATH": "{apps}"}),
+    Server("tornado", "{venv} {apps}/tornado_app.py {port}", ["pip:tornado==6.6.*"], post=400),
+    Server("node-fastify", "node {apps}/fastify.js {port}", ["npm:fastify@5", "node"], post=413,
+           env={"NODE_PATH": "{node}/node_modules"}),
+    Server("node-express", "node {apps}/express.js {port}", ["npm:express@5", "node"], post=413,
+           env={"NODE_PATH": "{node}/node_modules"}),
+    # not HTTP
+    Server("inetd-cat", "inetd -E -i {conf}", ["deb:openbsd-inetd"], conf="inetd-cat.conf", options=AT_EXIT),
+    Server("inetd-daytime", "inetd -E -i {conf}", ["deb:openbsd-inetd"], conf="inetd-daytime.conf"),
+    Server("tcpserver-cat", "tcpserver -RHl0 0.0.0.0 {port} cat {www}/1M.bin", ["deb:ucspi-tcp"], options=AT_EXIT),
+    Server("socat-file", "socat -U TCP4-LISTEN:{port},fork,reuseaddr FILE:{www}/1M.bin", ["deb:socat"]),
+    Server("redis", "redis-server --port {port} --bind 0.0.0.0 --protected-mode no --dir {tmp} --loglevel warning",
+           ["deb:redis-server"]),
+    Server("redis-maxclients", "redis-server --port {port} --bind 0.0.0.0 --protected-mode no --dir {tmp} "
+           "--loglevel warning --maxclients 2", ["deb:redis-server"], hold=2),
+    Server("memcached-max", "memcached -u root -l 0.0.0.0 -p {port} -c 12 -o maxconns_fast", ["deb:memcached"],
+           hold=12),
+    Server("exim-max", "exim4 -C {conf} -bdf", ["deb:exim4-daemon-light"], conf="exim.conf", hold=1, settle=0.5),
+    Server("vsftpd-max", "vsftpd {conf}", ["deb:vsftpd"], conf="vsftpd.conf", hold=1, settle=0.5),
+    # controls: these lose nothing, and must go on so
+    Server("nginx-on", "nginx -p {tmp} -c {conf}", ["deb:nginx-light"], post=413, conf="nginx-on.conf"),
+    Server("nginx-off", "nginx -p {tmp} -c {conf}", ["deb:nginx-light"], post=413, conf="nginx-off.conf"),
+    Server("lighttpd", "lighttpd -D -f {conf}", ["deb:lighttpd"], post=413, conf="lighttpd.conf"),
+    Server("apache2", "apache2 -D FOREGROUND -d {tmp} -f {conf}", ["deb:apache2-bin"], post=413, conf="apache2.conf"),
+    Server("mini-httpd", "mini_httpd -D -p {port} -d {www} -u root", ["deb:mini-httpd"], post=501),
+    Server("flask-dev", "{venv} {apps}/flask_app.py {port}", ["pip:flask==3.1.*"], post=413),
+    Server("aiohttp", "{venv} {apps}/aiohttp_app.py {port}", ["pip:aiohttp==3.14.*"], post=413),
+    Server("waitress", "{venv} -m waitress --host=0.0.0.0 --port={port} --max-request-body-size=100000 wsgi_app:app",
+           ["pip:waitress==3.0.*"], post=413, env={"PYTHONPATH": "{apps}"}),
+]
+
+BY_NAME = {server.name: server for server in LIST}
