@@ -11,6 +11,7 @@ async def app(scope, receive, send):
     if scope["path"] == "/1M.bin":
         with open(FILE, "rb") as source:
             status, body = 200, source.read()
-    length = str(len(body)).encode()
-    await send({"type": "http.response.start", "status": status, "headers": [(b"content-length", length)]})
+    # whoever does not read a body cannot keep the connection
+    headers = [(b"content-length", str(len(body)).encode()), (b"connection", b"close")]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

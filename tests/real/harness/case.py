@@ -11,7 +11,7 @@ import time
 
 from . import clients, places, servers, wire
 
-PORT, PORT2 = 8000, 8001
+PORT2 = 8001
 COUNTERS = ("TCPAbortOnClose", "TCPAbortOnData", "TCPAbortOnTimeout")
 
 
@@ -63,7 +63,7 @@ def conf_file(server):
         return ""
     with open(os.path.join(places.CONF, server.conf)) as source:
         text = source.read()
-    for mark, value in (("@PORT@", PORT), ("@PORT2@", PORT2), ("@WWW@", places.WWW), ("@TMP@", places.TMP)):
+    for mark, value in (("@PORT@", server.port), ("@PORT2@", PORT2), ("@WWW@", places.WWW), ("@TMP@", places.TMP)):
         text = text.replace(mark, str(value))
     target = places.ARENA + "/server.conf"
     with open(target, "w") as out:
@@ -72,7 +72,7 @@ def conf_file(server):
 
 
 def start(server, inside, prefix):
-    values = {"port": PORT, "port2": PORT2, "www": places.WWW, "tmp": places.TMP, "conf": conf_file(server),
+    values = {"port": server.port, "port2": PORT2, "www": places.WWW, "tmp": places.TMP, "conf": conf_file(server),
               "python": places.PYTHON, "venv": places.VENV_PYTHON, "apps": places.APPS, "node": places.NODE}
     env = dict(os.environ, PATH=places.SEARCH, HOME=places.TMP, REAL_FILE=clients.FILE)
     env.update({name: value.format(**values) for name, value in server.env.items()})
@@ -121,7 +121,7 @@ wait_for.known = set()
 
 
 def hold(server, host):
-    held = [socket.create_connection((host, PORT), 5) for _ in range(server.hold)]
+    held = [socket.create_connection((host, server.port), 5) for _ in range(server.hold)]
     time.sleep(server.settle or (0.3 if held else 0))
     return held
 
@@ -136,7 +136,7 @@ def main():
         held = hold(server, host)
         before = counters(watched)
         env = dict(os.environ, **client.env)
-        results = clients.run(client, server, host, PORT, task["count"], env, time.monotonic() + task["limit"])
+        results = clients.run(client, server, host, server.port, task["count"], env, time.monotonic() + task["limit"])
         time.sleep(0.1)
         after = counters(watched)
     except (Failed, OSError, subprocess.SubprocessError) as error:
@@ -147,4 +147,5 @@ def main():
          "counters": {name: after[name] - before[name] for name in after}})
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -92,8 +92,8 @@ def satisfied(requirements):
     have = dict(line.lower().split("==", 1) for line in done.stdout.splitlines() if "==" in line)
     for requirement in requirements:
         name, _, version = requirement.lower().partition("==")
-        found = have.get(name, "")
-        if not (found == version or found.startswith(version.rstrip("*"))):
+        found = have.get(name)
+        if found is None or not (found == version or found.startswith(version.rstrip("*"))):
             return False
     return True
 

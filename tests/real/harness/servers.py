@@ -10,7 +10,7 @@ options: for `graceful-close run`. env goes into the environment.
 
 class Server:
     def __init__(self, name, command, needs=(), post=0, conf=None, before=(), hold=0, options=(),
-                 prepare=(), scheme="http", settle=0.0, env=None):
+                 prepare=(), scheme="http", settle=0.0, env=None, port=8000):
         self.name = name
         self.command = command.split()
         self.needs = tuple(needs)
@@ -23,19 +23,20 @@ class Server:
         self.scheme = scheme
         self.settle = settle
         self.env = env or {}
+        self.port = port
 
 
-# servers that are started for one connection and end without a close of their own
-AT_EXIT = ()
+# for programs that shut down both directions before they close
+HALF = ("--shutdown-both", "half")
 
 LIST = [
     Server("pyhttp", "{python} -m http.server {port} --directory {www}", post=501),
-    Server("busybox", "busybox httpd -f -p {port} -h {www}", ["deb:busybox"], post=501, options=AT_EXIT),
+    Server("busybox", "busybox httpd -f -p {port} -h {www}", ["deb:busybox"], post=501),
     Server("micro-httpd-tcpserver", "tcpserver -RHl0 0.0.0.0 {port} /usr/sbin/micro-httpd {www}",
-           ["deb:micro-httpd", "deb:ucspi-tcp"], post=501, options=AT_EXIT),
+           ["deb:micro-httpd", "deb:ucspi-tcp"], post=501),
     Server("micro-httpd-inetd", "inetd -E -i {conf}", ["deb:micro-httpd", "deb:openbsd-inetd"], post=501,
-           conf="inetd-micro-httpd.conf", options=AT_EXIT),
-    Server("webfs", "webfsd -F -p {port} -r {www}", ["deb:webfs"], post=400),
+           conf="inetd-micro-httpd.conf"),
+    Server("webfs", "webfsd -F -p {port} -r {www}", ["deb:webfs"], post=501),
     Server("weborf", "weborf -b {www} -p {port}", ["deb:weborf"], post=0),
     Server("civetweb", "civetweb -document_root {www} -listening_ports {port}", ["deb:civetweb"]),
     Server("haproxy", "haproxy -db -f {conf}", ["deb:haproxy"], post=403, conf="haproxy.cfg"),
@@ -50,8 +51,9 @@ LIST = [
            "{venv} -m gunicorn --chdir {apps} -k gthread --threads 4 -b 0.0.0.0:{port} wsgi_app:app",
            ["pip:gunicorn==27.0.*"], post=413),
     Server("gunicorn-gevent", "{venv} -m gunicorn --chdir {apps} -k gevent -b 0.0.0.0:{port} wsgi_app:app",
-           ["pip:gunicorn==27.0.*", "pip:gevent==26.*"], post=413),
+           ["pip:gunicorn==27.0.*", "pip:gevent==26.*", "pip:packaging"], post=413),
     Server("cheroot", "{venv} {apps}/cheroot_app.py {port}", ["pip:cheroot==11.1.*"], post=413),
+    Server("cheroot-half", "{venv} {apps}/cheroot_app.py {port}", ["pip:cheroot==11.1.*"], post=413, options=HALF),
     Server("wsgiref", "{python} {apps}/wsgi_app.py {port}", post=413),
     Server("uvicorn-asyncio",
            "{venv} -m uvicorn --app-dir {apps} --loop asyncio --http h11 --no-access-log --host 0.0.0.0 "
@@ -66,17 +68,23 @@ LIST = [
            env={"NODE_PATH": "{node}/node_modules"}),
     Server("node-express", "node {apps}/express.js {port}", ["npm:express@5", "node"], post=413,
            env={"NODE_PATH": "{node}/node_modules"}),
+    Server("waitress-limit",
+           "{venv} -m waitress --host=0.0.0.0 --port={port} --max-request-body-size=100000 wsgi_app:app",
+           ["pip:waitress==3.0.*"], post=413, env={"PYTHONPATH": "{apps}"}),
     # not HTTP
-    Server("inetd-cat", "inetd -E -i {conf}", ["deb:openbsd-inetd"], conf="inetd-cat.conf", options=AT_EXIT),
-    Server("inetd-daytime", "inetd -E -i {conf}", ["deb:openbsd-inetd"], conf="inetd-daytime.conf"),
-    Server("tcpserver-cat", "tcpserver -RHl0 0.0.0.0 {port} cat {www}/1M.bin", ["deb:ucspi-tcp"], options=AT_EXIT),
+    Server("inetd-cat", "inetd -E -i {conf}", ["deb:openbsd-inetd"], conf="inetd-cat.conf"),
+    Server("inetd-daytime", "inetd -E -i {conf}", ["deb:openbsd-inetd"], conf="inetd-daytime.conf",
+           port=13),
+    Server("tcpserver-cat", "tcpserver -RHl0 0.0.0.0 {port} cat {www}/1M.bin", ["deb:ucspi-tcp"]),
     Server("socat-file", "socat -U TCP4-LISTEN:{port},fork,reuseaddr FILE:{www}/1M.bin", ["deb:socat"]),
+    Server("socat-file-half", "socat -U TCP4-LISTEN:{port},fork,reuseaddr FILE:{www}/1M.bin", ["deb:socat"],
+           options=HALF),
     Server("redis", "redis-server --port {port} --bind 0.0.0.0 --protected-mode no --dir {tmp} --loglevel warning",
            ["deb:redis-server"]),
     Server("redis-maxclients", "redis-server --port {port} --bind 0.0.0.0 --protected-mode no --dir {tmp} "
            "--loglevel warning --maxclients 2", ["deb:redis-server"], hold=2),
-    Server("memcached-max", "memcached -u root -l 0.0.0.0 -p {port} -c 12 -o maxconns_fast", ["deb:memcached"],
-           hold=12),
+    Server("memcached-max", "memcached -u root -l 0.0.0.0 -p {port} -c 32 -o maxconns_fast", ["deb:memcached"],
+           hold=32),
     Server("exim-max", "exim4 -C {conf} -bdf", ["deb:exim4-daemon-light"], conf="exim.conf", hold=1, settle=0.5),
     Server("vsftpd-max", "vsftpd {conf}", ["deb:vsftpd"], conf="vsftpd.conf", hold=1, settle=0.5),
     # controls: these lose nothing, and must go on so
@@ -87,7 +95,7 @@ LIST = [
     Server("mini-httpd", "mini_httpd -D -p {port} -d {www} -u root", ["deb:mini-httpd"], post=501),
     Server("flask-dev", "{venv} {apps}/flask_app.py {port}", ["pip:flask==3.1.*"], post=413),
     Server("aiohttp", "{venv} {apps}/aiohttp_app.py {port}", ["pip:aiohttp==3.14.*"], post=413),
-    Server("waitress", "{venv} -m waitress --host=0.0.0.0 --port={port} --max-request-body-size=100000 wsgi_app:app",
+    Server("waitress", "{venv} -m waitress --host=0.0.0.0 --port={port} wsgi_app:app",
            ["pip:waitress==3.0.*"], post=413, env={"PYTHONPATH": "{apps}"}),
 ]
 
