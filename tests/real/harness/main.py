@@ -5,8 +5,13 @@ import os
 import sys
 import time
 
-from . import clients, install, namespaces, pairs, places, report, servers
+from . import checks, clients, install, namespaces, pairs, places, report, servers
 from .tally import Tally
+
+
+def wrapper():
+    """The words before a command that make it graceful."""
+    return [os.environ["REAL_GRACEFUL_CLOSE"], "run", "--library", os.environ["REAL_LIBRARY"]]
 
 
 def arguments():
@@ -84,6 +89,17 @@ def choose(options):
     return [pair for pair in wanted if not options.client or pair.client in options.client]
 
 
+def keep(rows):
+    """The tables, as Markdown."""
+    os.makedirs(places.RESULTS, exist_ok=True)
+    for title, some in (("loopback", [row for row in rows if not row.pair.delay]),
+                        ("wire", [row for row in rows if row.pair.delay])):
+        if some:
+            print("%s: %s" % (title, report.sums(some)), flush=True)
+            with open(os.path.join(places.RESULTS, title + ".md"), "w") as out:
+                out.write(report.table(some) + "\n" + report.sums(some) + "\n")
+
+
 def main():
     options = arguments()
     tally = Tally()
@@ -91,7 +107,7 @@ def main():
     if why:
         tally.skip("real programs", why)
         return tally.end()
-    graceful = [] if options.stock else [os.environ.get("REAL_GRACEFUL_CLOSE", ""), "run"]
+    graceful = [] if options.stock else wrapper()
     wanted = available(choose(options), tally)
     if any(pair.delay for pair in wanted) and not os.path.exists("/dev/net/tun"):
         tally.skip("the 20 ms wire", "no /dev/net/tun")
@@ -101,13 +117,13 @@ def main():
     for pair in wanted:
         count = options.requests or (30 if options.quick else 200)
         rows.append(measure(pair, min(count, 60) if pair.delay else count, graceful, tally))
-    os.makedirs(places.RESULTS, exist_ok=True)
-    for title, some in (("loopback", [row for row in rows if not row.pair.delay]),
-                        ("wire", [row for row in rows if row.pair.delay])):
-        if some:
-            print("%s: %s" % (title, report.sums(some)))
-            with open(os.path.join(places.RESULTS, title + ".md"), "w") as out:
-                out.write(report.table(some))
+    keep(rows)
+    if graceful and not (options.server or options.client or options.only_wire):
+        with open(os.path.join(places.WORK, "install.log"), "a") as log:
+            tally.notes = []
+            checks.run(graceful, options.quick, log, tally)
+        with open(os.path.join(places.RESULTS, "checks.md"), "w") as out:
+            out.write("".join("- %s\n" % line for line in tally.notes))
     print("%d s" % (time.monotonic() - started))
     return tally.end()
 

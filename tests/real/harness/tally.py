@@ -4,8 +4,10 @@
 class Tally:
     def __init__(self):
         self.passed = self.failed = 0
+        self.notes = []  # of the last checks, for the document
 
     def result(self, name, problems, details=""):
+        self.notes.append("%s: %s%s" % (name, "; ".join(problems) + ": " if problems else "", details))
         if problems:
             self.failed += 1
             print("FAILED  %s" % name)
