@@ -3,7 +3,7 @@
 use super::system_dll::pin_this_module;
 use super::{ws, Socket};
 use crate::clock::Time;
-use crate::connection::{Connection, Fault, Kind};
+use crate::connection::{Connection, Fault};
 use crate::log::Ends;
 use crate::set::Indexed;
 use socket2::SockRef;
