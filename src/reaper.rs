@@ -15,9 +15,10 @@ use crate::memory;
 use crate::options::{Options, INFINITE};
 use crate::set::{Done, Entry, Extras, Packed, Reader, Set, Unpacked, Watcher, ENDED};
 use crate::stats;
+use crate::sys::PerProcess;
 use crate::sys::{self, Poller, Socket, Thread};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// How long the thread lets ends gather before it takes them.
@@ -183,8 +184,13 @@ impl Reaper {
         let flushed = self.flush(timeout_ms)?;
         self.shared.stop.store(true, Ordering::Release);
         self.shared.poller.ring();
-        if !self.is_own_thread() && !self.is_joined.swap(true, Ordering::AcqRel) {
-            self.thread.join();
+        let is_own_thread = self.is_own_thread();
+        if !self.is_joined.swap(true, Ordering::AcqRel) {
+            match is_own_thread {
+                // A callback has let go of the last handle: nobody is left to join it.
+                true => self.thread.detach(),
+                false => self.thread.join(),
+            }
         }
         Ok(flushed)
     }
@@ -343,14 +349,14 @@ impl Shared {
             let stopping = self.stop.load(Ordering::Acquire);
             busy |= self.let_in(&mut work);
             busy |= work.set.run_due(&mut work.ended);
-            self.tell(&mut work);
+            self.tell(&mut work.ended);
             self.evict(&mut work);
             if stopping && !self.door.is_expecting() {
                 self.let_in(&mut work);
                 while !work.set.evict_all(&mut work.ended) {
-                    self.tell(&mut work);
+                    self.tell(&mut work.ended);
                 }
-                self.tell(&mut work);
+                self.tell(&mut work.ended);
                 return;
             }
             busy = self.rest(&mut work, busy);
@@ -362,36 +368,28 @@ impl Shared {
     fn rest(&self, work: &mut Work, busy: bool) -> bool {
         let now = SystemClock.now();
         let expects = self.door.is_expecting() || self.stop.load(Ordering::Acquire);
-        let until = match busy || expects {
+        let naps = busy || expects;
+        let until = match naps {
             true => work.set.due().min(now.plus(self.poller.pace(NAP))),
             false => work.set.due(),
         };
-        let mut had_events = false;
+        let mut events_until = now;
         if until > now && self.door.sleep(until) {
-            if busy || expects {
-                self.poller.nap(until);
-            } else {
-                self.poller.wait(until, |index| {
-                    // Also of one that is not known yet, or no longer.
-                    had_events = true;
-                    self.event(work, index);
-                });
+            match naps {
+                true => self.poller.nap(until),
+                false => events_until = until,
             }
         }
-        if busy || expects {
-            self.poller.wait(SystemClock.now(), |index| {
-                had_events = true;
-                self.event(work, index);
-            });
-        }
+        let mut had_events = false;
+        self.poller.wait(events_until, |index| {
+            // Also of one that is not known yet, or no longer.
+            had_events = true;
+            work.set.event(index, &mut work.ended);
+            if work.ended.len() >= ENDED {
+                self.tell(&mut work.ended);
+            }
+        });
         had_events
-    }
-
-    fn event(&self, work: &mut Work, index: usize) {
-        work.set.event(index, &mut work.ended);
-        if work.ended.len() >= ENDED {
-            self.tell(work);
-        }
     }
 
     /// Takes in what was brought; whether there was anything.
@@ -405,7 +403,7 @@ impl Shared {
             }
             work.set.admit(entry, &mut work.ended);
             if work.ended.len() >= ENDED {
-                self.tell_all(&mut work.ended);
+                self.tell(&mut work.ended);
             }
         }
         if work.arrivals.capacity() > QUEUE {
@@ -419,20 +417,16 @@ impl Shared {
         while self.evicts() && work.set.len() > self.max_pending {
             work.set.evict_oldest(&mut work.ended);
             if work.ended.len() >= ENDED {
-                self.tell(work);
+                self.tell(&mut work.ended);
             }
         }
-        self.tell(work);
+        self.tell(&mut work.ended);
     }
 
     /// Tells what has ended, with no lock held.
-    fn tell(&self, work: &mut Work) {
-        self.tell_all(&mut work.ended);
-    }
-
-    fn tell_all(&self, all: &mut Vec<Entry<Socket>>) {
-        for ended in all.drain(..) {
-            ended.tell(&SystemClock);
+    fn tell(&self, ended: &mut Vec<Entry<Socket>>) {
+        for one in ended.drain(..) {
+            one.tell(&SystemClock);
             self.one_less();
         }
     }
@@ -510,30 +504,22 @@ fn deadline(timeout_ms: u32) -> Time {
     }
 }
 
-/// How deep a chain of forks may be in which every process closes in the
-/// background.
-const GENERATIONS: usize = 64;
-
-/// One place for each process of such a chain: what a child finds in its
-/// parent's place it leaves alone.
-static OF_THE_PROCESS: [OnceLock<Reaper>; GENERATIONS] = [const { OnceLock::new() }; GENERATIONS];
+/// What [`of_the_process`] has started.
+static OF_THE_PROCESS: PerProcess<Reaper> = PerProcess::new();
 
 /// The reaper of the process, started at the first call.
 pub(crate) fn of_the_process() -> Result<&'static Reaper, Refusal> {
-    let place = OF_THE_PROCESS
-        .get(sys::process_generation())
-        .ok_or(Refusal::NoResources)?;
-    if let Some(reaper) = place.get() {
+    if let Some(reaper) = OF_THE_PROCESS.get() {
         return Ok(reaper);
     }
-    if let Err(late) = place.set(Reaper::start(0, WhenFull::EvictOldest)?) {
+    if let Err(late) = OF_THE_PROCESS.set(Reaper::start(0, WhenFull::EvictOldest)?) {
         // Another thread was faster.
         let _ = late.stop(0);
     }
-    place.get().ok_or(Refusal::NoResources)
+    OF_THE_PROCESS.get().ok_or(Refusal::NoResources)
 }
 
 /// The same, if it has been started.
 pub(crate) fn of_the_process_if_any() -> Option<&'static Reaper> {
-    OF_THE_PROCESS.get(sys::process_generation())?.get()
+    OF_THE_PROCESS.get()
 }

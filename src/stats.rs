@@ -2,7 +2,6 @@
 //! nothing worth mentioning.
 
 use crate::outcome::Outcome;
-use crate::sys::process_generation;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 /// How many outcomes there are.
@@ -11,13 +10,7 @@ const OUTCOMES: usize = 10;
 static BY_OUTCOME: [AtomicUsize; OUTCOMES] = [const { AtomicUsize::new(0) }; OUTCOMES];
 static ABORTED: AtomicUsize = AtomicUsize::new(0);
 static DRAINED: AtomicUsize = AtomicUsize::new(0);
-/// By process: what a forked child finds of its parent's is not its own.
-static PENDING: [AtomicUsize; PROCESSES] = [const { AtomicUsize::new(0) }; PROCESSES];
-const PROCESSES: usize = 64;
-
-fn pending() -> &'static AtomicUsize {
-    &PENDING[process_generation() % PROCESSES]
-}
+static PENDING: AtomicUsize = AtomicUsize::new(0);
 
 /// What the library has done in this process since its start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -52,7 +45,7 @@ pub fn stats() -> Stats {
         by_outcome,
         aborted: ABORTED.load(Relaxed),
         drained_bytes: DRAINED.load(Relaxed),
-        pending: pending().load(Relaxed),
+        pending: PENDING.load(Relaxed),
     }
 }
 
@@ -77,7 +70,13 @@ pub(crate) fn count_abort() {
 /// One more, or one less, in the background.
 pub(crate) fn count_pending(more: bool) {
     match more {
-        true => pending().fetch_add(1, Relaxed),
-        false => pending().fetch_sub(1, Relaxed),
+        true => PENDING.fetch_add(1, Relaxed),
+        false => PENDING.fetch_sub(1, Relaxed),
     };
+}
+
+/// In a forked child: what is pending is the parent's.
+#[cfg_attr(windows, allow(dead_code))]
+pub(crate) fn nothing_is_pending() {
+    PENDING.store(0, Relaxed);
 }

@@ -9,7 +9,7 @@
 //! - [`CancelGuard`]: holds off thread cancellation,
 //! - [`Poller`]: waits for many, and has a bell,
 //! - [`Thread`], and [`process_generation`], which tells a forked child from its
-//!   parent,
+//!   parent, and [`PerProcess`], which keeps their values apart,
 //! - [`OwnedSocket`], the system's owner of a socket, and [`disown`], which makes
 //!   one forget what has been closed.
 //!
@@ -43,8 +43,11 @@ pub(crate) use system::Poller;
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 pub(crate) use table::Poller;
 
+pub(crate) use per_process::PerProcess;
 pub(crate) use system::{disown, CancelGuard, LastError, OwnedSocket, Socket, Waiter};
 pub(crate) use system::{process_generation, Thread};
+
+mod per_process;
 
 /// Scratch space for bytes that nobody wants. It is never read, so that any
 /// number of threads may have the kernel write to it at once; it lies in .bss

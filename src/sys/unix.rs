@@ -364,10 +364,11 @@ static FORKS: AtomicUsize = AtomicUsize::new(0);
 pub(crate) fn process_generation() -> usize {
     extern "C" fn in_the_child() {
         FORKS.fetch_add(1, Ordering::Relaxed);
+        crate::stats::nothing_is_pending();
     }
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        // SAFETY: the handler is async-signal-safe: it adds to an atomic.
+        // SAFETY: the handler is async-signal-safe: it changes atomics.
         unsafe { libc::pthread_atfork(None, None, Some(in_the_child)) };
     });
     FORKS.load(Ordering::Relaxed)
@@ -428,6 +429,12 @@ impl Thread {
     pub(crate) fn is_current(&self) -> bool {
         // SAFETY: takes two numbers; both threads exist.
         unsafe { libc::pthread_equal(libc::pthread_self(), self.0) != 0 }
+    }
+
+    /// Nobody will join it. Once only, and instead of that.
+    pub(crate) fn detach(&self) {
+        // SAFETY: it has been neither joined nor detached before.
+        unsafe { libc::pthread_detach(self.0) };
     }
 
     /// Waits until it has ended. Once only, and never by itself.

@@ -82,6 +82,9 @@ impl Thread {
         unsafe { GetCurrentThreadId() == self.id }
     }
 
+    /// Nobody will join it; nothing is kept for that here.
+    pub(crate) fn detach(&self) {}
+
     /// Waits until it has ended. Never by itself.
     pub(crate) fn join(&self) {
         // SAFETY: the handle is open until `self` is dropped.
