@@ -1,3 +1,46 @@
-//! Graceful closes for Linux programs that cannot be rebuilt.
+//! Graceful closes for Linux programs that cannot be rebuilt, by `LD_PRELOAD`.
+//!
+//! The library stands in for `close()` and for the functions by which descriptors come, are
+//! shared and go. A connected TCP socket whose last holder closes it is duplicated to a high
+//! number, half-closed and *parked*; the program's own descriptor is closed as ever. One thread
+//! in the background drives what is parked with the state machine of `graceful_close`. All else,
+//! and all that is doubtful, is closed as ever.
+//!
+//! What runs in the program's threads ([`close`], [`holders`], [`park`]) makes only system calls
+//! and atomic operations on tables of fixed size: it may be called from a signal handler, after
+//! fork() and from a thread of any kind. [`reaper`] is the background thread, [`exit`] the end
+//! of the process, [`interpose`] the C functions that the program calls.
 
-#![cfg(target_os = "linux")]
+#![cfg(all(
+    target_os = "linux",
+    any(target_arch = "x86_64", target_arch = "aarch64")
+))]
+#![deny(unsafe_code)]
+#![deny(unsafe_op_in_unsafe_fn)]
+
+mod close;
+mod driver;
+mod epoll_sets;
+mod exit;
+mod holders;
+#[allow(unsafe_code)]
+mod interpose;
+#[allow(unsafe_code)]
+mod memory;
+mod park;
+mod process;
+#[allow(unsafe_code)]
+mod raw;
+#[allow(unsafe_code)]
+mod real;
+mod reaper;
+mod record;
+mod scan;
+mod settings;
+mod streams;
+#[allow(unsafe_code)]
+mod sys;
+mod table;
+mod tcp;
+#[allow(unsafe_code)]
+mod thread;

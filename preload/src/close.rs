@@ -1,0 +1,187 @@
+//! The close itself. What the program's thread does for it: system calls and atomics, nothing
+//! that a signal handler must not do.
+
+use crate::epoll_sets;
+use crate::holders::{self, Standing};
+use crate::park::{self, Parked};
+use crate::process;
+use crate::reaper;
+use crate::record;
+use crate::settings;
+use crate::sys;
+use crate::table::{self, Taken, Word, CONNECTED};
+use crate::tcp::{self, Fate};
+use libc::c_int;
+use std::sync::atomic::Ordering::Relaxed;
+
+/// What one non-blocking pass takes in.
+pub const PASS: usize = 1 << 20;
+
+/// A close that the program is about to make.
+pub struct Closing {
+    fd: c_int,
+    taken: Taken,
+    /// Our duplicate, if the connection is to be finished in the background.
+    parked: Option<Parked>,
+}
+
+/// What must be known of the socket before.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Sent {
+    /// Only if something was sent: otherwise the peer is to learn that nobody reads.
+    Something,
+    /// A stream may still hold it back: looked up afterwards.
+    Later,
+}
+
+/// Before the system's close, of a number that is not ours. Everything doubtful: nothing.
+pub fn before(fd: c_int, sent: Sent) -> Closing {
+    let taken = table::get(fd).map(table::Entry::take).unwrap_or_default();
+    epoll_sets::closed(&taken);
+    let parked = duplicate_if_last(fd, &taken, sent);
+    Closing { fd, taken, parked }
+}
+
+fn duplicate_if_last(fd: c_int, taken: &Taken, sent: Sent) -> Option<Parked> {
+    let standing = match taken.word.kind() {
+        table::Kind::EpollSet | table::Kind::Internal => return None,
+        // counted or not, a holder less
+        table::Kind::Counted => Some(holders::release(fd, taken)),
+        _ => None,
+    };
+    if standing == Some(Standing::Held) || !is_of_our_role(taken.word) {
+        return None;
+    }
+    let fate = tcp::examine(fd, sent == Sent::Something);
+    if fate == Fate::Plain {
+        return None;
+    }
+    let is_doubtful = match standing.unwrap_or_else(|| holders::release(fd, taken)) {
+        Standing::Held => return None,
+        Standing::Last => false,
+        Standing::Doubt => true,
+    };
+    if fate == Fate::Drain && !is_doubtful {
+        let _ = sys::discard(fd, PASS);
+        return None;
+    }
+    duplicate(fd, taken, is_doubtful)
+}
+
+pub fn is_of_our_role(word: Word) -> bool {
+    !word.has(CONNECTED) || settings::ANY_ROLE.load(Relaxed)
+}
+
+/// A place in the background, the thread to serve it, a high number, and no trace of the
+/// descriptor in the program's epoll sets; if one of these is not to be had, nothing.
+fn duplicate(fd: c_int, taken: &Taken, is_doubtful: bool) -> Option<Parked> {
+    if !park::reserve() {
+        record::refused(fd, "no room");
+        return None;
+    }
+    let high = if !reaper::is_there() {
+        record::refused(fd, "no thread");
+        None
+    } else if !epoll_sets::leave(fd, taken.epolls) {
+        record::refused(fd, "in an unknown epoll set");
+        None
+    } else {
+        park::duplicate(fd)
+    };
+    let Some(high) = high else {
+        park::give_back();
+        return None;
+    };
+    sys::end_signals(high);
+    Some(Parked {
+        fd: high,
+        is_doubtful,
+    })
+}
+
+impl Closing {
+    /// The program's descriptor is closed.
+    pub fn after(self) {
+        let Some(parked) = self.parked else {
+            return;
+        };
+        if parked.is_doubtful || !half_close(parked.fd) {
+            park::hand_over(parked);
+        }
+    }
+
+    /// As [`after`](Self::after); what the stream held back has been sent now.
+    pub fn after_flush(self) {
+        match self.parked {
+            Some(parked) if !tcp::has_sent(parked.fd) => give_up(parked),
+            _ => self.after(),
+        }
+    }
+
+    /// The system has refused: the descriptor is open, and everything as before.
+    pub fn undone(self) {
+        holders::take_back(self.fd, self.taken);
+        if let Some(parked) = self.parked {
+            give_up(parked);
+        }
+    }
+}
+
+fn give_up(parked: Parked) {
+    park::close(parked.fd);
+    park::give_back();
+}
+
+/// The half-close, and one pass of reading; whether that was all, and it is closed.
+fn half_close(fd: c_int) -> bool {
+    let is_over = sys::shutdown(fd, libc::SHUT_WR).is_err()
+        || match sys::discard(fd, PASS) {
+            // the peer's FIN, after which there is nothing to wait for
+            Ok(0) => tcp::peer_has_closed(fd),
+            Ok(_) => false,
+            Err(error) => error.0 != libc::EAGAIN && error.0 != libc::EINTR,
+        };
+    if is_over {
+        record::closed_at_once(fd);
+        park::close(fd);
+        park::give_back();
+    }
+    is_over
+}
+
+/// close(): with whatever the program uses to reach the system.
+pub fn close(fd: c_int, real: impl FnOnce() -> c_int) -> c_int {
+    if !process::is_own() {
+        return real();
+    }
+    if table::is_internal(fd) {
+        return if reaper::is_this_thread() {
+            real()
+        } else {
+            REFUSED
+        };
+    }
+    let closing = before(fd, Sent::Something);
+    let result = real();
+    closing.after();
+    result
+}
+
+/// To be turned into EBADF: the program has no such number.
+pub const REFUSED: c_int = -libc::EBADF;
+
+/// At the end of the process: as a close, but the descriptor stays open, as other threads may
+/// be using its number to the last moment.
+pub fn at_the_end(fd: c_int) {
+    let Some(entry) = table::get(fd) else {
+        return;
+    };
+    let mut taken = entry.take();
+    // the set goes with the process, and it may be another's, too
+    taken.epolls = 0;
+    if let Some(parked) = duplicate_if_last(fd, &taken, Sent::Something) {
+        if parked.is_doubtful || !half_close(parked.fd) {
+            park::hand_over(parked);
+        }
+    }
+}

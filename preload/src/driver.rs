@@ -1,0 +1,298 @@
+//! Drives what is parked, with the state machine of `graceful_close`: on the background thread,
+//! or at the end of a process that has none on the thread that ends it. Asks for no memory.
+
+use crate::memory::Guarded;
+use crate::park::{self, Parked, PLACES};
+use crate::record::{self, Peer};
+use crate::scan::{self, Found};
+use crate::settings;
+use crate::sys;
+use crate::thread;
+use graceful_close::{Closing, Fallback, Options, Outcome};
+use libc::c_int;
+use std::os::fd::{AsRawFd, IntoRawFd};
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+/// One socket in its place.
+enum Work {
+    /// Whether others hold it is looked up again then.
+    Doubt {
+        fd: c_int,
+        looks: u32,
+        at_ms: u64,
+    },
+    Closing(Closing, Option<Peer>),
+}
+
+/// All of them, and what is watched.
+pub struct Driver {
+    work: [Option<Work>; PLACES],
+}
+
+static DRIVER: Guarded<Driver> = Guarded::new(Driver {
+    work: [const { None }; PLACES],
+});
+
+/// Two that close at the same moment see each other: who has seen somebody looks again after
+/// these many milliseconds.
+const LOOK_AGAIN_MS: [u64; 3] = [1, 4, 16];
+
+/// The driver, for the thread that has been made sure to be the only one that drives.
+#[allow(unsafe_code)]
+pub fn with<R>(work: impl FnOnce(&mut Driver) -> R) -> R {
+    // SAFETY: `reaper` lets one thread in at a time, and no signal handler.
+    unsafe { DRIVER.with(work) }
+}
+
+impl Driver {
+    /// In a forked child: these were the parent's, and their descriptors are closed already.
+    pub fn forget_all(&mut self) {
+        for place in &mut self.work {
+            std::mem::forget(place.take());
+        }
+    }
+
+    /// Takes over what has been handed in.
+    pub fn adopt(&mut self) {
+        for at in 0..PLACES {
+            let Some(parked) = park::adopt(at) else {
+                continue;
+            };
+            let work = begin(parked);
+            match work {
+                Some(_) => self.work[at] = work,
+                None => park::finished(at),
+            }
+        }
+    }
+
+    /// Goes on with all whose time has come, or that can be read. `watched` is what
+    /// [`watch`](Self::watch) filled.
+    pub fn step(&mut self, watched: &Watched) {
+        let now = sys::now_ms();
+        for at in 0..PLACES {
+            if self.work[at].is_none() || !watched.is_due(at, now) {
+                continue;
+            }
+            let work = self.work[at].take().and_then(|work| go_on(work, now));
+            match work {
+                Some(_) => self.work[at] = work,
+                None => park::finished(at),
+            }
+        }
+    }
+
+    /// What to wait for.
+    pub fn watch(&self, watched: &mut Watched) {
+        watched.clear();
+        let now = sys::now_ms();
+        for (at, work) in self.work.iter().enumerate() {
+            match work {
+                None => {}
+                Some(Work::Doubt { at_ms, .. }) => watched.add(at, None, Some(*at_ms)),
+                Some(Work::Closing(closing, _)) => {
+                    let until = closing.timeout().map(|left| now + left.as_millis() as u64);
+                    let readable = closing.wants_read().then(|| closing.socket()).flatten();
+                    watched.add(at, readable.map(|socket| socket.as_raw_fd()), until);
+                }
+            }
+        }
+    }
+
+    /// Closes all that is left as the system does.
+    pub fn give_up_all(&mut self) {
+        for at in 0..PLACES {
+            if let Some(work) = self.work[at].take() {
+                match work {
+                    Work::Doubt { fd, .. } => park::close(fd),
+                    Work::Closing(closing, peer) => end(closing, peer, None),
+                }
+                park::finished(at);
+            }
+        }
+    }
+
+    /// Gives a number back to the program; the socket goes on under another, if there is one.
+    pub fn vacate(&mut self, fd: c_int) {
+        for at in 0..PLACES {
+            let is_it = self.work[at]
+                .as_ref()
+                .is_some_and(|work| work.number() == fd);
+            if !is_it {
+                continue;
+            }
+            let Some(work) = self.work[at].take() else {
+                continue;
+            };
+            let moved = park::duplicate(fd);
+            if let Work::Closing(closing, _) = work {
+                forget_socket(closing);
+            }
+            park::close(fd);
+            let again = moved.and_then(|fd| {
+                begin(Parked {
+                    fd,
+                    is_doubtful: false,
+                })
+            });
+            match again {
+                Some(_) => self.work[at] = again,
+                None => park::finished(at),
+            }
+        }
+    }
+}
+
+impl Work {
+    fn number(&self) -> c_int {
+        match self {
+            Work::Doubt { fd, .. } => *fd,
+            Work::Closing(closing, _) => closing.socket().map_or(-1, |socket| socket.as_raw_fd()),
+        }
+    }
+}
+
+fn options() -> Options {
+    let ms = |ms: u32| Duration::from_millis(ms.into());
+    // what could not be finished is closed by us, as the thread knows its numbers
+    Options::new()
+        .timeout(ms(settings::TIMEOUT_MS.load(Relaxed)))
+        .idle_timeout(ms(settings::IDLE_MS.load(Relaxed)))
+        .max_drain_bytes(settings::MAX_BYTES.load(Relaxed) as usize)
+        .fallback(Fallback::Keep)
+}
+
+fn begin(parked: Parked) -> Option<Work> {
+    if parked.is_doubtful {
+        let work = Work::Doubt {
+            fd: parked.fd,
+            looks: 0,
+            at_ms: 0,
+        };
+        return go_on(work, sys::now_ms());
+    }
+    // while it can be asked
+    let peer = record::peer(parked.fd);
+    match Closing::new(thread::own(parked.fd), &options()) {
+        Ok(closing) => go_on(Work::Closing(closing, peer), 0),
+        Err(refused) => {
+            park::close(refused.into_socket().into_raw_fd());
+            None
+        }
+    }
+}
+
+/// What is left to do of it.
+fn go_on(work: Work, now: u64) -> Option<Work> {
+    match work {
+        Work::Doubt { fd, looks, .. } => look_up(fd, looks, now),
+        Work::Closing(mut closing, peer) => match closing.step() {
+            Ok(None) => Some(Work::Closing(closing, peer)),
+            ended => {
+                end(closing, peer, ended.ok().flatten());
+                None
+            }
+        },
+    }
+}
+
+fn look_up(fd: c_int, looks: u32, now: u64) -> Option<Work> {
+    match scan::others_hold(fd) {
+        Found::Nobody => begin(Parked {
+            fd,
+            is_doubtful: false,
+        }),
+        Found::OtherProcess if (looks as usize) < LOOK_AGAIN_MS.len() => Some(Work::Doubt {
+            fd,
+            looks: looks + 1,
+            // not all at the same time
+            at_ms: now + LOOK_AGAIN_MS[looks as usize] + (sys::pid() % 3) as u64,
+        }),
+        Found::OtherProcess | Found::ThisProcess | Found::Unknown => {
+            record::left_to_others(fd);
+            park::close(fd);
+            None
+        }
+    }
+}
+
+/// Its end: told, and closed if it is not yet.
+fn end(closing: Closing, peer: Option<Peer>, outcome: Option<Outcome>) {
+    record::ended(peer, outcome, closing.report());
+    if let Some(socket) = closing.into_socket() {
+        park::close(socket.into_raw_fd());
+    }
+}
+
+/// Keeps the number from being closed with it.
+fn forget_socket(closing: Closing) {
+    if let Some(socket) = closing.into_socket() {
+        let _ = socket.into_raw_fd();
+    }
+}
+
+/// What to wait for, by place.
+pub struct Watched {
+    /// The bell, and then the sockets.
+    entries: [libc::pollfd; PLACES + 1],
+    count: usize,
+    /// Where in `entries` a place's socket stands; 0: not there.
+    index: [usize; PLACES],
+    until: [u64; PLACES],
+}
+
+const NEVER: u64 = u64::MAX;
+const NOTHING: libc::pollfd = libc::pollfd {
+    fd: -1,
+    events: libc::POLLIN,
+    revents: 0,
+};
+
+impl Watched {
+    pub const fn new() -> Watched {
+        Watched {
+            entries: [NOTHING; PLACES + 1],
+            count: 1,
+            index: [0; PLACES],
+            until: [NEVER; PLACES],
+        }
+    }
+
+    fn clear(&mut self) {
+        self.count = 1;
+        self.index = [0; PLACES];
+        self.until = [NEVER; PLACES];
+    }
+
+    fn add(&mut self, place: usize, fd: Option<c_int>, until: Option<u64>) {
+        self.until[place] = until.unwrap_or(NEVER);
+        if let Some(fd) = fd {
+            self.entries[self.count] = libc::pollfd { fd, ..NOTHING };
+            self.index[place] = self.count;
+            self.count += 1;
+        }
+    }
+
+    fn is_due(&self, place: usize, now: u64) -> bool {
+        let index = self.index[place];
+        let is_readable = index != 0 && self.entries[index].revents != 0;
+        is_readable || self.until[place] <= now
+    }
+
+    /// Until the bell rings, something can be read, a time has come, or `limit_ms` is over.
+    pub fn wait(&mut self, bell: c_int, limit_ms: Option<u64>) {
+        let now = sys::now_ms();
+        let first = self.until.iter().min().copied().unwrap_or(NEVER);
+        let next = (first != NEVER).then(|| first.saturating_sub(now));
+        let limit = match (next, limit_ms) {
+            (Some(next), Some(limit)) => Some(next.min(limit)),
+            (next, limit) => next.or(limit),
+        };
+        self.entries[0] = libc::pollfd {
+            fd: bell,
+            ..NOTHING
+        };
+        let _ = sys::wait(&mut self.entries[..self.count], limit);
+    }
+}

@@ -1,0 +1,109 @@
+//! The program's epoll sets: a registration outlives close() as long as a duplicate is open
+//! anywhere, and would report our parked one for ever.
+
+use crate::holders;
+use crate::sys;
+use crate::table::{self, Kind, Taken, Word};
+use libc::c_int;
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering::SeqCst};
+
+/// The last bit of a mask stands for all sets that have no place here.
+const PLACES: usize = 63;
+const ELSEWHERE: u64 = 1 << PLACES;
+
+const FREE: i32 = -1;
+/// Its number is closed, and the set may live on under another.
+const LOST: i32 = -2;
+static SETS: [AtomicI32; PLACES] = [const { AtomicI32::new(FREE) }; PLACES];
+/// Those that have other names, too: a duplicate, or one in another process.
+static SHARED: AtomicU64 = AtomicU64::new(0);
+/// The program uses io_uring, which can register descriptors unseen.
+static UNSEEN: AtomicBool = AtomicBool::new(false);
+
+fn place_of(epoll: c_int) -> Option<usize> {
+    let word = table::get(epoll)?.word();
+    (word.kind() == Kind::EpollSet).then_some(word.value() as usize)
+}
+
+fn place_for(epoll: c_int) -> Option<usize> {
+    if let Some(place) = place_of(epoll) {
+        return Some(place);
+    }
+    let place = SETS
+        .iter()
+        .position(|set| set.compare_exchange(FREE, epoll, SeqCst, SeqCst).is_ok())?;
+    SHARED.fetch_and(!(1 << place), SeqCst);
+    if table::note(epoll, Word::new(Kind::EpollSet, place as u32, 0)) {
+        return Some(place);
+    }
+    SETS[place].store(FREE, SeqCst);
+    None
+}
+
+pub fn created(epoll: c_int) {
+    holders::forget(epoll);
+    place_for(epoll);
+}
+
+pub fn registered(epoll: c_int, fd: c_int) {
+    let bit = place_for(epoll).map_or(ELSEWHERE, |place| 1 << place);
+    if let Some(entry) = table::get(fd) {
+        entry.add_epoll(fd, bit);
+    }
+}
+
+pub fn unregistered(epoll: c_int, fd: c_int) {
+    if let (Some(place), Some(entry)) = (place_of(epoll), table::get(fd)) {
+        entry.remove_epoll(1 << place);
+    }
+}
+
+pub fn io_uring_in_use() {
+    UNSEEN.store(true, SeqCst);
+}
+
+pub fn duplicated(epoll: c_int) {
+    if let Some(place) = place_of(epoll) {
+        SHARED.fetch_or(1 << place, SeqCst);
+    }
+}
+
+/// Parent and child have the same sets.
+pub fn forked() {
+    SHARED.store(u64::MAX, SeqCst);
+}
+
+/// A descriptor is being closed; if it was an epoll set, its place is free, unless the set may
+/// live on.
+pub fn closed(taken: &Taken) {
+    if taken.word.kind() != Kind::EpollSet {
+        return;
+    }
+    let place = taken.word.value() as usize;
+    let is_shared = SHARED.load(SeqCst) & 1 << place != 0;
+    if let Some(set) = SETS.get(place) {
+        set.store(if is_shared { LOST } else { FREE }, SeqCst);
+    }
+}
+
+/// Takes a descriptor out of all of them; whether it is in none any more. Must be called while
+/// the number is open: a registration is found by it.
+pub fn leave(fd: c_int, mask: u64) -> bool {
+    let seen = mask & ELSEWHERE == 0;
+    let unseen = UNSEEN.load(SeqCst);
+    if mask == 0 && !unseen {
+        return true;
+    }
+    let mut complete = seen;
+    for (place, set) in SETS.iter().enumerate() {
+        if mask & 1 << place == 0 && !unseen {
+            continue;
+        }
+        match set.load(SeqCst) {
+            FREE => {}
+            LOST => complete &= mask & 1 << place == 0,
+            epoll => drop(sys::remove_from_epoll(epoll, fd)),
+        }
+    }
+    complete
+}

@@ -1,0 +1,429 @@
+//! Who else holds a connection: counted, as the system does not tell.
+//!
+//! A descriptor that was made here is held by nobody else until it is duplicated or the process
+//! forks; only then does it get a slot in a table that all processes forked from this one share.
+//! Each holder's descriptor counts one there. Every mistake must be on the high side: one holder
+//! too many makes an ordinary close, one too few breaks somebody's connection. What cannot be
+//! counted (a descriptor that came by exec or in a message, or that a program started by vfork()
+//! may have) is in doubt, and is looked up in /proc by the background thread.
+
+use crate::memory::Mapped;
+use crate::sys;
+use crate::table::{self, same_spawns, Entry, Kind, Taken, Word, FORKING, PASSED};
+use libc::c_int;
+use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering::SeqCst};
+
+/// What is shared of one connection.
+pub struct Slot {
+    cookie: AtomicU64,
+    /// Holders (32 bits), flags (8), seconds (24). Zero: free.
+    state: AtomicU64,
+}
+
+const HOLDERS: u64 = 0xffff_ffff;
+/// Some may not be counted.
+const UNTRUSTED: u64 = 1 << 32;
+/// It stays registered in an epoll set under a descriptor that is closed.
+const STRAY: u64 = 1 << 33;
+/// It has been sent in a message.
+const SENT_AWAY: u64 = 1 << 34;
+/// The last one counted is calling exec; free when that is long ago.
+const ORPHAN: u64 = 1 << 35;
+const SECONDS: u32 = 40;
+const LONG_AGO: u64 = 10;
+
+const SLOTS_COUNT: usize = 1 << 16;
+static SLOTS: Mapped<Slot> = Mapped::new();
+static NEXT_SLOT: AtomicUsize = AtomicUsize::new(0);
+
+/// Forks begun, and those under way.
+static FORKS: AtomicU32 = AtomicU32::new(0);
+static FORKS_NOW: AtomicU32 = AtomicU32::new(0);
+/// The same for programs that are started without a fork that we count.
+static SPAWNS: AtomicU32 = AtomicU32::new(0);
+static SPAWNS_NOW: AtomicU32 = AtomicU32::new(0);
+
+/// How a descriptor stands that is being closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Nobody else holds it.
+    Last,
+    /// Somebody else does, or may always.
+    Held,
+    /// Only /proc can tell.
+    Doubt,
+}
+
+pub fn set_up() -> bool {
+    SLOTS.map(SLOTS_COUNT, true)
+}
+
+/// Taken before a descriptor is made: it tells afterwards whether a fork came in between.
+#[derive(Clone, Copy)]
+pub struct Birth {
+    forks: u32,
+    spawns: u32,
+    is_sure: bool,
+}
+
+pub fn before_birth() -> Birth {
+    Birth {
+        is_sure: FORKS_NOW.load(SeqCst) == 0,
+        forks: FORKS.load(SeqCst),
+        spawns: SPAWNS.load(SeqCst),
+    }
+}
+
+/// Notes a descriptor that the system has just made for this process.
+pub fn born(fd: c_int, birth: Birth) {
+    forget(fd);
+    if birth.is_sure {
+        table::note(fd, Word::new(Kind::Alone, birth.forks, birth.spawns));
+    }
+}
+
+/// The number means something else now; it was closed without our knowing.
+pub fn forget(fd: c_int) {
+    if let Some(entry) = table::get(fd) {
+        let word = entry.take().word;
+        if let Some(slot) = slot_of(word) {
+            slot.leave();
+        }
+    }
+}
+
+fn slot_of(word: Word) -> Option<&'static Slot> {
+    match word.kind() {
+        Kind::Counted => SLOTS.all().get(word.value() as usize),
+        _ => None,
+    }
+}
+
+fn cookie(fd: c_int) -> Option<u64> {
+    let mut cookie = 0u64;
+    sys::option(fd, libc::SOL_SOCKET, libc::SO_COOKIE, &mut cookie).ok()?;
+    Some(cookie)
+}
+
+fn seconds() -> u64 {
+    (sys::now_ms() / 1000) & 0xff_ffff
+}
+
+impl Slot {
+    /// One holder less; what there was before.
+    fn leave(&self) -> u64 {
+        let one_less = |state: u64| match state & HOLDERS {
+            0 => None,
+            1 => Some(0),
+            _ => Some(state - 1),
+        };
+        match self.state.fetch_update(SeqCst, SeqCst, one_less) {
+            Ok(before) | Err(before) => before,
+        }
+    }
+
+    fn is_free(&self) -> bool {
+        let state = self.state.load(SeqCst);
+        let orphaned_for = || seconds().wrapping_sub(state >> SECONDS) & 0xff_ffff;
+        state == 0 || state & ORPHAN != 0 && orphaned_for() > LONG_AGO
+    }
+}
+
+/// A slot for a connection with one holder; `None`: all are taken.
+fn new_slot(cookie: u64, flags: u64) -> Option<u32> {
+    let slots = SLOTS.all();
+    for _ in 0..slots.len() {
+        let at = NEXT_SLOT.fetch_add(1, SeqCst) % slots.len();
+        let slot = slots.get(at)?;
+        let old = slot.state.load(SeqCst);
+        let is_taken = |new| {
+            slot.state
+                .compare_exchange(old, new, SeqCst, SeqCst)
+                .is_ok()
+        };
+        if slot.is_free() && is_taken(1 | flags) {
+            slot.cookie.store(cookie, SeqCst);
+            return Some(at as u32);
+        }
+    }
+    None
+}
+
+/// Has a descriptor's holders counted from now on; `None` if they are not known.
+fn count(fd: c_int, entry: &Entry) -> Option<&'static Slot> {
+    loop {
+        let word = entry.word();
+        match word.kind() {
+            Kind::Counted => return slot_of(word),
+            Kind::Alone if word.value() == FORKS.load(SeqCst) => {}
+            _ => return None,
+        }
+        let mut flags = 0;
+        if may_be_inherited(fd, word) {
+            flags |= UNTRUSTED;
+        }
+        if word.has(PASSED) {
+            flags |= SENT_AWAY;
+        }
+        let slot = new_slot(cookie(fd)?, flags)?;
+        let counted = Word::new(Kind::Counted, slot, word.spawns()).with(word.flags());
+        if entry.replace(word, counted) {
+            return slot_of(counted);
+        }
+        // a thread beside us has counted it, or closed it
+        slot_of(counted)?.leave();
+    }
+}
+
+/// A program was started since, not by a fork that we count, and it got the descriptor unless
+/// that is close-on-exec.
+fn may_be_inherited(fd: c_int, word: Word) -> bool {
+    let started = SPAWNS_NOW.load(SeqCst) != 0 || !same_spawns(word.spawns(), SPAWNS.load(SeqCst));
+    let cloexec = libc::FD_CLOEXEC as usize;
+    started && !sys::descriptor_flags(fd).is_ok_and(|flags| flags & cloexec != 0)
+}
+
+/// Gives up a descriptor that is still open, and of which `taken` was known.
+pub fn release(fd: c_int, taken: &Taken) -> Standing {
+    let word = taken.word;
+    match word.kind() {
+        Kind::Alone if word.has(PASSED) => Standing::Held,
+        Kind::Alone if word.value() != FORKS.load(SeqCst) => Standing::Doubt,
+        Kind::Alone if may_be_inherited(fd, word) => Standing::Doubt,
+        Kind::Alone => Standing::Last,
+        Kind::Counted => release_counted(fd, taken),
+        _ if word.has(PASSED) => Standing::Held,
+        _ => Standing::Doubt,
+    }
+}
+
+fn release_counted(fd: c_int, taken: &Taken) -> Standing {
+    let Some(slot) = slot_of(taken.word) else {
+        return Standing::Doubt;
+    };
+    let is_same = cookie(fd) == Some(slot.cookie.load(SeqCst));
+    let mut flags = 0;
+    if may_be_inherited(fd, taken.word) {
+        flags |= UNTRUSTED;
+    }
+    if taken.word.has(PASSED) {
+        flags |= SENT_AWAY;
+    }
+    // what we leave registered is a stray to those who stay, not to ourselves
+    let stray = if taken.epolls == 0 { 0 } else { STRAY };
+    let was = slot.state.fetch_or(flags | stray, SeqCst);
+    let before = slot.leave();
+    if !is_same {
+        return Standing::Doubt;
+    }
+    if before & HOLDERS > 1 || before & SENT_AWAY != 0 || was & STRAY != 0 {
+        return Standing::Held;
+    }
+    if before & UNTRUSTED != 0 {
+        return Standing::Doubt;
+    }
+    Standing::Last
+}
+
+/// The descriptor was not closed after all.
+pub fn take_back(fd: c_int, taken: Taken) {
+    if let Some(entry) = table::get(fd) {
+        // its holders are not known any more if they were counted
+        let word = match taken.word.kind() {
+            Kind::Counted => Word::default().with(taken.word.flags()),
+            _ => taken.word,
+        };
+        entry.put_back(Taken { word, ..taken });
+    }
+}
+
+/// A duplicate that is about to be made.
+pub struct Duplicate {
+    word: Word,
+    slot: Option<&'static Slot>,
+    forks: u32,
+}
+
+pub fn before_duplicate(fd: c_int) -> Duplicate {
+    let forks = FORKS.load(SeqCst);
+    let entry = table::get(fd);
+    let slot = entry.and_then(|entry| count(fd, entry));
+    if let Some(slot) = slot {
+        slot.state.fetch_add(1, SeqCst);
+    }
+    let word = entry.map_or(Word::default(), Entry::word);
+    Duplicate { word, slot, forks }
+}
+
+impl Duplicate {
+    /// It is there, under this number.
+    pub fn made(self, fd: c_int) {
+        forget(fd);
+        if FORKS.load(SeqCst) != self.forks || FORKS_NOW.load(SeqCst) != 0 {
+            // a child may have it without being counted
+            if let Some(slot) = self.slot {
+                slot.state.fetch_or(UNTRUSTED, SeqCst);
+            }
+        }
+        let flags = self.word.flags() & !FORKING;
+        if self.slot.is_some() {
+            table::note(fd, self.word.without(FORKING));
+        } else if flags != 0 {
+            table::note(fd, Word::default().with(flags));
+        }
+    }
+
+    pub fn failed(self) {
+        if let Some(slot) = self.slot {
+            slot.leave();
+        }
+    }
+}
+
+/// It is being sent to some process: from now on it is never certain who holds it.
+pub fn passed(fd: c_int) {
+    if let Some(entry) = table::get(fd) {
+        entry.add_flags(fd, PASSED);
+        if let Some(slot) = slot_of(entry.word()) {
+            slot.state.fetch_or(SENT_AWAY, SeqCst);
+        }
+    }
+}
+
+/// A child of vfork() has made a duplicate: its memory is ours, its descriptors are not.
+pub fn duplicated_elsewhere(fd: c_int) {
+    if let Some(entry) = table::get(fd) {
+        match slot_of(entry.word()) {
+            Some(slot) => drop(slot.state.fetch_or(UNTRUSTED, SeqCst)),
+            None if entry.word().kind() == Kind::Alone => {
+                // of another time: in doubt
+                let word = entry.word();
+                let doubtful = Word::new(Kind::Alone, FORKS.load(SeqCst).wrapping_sub(1), 0);
+                entry.replace(word, doubtful.with(word.flags()));
+            }
+            None => {}
+        }
+    }
+}
+
+/// Before fork(): the child holds all that we do.
+pub fn before_fork() {
+    FORKS_NOW.fetch_add(1, SeqCst);
+    for (fd, entry) in table::numbers_from(0) {
+        if !matches!(entry.word().kind(), Kind::Alone | Kind::Counted) {
+            continue;
+        }
+        if let Some(slot) = count(fd, entry) {
+            slot.state.fetch_add(1, SeqCst);
+            entry.add_flags(fd, FORKING);
+        }
+    }
+    // an entry that was made meanwhile remembers the former count
+    FORKS.fetch_add(1, SeqCst);
+}
+
+pub fn after_fork_in_parent() {
+    FORKS_NOW.fetch_sub(1, SeqCst);
+}
+
+/// There is no child that would hold anything.
+pub fn fork_failed() {
+    for (_, entry) in table::numbers_from(0) {
+        let word = entry.word();
+        if word.has(FORKING) {
+            if let Some(slot) = slot_of(word) {
+                slot.leave();
+            }
+            entry.remove_flags(FORKING);
+        }
+    }
+}
+
+pub fn after_fork_in_child() {
+    FORKS_NOW.store(0, SeqCst);
+    SPAWNS_NOW.store(0, SeqCst);
+    for (_, entry) in table::numbers_from(0) {
+        if entry.word().has(FORKING) {
+            entry.remove_flags(FORKING);
+        }
+    }
+}
+
+/// A child is about to be made of which no fork handler hears: nothing is certain any more.
+pub fn before_uncounted_fork() {
+    FORKS.fetch_add(1, SeqCst);
+    for (_, entry) in table::numbers_from(0) {
+        if let Some(slot) = slot_of(entry.word()) {
+            slot.state.fetch_or(UNTRUSTED, SeqCst);
+        }
+    }
+}
+
+/// A program is being started, and not by a fork that we count.
+pub fn before_spawn() {
+    SPAWNS_NOW.fetch_add(1, SeqCst);
+    SPAWNS.fetch_add(1, SeqCst);
+}
+
+pub fn after_spawn() {
+    SPAWNS.fetch_add(1, SeqCst);
+    SPAWNS_NOW.fetch_sub(1, SeqCst);
+}
+
+/// A child of vfork() turns into another program.
+pub fn exec_elsewhere() {
+    SPAWNS.fetch_add(1, SeqCst);
+}
+
+/// Before exec: of what the new program gets nobody is counted, and the rest is closed.
+pub fn before_exec() {
+    for (fd, entry) in table::numbers_from(0) {
+        let Some(slot) = slot_of(entry.word()) else {
+            continue;
+        };
+        let cloexec = libc::FD_CLOEXEC as usize;
+        if !sys::descriptor_flags(fd).is_ok_and(|flags| flags & cloexec != 0) {
+            slot.state.fetch_or(UNTRUSTED, SeqCst);
+        }
+        slot.leave_by_exec();
+    }
+}
+
+/// It failed: everything is as it was.
+pub fn exec_failed() {
+    for (_, entry) in table::numbers_from(0) {
+        if let Some(slot) = slot_of(entry.word()) {
+            slot.come_back();
+        }
+    }
+}
+
+impl Slot {
+    /// As [`Slot::leave`], but the slot is kept for a while.
+    fn leave_by_exec(&self) {
+        let orphan = ORPHAN | seconds() << SECONDS;
+        let one_less = |state: u64| match state & HOLDERS {
+            0 => None,
+            1 => Some(state & (UNTRUSTED | STRAY | SENT_AWAY) | orphan),
+            _ => Some(state - 1),
+        };
+        let _ = self.state.fetch_update(SeqCst, SeqCst, one_less);
+    }
+
+    fn come_back(&self) {
+        let flags = UNTRUSTED | STRAY | SENT_AWAY;
+        let alone = |state| (state & ORPHAN != 0).then_some(1 | state & flags);
+        if self.state.fetch_update(SeqCst, SeqCst, alone).is_err() {
+            self.state.fetch_add(1, SeqCst);
+        }
+    }
+}
+
+/// At the end of the process nothing is held any more.
+pub fn before_end() {
+    for (_, entry) in table::numbers_from(0) {
+        if let Some(slot) = slot_of(entry.take().word) {
+            slot.leave();
+        }
+    }
+}

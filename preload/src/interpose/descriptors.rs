@@ -1,0 +1,203 @@
+//! Where descriptors are closed and duplicated.
+
+use super::{fail, real, refused_or};
+use crate::close::{self, Sent};
+use crate::epoll_sets;
+use crate::holders;
+use crate::process;
+use crate::reaper;
+use crate::sys;
+use crate::table;
+use libc::{c_int, c_uint};
+
+/// # Safety
+/// As close().
+#[cfg_attr(not(test), no_mangle)]
+pub unsafe extern "C" fn close(fd: c_int) -> c_int {
+    refused_or(close::close(fd, || real_close(fd)))
+}
+
+/// By way of the C library, for which it is a cancellation point; before that can be asked, by
+/// system call.
+fn real_close(fd: c_int) -> c_int {
+    match crate::real::close() {
+        // SAFETY: any number may be closed, or be refused.
+        Some(function) => unsafe { function(fd) },
+        None => by_system_call(fd),
+    }
+}
+
+fn by_system_call(fd: c_int) -> c_int {
+    match sys::close(fd) {
+        Ok(_) => 0,
+        Err(error) => fail(error.0),
+    }
+}
+
+/// A duplicate that the program makes; `real` makes it.
+pub fn duplicate(fd: c_int, real: impl Fn() -> c_int) -> c_int {
+    if !process::is_own() {
+        if process::is_awake() {
+            holders::duplicated_elsewhere(fd);
+        }
+        return real();
+    }
+    let duplicate = holders::before_duplicate(fd);
+    let mut made = real();
+    if made < 0 && super::errno() == libc::EMFILE && reaper::let_go() {
+        made = real();
+    }
+    if made < 0 {
+        duplicate.failed();
+    } else {
+        duplicate.made(made);
+        epoll_sets::duplicated(fd);
+    }
+    made
+}
+
+/// A duplicate under a number that is closed before.
+pub fn replace(old: c_int, new: c_int, real: impl Fn() -> c_int) -> c_int {
+    if !process::is_own() || old == new || sys::descriptor_flags(old).is_err() {
+        return duplicate_elsewhere(old, real);
+    }
+    if table::is_internal(new) {
+        reaper::vacate(new);
+    }
+    let duplicate = holders::before_duplicate(old);
+    let closing = close::before(new, Sent::Something);
+    let made = real();
+    if made < 0 {
+        closing.undone();
+        duplicate.failed();
+    } else {
+        closing.after();
+        duplicate.made(made);
+        epoll_sets::duplicated(old);
+    }
+    made
+}
+
+fn duplicate_elsewhere(fd: c_int, real: impl Fn() -> c_int) -> c_int {
+    if process::is_awake() && !process::is_own() {
+        holders::duplicated_elsewhere(fd);
+    }
+    real()
+}
+
+/// # Safety
+/// As dup().
+#[cfg_attr(not(test), no_mangle)]
+pub unsafe extern "C" fn dup(fd: c_int) -> c_int {
+    duplicate(fd, || real!(dup(fd)))
+}
+
+/// # Safety
+/// As dup2().
+#[cfg_attr(not(test), no_mangle)]
+pub unsafe extern "C" fn dup2(old: c_int, new: c_int) -> c_int {
+    replace(old, new, || real!(dup2(old, new)))
+}
+
+/// # Safety
+/// As dup3().
+#[cfg_attr(not(test), no_mangle)]
+pub unsafe extern "C" fn dup3(old: c_int, new: c_int, flags: c_int) -> c_int {
+    replace(old, new, || real!(dup3(old, new, flags)))
+}
+
+pub fn makes_a_duplicate(command: c_int) -> bool {
+    command == libc::F_DUPFD || command == libc::F_DUPFD_CLOEXEC
+}
+
+/// # Safety
+/// As fcntl(). Its one optional argument is an int or a pointer: either is in the third register.
+#[cfg_attr(not(test), no_mangle)]
+pub unsafe extern "C" fn fcntl(fd: c_int, command: c_int, argument: usize) -> c_int {
+    if makes_a_duplicate(command) {
+        return duplicate(fd, || real!(fcntl(fd, command, argument)));
+    }
+    real!(fcntl(fd, command, argument))
+}
+
+/// # Safety
+/// As [`fcntl`].
+#[cfg_attr(not(test), no_mangle)]
+pub unsafe extern "C" fn fcntl64(fd: c_int, command: c_int, argument: usize) -> c_int {
+    if makes_a_duplicate(command) {
+        return duplicate(fd, || real!(fcntl64(fd, command, argument)));
+    }
+    real!(fcntl64(fd, command, argument))
+}
+
+/// Closes a range of numbers, each as by close() of which something is known; `real` closes the
+/// parts between the numbers that are ours.
+pub fn close_parts(first: c_uint, last: c_uint, real: impl Fn(c_uint, c_uint) -> c_int) -> c_int {
+    let Ok(begin) = c_int::try_from(first) else {
+        return real(first, last);
+    };
+    let in_range = |fd: c_int| fd as c_uint <= last;
+    for (fd, entry) in table::numbers_from(begin).take_while(|(fd, _)| in_range(*fd)) {
+        if entry.word() != table::Word::default() && !table::is_internal(fd) {
+            close::close(fd, || by_system_call(fd));
+        }
+    }
+    let mut from = first;
+    for (fd, _) in table::numbers_from(begin).take_while(|(fd, _)| in_range(*fd)) {
+        if table::is_internal(fd) {
+            if fd as c_uint > from {
+                let result = real(from, fd as c_uint - 1);
+                if result != 0 {
+                    return result;
+                }
+            }
+            from = fd as c_uint + 1;
+        }
+    }
+    if from <= last {
+        return real(from, last);
+    }
+    0
+}
+
+/// # Safety
+/// As close_range().
+#[cfg_attr(not(test), no_mangle)]
+pub unsafe extern "C" fn close_range(first: c_uint, last: c_uint, flags: c_int) -> c_int {
+    let real = |first, last| real!(close_range(first, last, flags));
+    if flags & libc::CLOSE_RANGE_UNSHARE as c_int != 0 {
+        // from now on threads of one process have different descriptors
+        process::confine();
+    }
+    if flags != 0 || first > last || !process::is_own() {
+        return real(first, last);
+    }
+    close_parts(first, last, real)
+}
+
+/// # Safety
+/// As closefrom().
+#[cfg_attr(not(test), no_mangle)]
+pub unsafe extern "C" fn closefrom(first: c_int) {
+    if !process::is_own() {
+        if let Some(function) = crate::real::closefrom() {
+            // SAFETY: the caller's argument.
+            unsafe { function(first) };
+        }
+        return;
+    }
+    close_parts(first.max(0) as c_uint, c_uint::MAX, |first, last| {
+        if sys::close_range(first, last).is_err() {
+            one_by_one(first, last);
+        }
+        0
+    });
+}
+
+/// Before Linux 5.9.
+fn one_by_one(first: c_uint, last: c_uint) {
+    let most = u64::from(last).min(sys::descriptor_limit());
+    for fd in u64::from(first)..=most {
+        let _ = sys::close(fd as c_int);
+    }
+}

@@ -1,0 +1,243 @@
+//! Where processes begin and end.
+
+use super::real;
+use crate::exit;
+use crate::holders;
+use crate::process;
+use crate::raw;
+use crate::thread::keeping_errno;
+use libc::{c_char, c_int, c_void, pid_t, FILE};
+
+type Words = *const *const c_char;
+type Opaque = *const c_void;
+
+/// The handlers of [`super::start`] do the counting; what they are not told is that it failed.
+///
+/// # Safety
+/// As fork().
+#[cfg_attr(not(test), no_mangle)]
+pub unsafe extern "C" fn fork() -> pid_t {
+    let child = real!(fork());
+    if child == -1 && process::is_own() {
+        holders::fork_failed();
+    }
+    child
+}
+
+/// A thread, or a process that has its own descriptors and of which no fork handler hears.
+pub fn clones(flags: usize) {
+    let shares = (libc::CLONE_FILES | libc::CLONE_THREAD) as usize;
+    if flags & shares == 0 && process::is_own() {
+        holders::before_uncounted_fork();
+    }
+}
+
+/// # Safety
+/// As clone(). The optional arguments are the last three.
+#[cfg_attr(not(test), no_mangle)]
+pub unsafe extern "C" fn clone(
+    body: *mut c_void,
+    stack: *mut c_void,
+    flags: c_int,
+    argument: *mut c_void,
+    parent_id: usize,
+    storage: usize,
+    child_id: usize,
+) -> c_int {
+    clones(flags as usize);
+    real!(clone(
+        body, stack, flags, argument, parent_id, storage, child_id
+    ))
+}
+
+/// A program that the C library starts in a way of its own.
+fn spawn<R>(real: impl FnOnce() -> R) -> R {
+    if !process::is_own() {
+        return real();
+    }
+    holders::before_spawn();
+    let result = real();
+    holders::after_spawn();
+    result
+}
+
+/// # Safety
+/// As system().
+#[cfg_attr(not(test), no_mangle)]
+pub unsafe extern "C" fn system(command: *const c_char) -> c_int {
+    spawn(|| real!(system(command)))
+}
+
+/// # Safety
+/// As popen().
+#[cfg_attr(not(test), no_mangle)]
+pub unsafe extern "C" fn popen(command: *const c_char, mode: *const c_char) -> *mut FILE {
+    spawn(|| match crate::real::popen() {
+        // SAFETY: the caller's own arguments.
+        Some(function) => unsafe { function(command, mode) },
+        None => std::ptr::null_mut(),
+    })
+}
+
+/// # Safety
+/// As posix_spawn().
+#[cfg_attr(not(test), no_mangle)]
+pub unsafe extern "C" fn posix_spawn(
+    pid: *mut pid_t,
+    path: *const c_char,
+    actions: Opaque,
+    attributes: Opaque,
+    arguments: Words,
+    environment: Words,
+) -> c_int {
+    spawn(|| {
+        real!(posix_spawn(
+            pid,
+            path,
+            actions,
+            attributes,
+            arguments,
+            environment
+        ))
+    })
+}
+
+/// # Safety
+/// As posix_spawnp().
+#[cfg_attr(not(test), no_mangle)]
+pub unsafe extern "C" fn posix_spawnp(
+    pid: *mut pid_t,
+    file: *const c_char,
+    actions: Opaque,
+    attributes: Opaque,
+    arguments: Words,
+    environment: Words,
+) -> c_int {
+    spawn(|| {
+        real!(posix_spawnp(
+            pid,
+            file,
+            actions,
+            attributes,
+            arguments,
+            environment
+        ))
+    })
+}
+
+/// The program to be started gets a duplicate, close-on-exec or not.
+///
+/// # Safety
+/// As posix_spawn_file_actions_adddup2().
+#[cfg_attr(not(test), no_mangle)]
+pub unsafe extern "C" fn posix_spawn_file_actions_adddup2(
+    actions: *mut c_void,
+    fd: c_int,
+    new: c_int,
+) -> c_int {
+    if process::is_own() {
+        holders::duplicated_elsewhere(fd);
+    }
+    real!(posix_spawn_file_actions_adddup2(actions, fd, new))
+}
+
+/// Around a call that returns only when it has failed.
+pub fn exec<R>(real: impl FnOnce() -> R) -> R {
+    if !process::is_own() {
+        if process::is_awake() {
+            holders::exec_elsewhere();
+        }
+        return real();
+    }
+    keeping_errno(exit::wait);
+    holders::before_exec();
+    let result = real();
+    holders::exec_failed();
+    result
+}
+
+/// # Safety
+/// As execve().
+#[cfg_attr(not(test), no_mangle)]
+pub unsafe extern "C" fn execve(
+    path: *const c_char,
+    arguments: Words,
+    environment: Words,
+) -> c_int {
+    exec(|| real!(execve(path, arguments, environment)))
+}
+
+/// # Safety
+/// As execv().
+#[cfg_attr(not(test), no_mangle)]
+pub unsafe extern "C" fn execv(path: *const c_char, arguments: Words) -> c_int {
+    exec(|| real!(execv(path, arguments)))
+}
+
+/// # Safety
+/// As execvp().
+#[cfg_attr(not(test), no_mangle)]
+pub unsafe extern "C" fn execvp(file: *const c_char, arguments: Words) -> c_int {
+    exec(|| real!(execvp(file, arguments)))
+}
+
+/// # Safety
+/// As execvpe().
+#[cfg_attr(not(test), no_mangle)]
+pub unsafe extern "C" fn execvpe(
+    file: *const c_char,
+    arguments: Words,
+    environment: Words,
+) -> c_int {
+    exec(|| real!(execvpe(file, arguments, environment)))
+}
+
+/// # Safety
+/// As fexecve().
+#[cfg_attr(not(test), no_mangle)]
+pub unsafe extern "C" fn fexecve(fd: c_int, arguments: Words, environment: Words) -> c_int {
+    exec(|| real!(fexecve(fd, arguments, environment)))
+}
+
+/// # Safety
+/// As execveat().
+#[cfg_attr(not(test), no_mangle)]
+pub unsafe extern "C" fn execveat(
+    folder: c_int,
+    path: *const c_char,
+    arguments: Words,
+    environment: Words,
+    flags: c_int,
+) -> c_int {
+    exec(|| real!(execveat(folder, path, arguments, environment, flags)))
+}
+
+/// # Safety
+/// As _exit().
+#[cfg_attr(not(test), no_mangle)]
+pub unsafe extern "C" fn _exit(status: c_int) -> ! {
+    exit::before_end(false);
+    loop {
+        // SAFETY: takes a number and does not return.
+        unsafe { raw::call(libc::SYS_exit_group, [status as usize, 0, 0, 0, 0, 0]) };
+    }
+}
+
+/// # Safety
+/// As _Exit().
+#[allow(non_snake_case)]
+#[cfg_attr(not(test), no_mangle)]
+pub unsafe extern "C" fn _Exit(status: c_int) -> ! {
+    // SAFETY: the same function by another name.
+    unsafe { _exit(status) }
+}
+
+/// # Safety
+/// As prctl(), of which no operation takes more.
+#[cfg_attr(not(test), no_mangle)]
+pub unsafe extern "C" fn prctl(operation: c_int, a: usize, b: usize, c: usize, d: usize) -> c_int {
+    if operation == libc::PR_SET_SECCOMP {
+        process::confine();
+    }
+    real!(prctl(operation, a, b, c, d))
+}

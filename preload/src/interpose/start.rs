@@ -1,0 +1,87 @@
+//! The constructor and the destructor, and what happens around fork().
+
+use crate::epoll_sets;
+use crate::exit;
+use crate::holders;
+use crate::park;
+use crate::process;
+use crate::real;
+use crate::reaper;
+use crate::record;
+use crate::settings;
+use crate::sys;
+use crate::table;
+use crate::thread::keeping_errno;
+use std::sync::atomic::{AtomicI32, Ordering::SeqCst};
+
+#[cfg(not(test))]
+#[used]
+#[link_section = ".init_array"]
+static CONSTRUCTOR: extern "C" fn() = construct;
+
+#[cfg(not(test))]
+#[used]
+#[link_section = ".fini_array"]
+static DESTRUCTOR: extern "C" fn() = destruct;
+
+/// Numbers above this are left alone; the table takes 32 bytes for each that is ever used.
+const MOST_DESCRIPTORS: u64 = 1 << 20;
+
+#[cfg_attr(test, allow(dead_code))]
+extern "C" fn construct() {
+    keeping_errno(|| {
+        real::find_all();
+        if settings::read() && set_up() {
+            process::wake_up();
+            if let Some(path) = real::environment(c"GRACEFUL_CLOSE_LOG") {
+                record::open(path);
+            }
+            record::started();
+        }
+    });
+}
+
+/// Whether there is memory for the tables.
+fn set_up() -> bool {
+    let most = sys::limits().rlim_max.clamp(1024, MOST_DESCRIPTORS);
+    table::set_up(most as usize)
+        && holders::set_up()
+        && real::on_fork(before_fork, after_fork_in_parent, after_fork_in_child)
+}
+
+/// exit() ends the process without calling _exit(), and writes out the streams after this.
+#[cfg_attr(test, allow(dead_code))]
+extern "C" fn destruct() {
+    exit::before_end(true);
+}
+
+/// The process whose fork has been counted; 0: none.
+static FORKING: AtomicI32 = AtomicI32::new(0);
+
+extern "C" fn before_fork() {
+    if process::is_own() {
+        holders::before_fork();
+        FORKING.store(process::own_pid(), SeqCst);
+    }
+}
+
+extern "C" fn after_fork_in_parent() {
+    if process::is_own() {
+        FORKING.store(0, SeqCst);
+        holders::after_fork_in_parent();
+        epoll_sets::forked();
+    }
+}
+
+extern "C" fn after_fork_in_child() {
+    // not the child of a child of which no handler has heard: its tables are out of date
+    if !process::is_awake() || FORKING.swap(0, SeqCst) != process::own_pid() {
+        return;
+    }
+    process::is_a_child();
+    reaper::after_fork_in_child();
+    park::after_fork_in_child();
+    holders::after_fork_in_child();
+    epoll_sets::forked();
+    exit::after_fork_in_child();
+}

@@ -1,0 +1,42 @@
+//! The C library's streams: fclose() closes without calling close().
+
+use super::real;
+use crate::close::{self, Sent};
+use crate::process;
+use crate::real as c_library;
+use crate::streams;
+use crate::table;
+use libc::{c_char, c_int, FILE};
+
+/// # Safety
+/// As fclose().
+#[cfg_attr(not(test), no_mangle)]
+pub unsafe extern "C" fn fclose(stream: *mut FILE) -> c_int {
+    if stream.is_null() || !process::is_own() {
+        return real!(fclose(stream));
+    }
+    // SAFETY: the caller's stream, which is still open.
+    let fd = unsafe { c_library::number_of(stream) };
+    if fd < 0 || table::is_internal(fd) {
+        return real!(fclose(stream));
+    }
+    let closing = close::before(fd, Sent::Later);
+    let result = real!(fclose(stream));
+    closing.after_flush();
+    result
+}
+
+/// # Safety
+/// As fdopen().
+#[cfg_attr(not(test), no_mangle)]
+pub unsafe extern "C" fn fdopen(fd: c_int, mode: *const c_char) -> *mut FILE {
+    let Some(function) = c_library::fdopen() else {
+        return std::ptr::null_mut();
+    };
+    // SAFETY: the caller's own arguments.
+    let stream = unsafe { function(fd, mode) };
+    if !stream.is_null() && process::is_own() {
+        streams::opened(fd, stream);
+    }
+    stream
+}

@@ -1,0 +1,117 @@
+//! syscall(): the way of libuv, and with it Node.js and uvloop.
+
+use super::{descriptors, epoll, processes, refused_or, sockets};
+use crate::close;
+use crate::epoll_sets;
+use crate::exit;
+use crate::process;
+use libc::{c_int, c_long};
+
+type Arguments = [usize; 6];
+
+/// # Safety
+/// As syscall(), of which no call takes more.
+#[cfg_attr(not(test), no_mangle)]
+pub unsafe extern "C" fn syscall(
+    number: c_long,
+    a: usize,
+    b: usize,
+    c: usize,
+    d: usize,
+    e: usize,
+    f: usize,
+) -> c_long {
+    let arguments = [a, b, c, d, e, f];
+    if !process::is_awake() {
+        return real(number, &arguments);
+    }
+    // SAFETY: the caller's own arguments.
+    unsafe { noted(number, &arguments) }
+}
+
+fn real(number: c_long, a: &Arguments) -> c_long {
+    super::real!(syscall(number, a[0], a[1], a[2], a[3], a[4], a[5]))
+}
+
+/// # Safety
+/// As syscall().
+unsafe fn noted(number: c_long, a: &Arguments) -> c_long {
+    let call = || real(number, a);
+    let small = || call() as c_int;
+    let [first, second, third] = [a[0] as c_int, a[1] as c_int, a[2] as c_int];
+    match number {
+        libc::SYS_close => refused_or(close::close(first, small)).into(),
+        libc::SYS_dup => descriptors::duplicate(first, small).into(),
+        #[cfg(target_arch = "x86_64")]
+        libc::SYS_dup2 => descriptors::replace(first, second, small).into(),
+        libc::SYS_dup3 => descriptors::replace(first, second, small).into(),
+        libc::SYS_fcntl if descriptors::makes_a_duplicate(second) => {
+            descriptors::duplicate(first, small).into()
+        }
+        libc::SYS_close_range => {
+            // SAFETY: takes numbers.
+            unsafe { descriptors::close_range(a[0] as u32, a[1] as u32, third) }.into()
+        }
+        libc::SYS_socket | libc::SYS_accept | libc::SYS_accept4 => sockets::make(small).into(),
+        libc::SYS_connect => {
+            sockets::connects(first);
+            call()
+        }
+        libc::SYS_shutdown => {
+            let mut changed = *a;
+            changed[1] = sockets::shut(first, second) as usize;
+            real(number, &changed)
+        }
+        libc::SYS_sendmsg => {
+            // SAFETY: the caller's message.
+            unsafe { sockets::sends(a[1] as *const libc::msghdr) };
+            call()
+        }
+        libc::SYS_recvmsg => {
+            let result = call();
+            if result >= 0 {
+                // SAFETY: the caller's message, as the kernel left it.
+                unsafe { sockets::received(a[1] as *const libc::msghdr) };
+            }
+            result
+        }
+        #[cfg(target_arch = "x86_64")]
+        libc::SYS_epoll_create => epoll::created(small()).into(),
+        libc::SYS_epoll_create1 => epoll::created(small()).into(),
+        libc::SYS_epoll_ctl => epoll::changed(first, second, third, small()).into(),
+        libc::SYS_io_uring_setup => {
+            epoll_sets::io_uring_in_use();
+            call()
+        }
+        #[cfg(target_arch = "x86_64")]
+        libc::SYS_fork => {
+            processes::clones(0);
+            call()
+        }
+        libc::SYS_clone => {
+            processes::clones(a[0]);
+            call()
+        }
+        libc::SYS_clone3 => {
+            // SAFETY: the first member of struct clone_args are its flags.
+            processes::clones(
+                unsafe { (a[0] as *const u64).as_ref() }.map_or(0, |flags| *flags as usize),
+            );
+            call()
+        }
+        libc::SYS_execve | libc::SYS_execveat => processes::exec(call),
+        libc::SYS_exit_group => {
+            exit::before_end(false);
+            call()
+        }
+        libc::SYS_seccomp => {
+            process::confine();
+            call()
+        }
+        libc::SYS_prctl if first == libc::PR_SET_SECCOMP => {
+            process::confine();
+            call()
+        }
+        _ => call(),
+    }
+}

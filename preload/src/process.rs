@@ -1,0 +1,46 @@
+//! Which process this is, and whether the library is at work in it.
+
+use crate::sys;
+use std::sync::atomic::{AtomicI32, AtomicU8, Ordering::Relaxed, Ordering::SeqCst};
+
+/// Before the constructor, switched off, or not for this program.
+const ASLEEP: u8 = 0;
+const AWAKE: u8 = 1;
+/// The program has confined itself: not one system call more than it makes itself.
+const CONFINED: u8 = 2;
+
+static MODE: AtomicU8 = AtomicU8::new(ASLEEP);
+static PID: AtomicI32 = AtomicI32::new(0);
+
+pub fn wake_up() {
+    PID.store(sys::pid(), SeqCst);
+    MODE.store(AWAKE, SeqCst);
+}
+
+/// In a forked child: it is another process now.
+pub fn is_a_child() {
+    PID.store(sys::pid(), SeqCst);
+}
+
+/// From now on everything is left alone.
+pub fn confine() {
+    let _ = MODE.compare_exchange(AWAKE, CONFINED, SeqCst, SeqCst);
+}
+
+/// Whether the library does anything at all. Costs no system call.
+#[inline]
+pub fn is_awake() -> bool {
+    MODE.load(Relaxed) == AWAKE
+}
+
+/// Whether it does, and this is the process whose tables these are. In a child of vfork() they
+/// are its parent's, who goes on with them; in one that fork handlers do not hear of, they are
+/// out of date.
+#[inline]
+pub fn is_own() -> bool {
+    is_awake() && sys::pid() == PID.load(Relaxed)
+}
+
+pub fn own_pid() -> i32 {
+    PID.load(Relaxed)
+}

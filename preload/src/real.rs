@@ -1,0 +1,182 @@
+//! The C library's own functions, behind the ones that this crate interposes.
+
+use libc::{c_char, c_int, c_long, c_uint, c_void, pid_t, socklen_t, FILE};
+use std::ffi::CStr;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+type Words = *const *const c_char;
+/// posix_spawn's file actions and attributes, of which nothing is looked at.
+type Opaque = *const c_void;
+
+/// One place for each: found when first asked for, at the latest by the constructor, so that no
+/// signal handler ever has to look for one.
+macro_rules! functions {
+    ($($name:ident($($argument:ty),*) -> $result:ty;)*) => {
+        $(
+            pub fn $name() -> Option<unsafe extern "C" fn($($argument),*) -> $result> {
+                static PLACE: AtomicUsize = AtomicUsize::new(0);
+                let found = find(&PLACE, concat!(stringify!($name), "\0"));
+                // SAFETY: the C library's function of this name has this type.
+                (found != 0).then(|| unsafe {
+                    std::mem::transmute::<usize, unsafe extern "C" fn($($argument),*) -> $result>(found)
+                })
+            }
+        )*
+
+        /// Looks all of them up.
+        pub fn find_all() {
+            $( $name(); )*
+        }
+    };
+}
+
+fn find(place: &AtomicUsize, name: &'static str) -> usize {
+    let known = place.load(Relaxed);
+    if known != 0 {
+        return known;
+    }
+    // SAFETY: the name ends with a zero.
+    let found = unsafe { libc::dlsym(libc::RTLD_NEXT, name.as_ptr().cast()) } as usize;
+    place.store(found, Relaxed);
+    found
+}
+
+functions! {
+    close(c_int) -> c_int;
+    dup(c_int) -> c_int;
+    dup2(c_int, c_int) -> c_int;
+    dup3(c_int, c_int, c_int) -> c_int;
+    fcntl(c_int, c_int, usize) -> c_int;
+    fcntl64(c_int, c_int, usize) -> c_int;
+    close_range(c_uint, c_uint, c_int) -> c_int;
+    closefrom(c_int) -> ();
+    shutdown(c_int, c_int) -> c_int;
+    socket(c_int, c_int, c_int) -> c_int;
+    connect(c_int, *const c_void, socklen_t) -> c_int;
+    accept(c_int, *mut c_void, *mut socklen_t) -> c_int;
+    accept4(c_int, *mut c_void, *mut socklen_t, c_int) -> c_int;
+    sendmsg(c_int, *const libc::msghdr, c_int) -> isize;
+    recvmsg(c_int, *mut libc::msghdr, c_int) -> isize;
+    sendmmsg(c_int, *mut libc::mmsghdr, c_uint, c_int) -> c_int;
+    recvmmsg(c_int, *mut libc::mmsghdr, c_uint, c_int, *mut libc::timespec) -> c_int;
+    epoll_create(c_int) -> c_int;
+    epoll_create1(c_int) -> c_int;
+    epoll_ctl(c_int, c_int, c_int, *mut libc::epoll_event) -> c_int;
+    fclose(*mut FILE) -> c_int;
+    fdopen(c_int, *const c_char) -> *mut FILE;
+    fork() -> pid_t;
+    clone(*mut c_void, *mut c_void, c_int, *mut c_void, usize, usize, usize) -> c_int;
+    system(*const c_char) -> c_int;
+    popen(*const c_char, *const c_char) -> *mut FILE;
+    posix_spawn(*mut pid_t, *const c_char, Opaque, Opaque, Words, Words) -> c_int;
+    posix_spawnp(*mut pid_t, *const c_char, Opaque, Opaque, Words, Words) -> c_int;
+    posix_spawn_file_actions_adddup2(*mut c_void, c_int, c_int) -> c_int;
+    execve(*const c_char, Words, Words) -> c_int;
+    execv(*const c_char, Words) -> c_int;
+    execvp(*const c_char, Words) -> c_int;
+    execvpe(*const c_char, Words, Words) -> c_int;
+    fexecve(c_int, Words, Words) -> c_int;
+    execveat(c_int, *const c_char, Words, Words, c_int) -> c_int;
+    prctl(c_int, usize, usize, usize, usize) -> c_int;
+    syscall(c_long, usize, usize, usize, usize, usize, usize) -> c_long;
+}
+
+/// A variable of the environment. For the constructor: there is one thread then.
+pub fn environment(name: &CStr) -> Option<&'static CStr> {
+    // SAFETY: the name ends with a zero; what comes back is a C string, and it stays where it is
+    // as nobody changes the environment yet.
+    unsafe {
+        let value = libc::getenv(name.as_ptr());
+        (!value.is_null()).then(|| CStr::from_ptr(value))
+    }
+}
+
+/// What the program is called: by whoever started it, and by its file. A script's is that of its
+/// interpreter.
+pub fn program_names() -> [Option<&'static [u8]>; 2] {
+    [invocation_name(), file_name()]
+}
+
+pub fn invocation_name() -> Option<&'static [u8]> {
+    extern "C" {
+        static program_invocation_short_name: *const c_char;
+    }
+    // SAFETY: the C library has set it before any constructor, and the program leaves it alone.
+    unsafe {
+        let name = program_invocation_short_name;
+        (!name.is_null()).then(|| CStr::from_ptr(name).to_bytes())
+    }
+}
+
+fn file_name() -> Option<&'static [u8]> {
+    extern "C" {
+        fn getauxval(kind: libc::c_ulong) -> libc::c_ulong;
+    }
+    // SAFETY: takes a number; what it gives for this one is a C string that the kernel put above
+    // the stack, or 0.
+    let path = unsafe {
+        let path = getauxval(libc::AT_EXECFN) as *const c_char;
+        (!path.is_null()).then(|| CStr::from_ptr(path).to_bytes())
+    }?;
+    path.rsplit(|byte| *byte == b'/').next()
+}
+
+/// Calls the C library before and after each fork() of the process.
+pub fn on_fork(
+    before: extern "C" fn(),
+    in_parent: extern "C" fn(),
+    in_child: extern "C" fn(),
+) -> bool {
+    extern "C" {
+        fn pthread_atfork(
+            before: extern "C" fn(),
+            in_parent: extern "C" fn(),
+            in_child: extern "C" fn(),
+        ) -> c_int;
+    }
+    // SAFETY: functions that live as long as the library, which is never unloaded.
+    unsafe { pthread_atfork(before, in_parent, in_child) == 0 }
+}
+
+/// The number that a stream reads and writes.
+///
+/// # Safety
+/// It must be an open stream.
+pub unsafe fn number_of(stream: *mut FILE) -> c_int {
+    extern "C" {
+        fn fileno_unlocked(stream: *mut FILE) -> c_int;
+    }
+    // SAFETY: as the caller promises.
+    unsafe { fileno_unlocked(stream) }
+}
+
+/// Writes out what a stream holds back; not if another thread is using it.
+///
+/// # Safety
+/// It must be an open stream.
+pub unsafe fn flush_if_idle(stream: *mut FILE) -> bool {
+    extern "C" {
+        fn ftrylockfile(stream: *mut FILE) -> c_int;
+        fn funlockfile(stream: *mut FILE);
+        fn fflush_unlocked(stream: *mut FILE) -> c_int;
+    }
+    // SAFETY: as the caller promises; it is locked while it is flushed.
+    unsafe {
+        if ftrylockfile(stream) != 0 {
+            return false;
+        }
+        fflush_unlocked(stream);
+        funlockfile(stream);
+    }
+    true
+}
+
+/// The streams that every program has.
+pub fn standard_streams() -> [*mut FILE; 2] {
+    extern "C" {
+        static stdout: *mut FILE;
+        static stderr: *mut FILE;
+    }
+    // SAFETY: the C library has set them before any constructor.
+    unsafe { [stdout, stderr] }
+}

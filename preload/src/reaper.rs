@@ -1,0 +1,218 @@
+//! The background thread: there while something is parked, and a little longer.
+
+use crate::driver::{self, Watched};
+use crate::memory::Guarded;
+use crate::park;
+use crate::record;
+use crate::sys;
+use crate::thread;
+use libc::{c_int, c_void};
+use std::panic::{catch_unwind, AssertUnwindSafe};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering::SeqCst};
+
+/// There is nobody who drives.
+const NOBODY: c_int = 0;
+/// A thread is being started.
+const STARTING: c_int = -1;
+/// The number of the thread that drives, or one of the above.
+static WHO: AtomicI32 = AtomicI32::new(NOBODY);
+/// It has failed in a way that must not happen: everything is left alone from then on.
+static BROKEN: AtomicBool = AtomicBool::new(false);
+/// The number that the program wants for itself; -1: none.
+static WANTED: AtomicI32 = AtomicI32::new(-1);
+/// Give everything up, the program needs descriptors.
+static LET_GO: AtomicBool = AtomicBool::new(false);
+
+/// With nothing to do it ends, so that it is not the last thread of a program whose others have
+/// all ended.
+const IDLE_MS: u64 = 1000;
+
+/// Between looks at what has been handed over: a busy server wakes the thread that often only.
+const NAP_MS: u64 = 1;
+
+static WATCHED: Guarded<Watched> = Guarded::new(Watched::new());
+
+/// Whether somebody drives what is parked, after starting a thread if need be and possible.
+/// Something must have been reserved before: the thread, about to end, then sees it.
+pub fn is_there() -> bool {
+    if WHO.load(SeqCst) != NOBODY {
+        return true;
+    }
+    if BROKEN.load(SeqCst) || !thread::may_start() {
+        return false;
+    }
+    start()
+}
+
+fn start() -> bool {
+    if WHO
+        .compare_exchange(NOBODY, STARTING, SeqCst, SeqCst)
+        .is_err()
+    {
+        return true;
+    }
+    let is_started = thread::keeping_errno(|| park::hang_bell() && thread::start(run));
+    if !is_started {
+        WHO.store(NOBODY, SeqCst);
+    }
+    is_started
+}
+
+pub fn is_this_thread() -> bool {
+    WHO.load(SeqCst) == sys::thread_id()
+}
+
+extern "C" fn run(_: *mut c_void) -> *mut c_void {
+    WHO.store(sys::thread_id(), SeqCst);
+    sys::name_thread(c"graceful_close");
+    if catch_unwind(AssertUnwindSafe(serve)).is_err() {
+        // it stays the one who drives, so that nobody else tries
+        BROKEN.store(true, SeqCst);
+    }
+    std::ptr::null_mut()
+}
+
+fn serve() {
+    loop {
+        if drive(None, IDLE_MS) {
+            continue;
+        }
+        WHO.store(NOBODY, SeqCst);
+        // who has reserved a place before this line relies on us
+        let is_over = park::count() == 0;
+        if is_over
+            || WHO
+                .compare_exchange(NOBODY, sys::thread_id(), SeqCst, SeqCst)
+                .is_err()
+        {
+            return;
+        }
+    }
+}
+
+/// Drives until nothing has been parked for so long, or until then; whether there is still
+/// something.
+#[allow(unsafe_code)]
+fn drive(until_ms: Option<u64>, idle_ms: u64) -> bool {
+    // SAFETY: one thread drives at a time, see WHO.
+    driver::with(|driver| unsafe {
+        WATCHED.with(|watched| loop {
+            driver.adopt();
+            obey(driver);
+            driver.watch(watched);
+            let is_idle = park::count() == 0;
+            if is_idle && until_ms.is_some() {
+                return false;
+            }
+            let now = sys::now_ms();
+            if until_ms.is_some_and(|until| until <= now) {
+                return true;
+            }
+            let left = until_ms.map(|until| until - now);
+            park::fall_asleep();
+            if park::is_any_ready() {
+                park::wake_up();
+                continue;
+            }
+            let limit = if is_idle { Some(idle_ms) } else { left };
+            watched.wait(park::bell(), limit);
+            park::wake_up();
+            if is_idle && park::count() == 0 && WANTED.load(SeqCst) < 0 {
+                return false;
+            }
+            driver.step(watched);
+            if until_ms.is_none() && !watched_is_urgent() {
+                let _ = sys::wait(&mut [], Some(NAP_MS));
+            }
+        })
+    })
+}
+
+/// Somebody waits for us.
+fn watched_is_urgent() -> bool {
+    crate::exit::is_under_way() || WANTED.load(SeqCst) >= 0 || LET_GO.load(SeqCst)
+}
+
+fn obey(driver: &mut driver::Driver) {
+    if LET_GO.load(SeqCst) {
+        driver.give_up_all();
+        LET_GO.store(false, SeqCst);
+    }
+    let wanted = WANTED.load(SeqCst);
+    if wanted >= 0 {
+        driver.vacate(wanted);
+        WANTED.store(-1, SeqCst);
+    }
+}
+
+/// At most so long for the thread to do what it is asked: then the program goes on.
+const PATIENCE_MS: u64 = 200;
+
+fn ask(is_done: impl Fn() -> bool) {
+    let until = sys::now_ms() + PATIENCE_MS;
+    while !is_done() && sys::now_ms() < until {
+        park::ring();
+        let _ = sys::wait(&mut [], Some(1));
+    }
+}
+
+/// Gives a number of ours to the program, which is about to use it.
+pub fn vacate(fd: c_int) {
+    if fd == record::descriptor() {
+        record::vacate();
+        return;
+    }
+    if WHO.load(SeqCst) <= 0 || is_this_thread() {
+        return;
+    }
+    if fd == park::bell() {
+        park::move_bell();
+        return;
+    }
+    if WANTED.compare_exchange(-1, fd, SeqCst, SeqCst).is_ok() {
+        ask(|| WANTED.load(SeqCst) != fd);
+    }
+}
+
+/// The program has run out of descriptors: whether there are more now.
+pub fn let_go() -> bool {
+    if WHO.load(SeqCst) <= 0 || park::count() == 0 || is_this_thread() {
+        return false;
+    }
+    LET_GO.store(true, SeqCst);
+    ask(|| !LET_GO.load(SeqCst));
+    !LET_GO.load(SeqCst)
+}
+
+/// Waits until nothing is parked any more, at most so long; drives it on this thread if there is
+/// no other.
+pub fn finish(limit_ms: u64) {
+    let until = sys::now_ms() + limit_ms;
+    if BROKEN.load(SeqCst) || is_this_thread() {
+        return;
+    }
+    let is_ours = WHO
+        .compare_exchange(NOBODY, sys::thread_id(), SeqCst, SeqCst)
+        .is_ok();
+    if is_ours {
+        let _ = catch_unwind(AssertUnwindSafe(|| drive(Some(until), 0)));
+        WHO.store(NOBODY, SeqCst);
+        return;
+    }
+    park::ring();
+    loop {
+        let (count, now) = (park::count(), sys::now_ms());
+        if count == 0 || now >= until {
+            return;
+        }
+        park::wait_for_change(count, until - now);
+    }
+}
+
+/// In a forked child: nobody drives, and nothing is parked.
+pub fn after_fork_in_child() {
+    WHO.store(NOBODY, SeqCst);
+    WANTED.store(-1, SeqCst);
+    LET_GO.store(false, SeqCst);
+    driver::with(driver::Driver::forget_all);
+}

@@ -1,0 +1,158 @@
+//! The log: one line for each process and for each close that mattered. Written with one
+//! system call each, to a file that all processes append to.
+
+use crate::park;
+use crate::process;
+use crate::real;
+use crate::sys;
+use graceful_close::{Outcome, Report};
+use libc::c_int;
+use std::ffi::CStr;
+use std::fmt::{self, Write};
+use std::net::Ipv6Addr;
+use std::sync::atomic::{AtomicI32, Ordering::SeqCst};
+
+/// -1: nobody wants it.
+static LOG: AtomicI32 = AtomicI32::new(-1);
+
+/// Opened once: the program may change its root later.
+pub fn open(path: &CStr) {
+    let flags = libc::O_WRONLY | libc::O_CREAT | libc::O_APPEND;
+    if let Ok(low) = sys::open_at(libc::AT_FDCWD, path, flags) {
+        LOG.store(park::duplicate(low).unwrap_or(-1), SeqCst);
+        let _ = sys::close(low);
+    }
+}
+
+/// Its number is wanted by the program.
+pub fn vacate() {
+    let old = LOG.load(SeqCst);
+    LOG.store(park::duplicate(old).unwrap_or(-1), SeqCst);
+    park::disown(old);
+}
+
+pub fn descriptor() -> c_int {
+    LOG.load(SeqCst)
+}
+
+/// An address and a port.
+pub type Peer = ([u8; 16], u16);
+
+/// The other end, for a line to come.
+pub fn peer(fd: c_int) -> Option<Peer> {
+    is_on().then(|| sys::peer(fd)).flatten()
+}
+
+fn is_on() -> bool {
+    LOG.load(SeqCst) >= 0
+}
+
+pub fn started() {
+    write(None, format_args!("active"));
+}
+
+/// Finished by the program's own thread.
+pub fn closed_at_once(fd: c_int) {
+    write(peer(fd), format_args!("closed at once"));
+}
+
+/// Could have been finished, and was not.
+pub fn refused(fd: c_int, why: &str) {
+    write(peer(fd), format_args!("left alone: {why}"));
+}
+
+pub fn left_to_others(fd: c_int) {
+    write(peer(fd), format_args!("left to other holders"));
+}
+
+pub fn ended(peer: Option<Peer>, outcome: Option<Outcome>, report: Option<Report>) {
+    if !is_on() {
+        return;
+    }
+    let outcome = outcome.map_or("broken off", Outcome::name);
+    match report {
+        Some(report) => write(
+            peer,
+            format_args!(
+                "{outcome}, {} ms, {} bytes thrown away, {} not acknowledged",
+                report.elapsed.as_millis(),
+                report.drained_bytes,
+                report.unacked_bytes.unwrap_or(0)
+            ),
+        ),
+        None => write(peer, format_args!("{outcome}")),
+    }
+}
+
+fn write(peer: Option<Peer>, what: fmt::Arguments) {
+    let log = LOG.load(SeqCst);
+    if log < 0 {
+        return;
+    }
+    let mut line = Line::new();
+    let name = real::invocation_name().unwrap_or_default();
+    let name = std::str::from_utf8(name).unwrap_or("?");
+    let _ = write!(line, "graceful_close: {name}[{}]: ", process::own_pid());
+    if let Some((address, port)) = peer {
+        let address = Ipv6Addr::from(address);
+        let _ = match address.to_ipv4_mapped() {
+            Some(address) => write!(line, "{address}:{port}: "),
+            None => write!(line, "[{address}]:{port}: "),
+        };
+    }
+    let _ = line.write_fmt(what);
+    line.end();
+    let _ = sys::write(log, line.text());
+}
+
+/// Text on the stack; what does not fit is cut.
+struct Line {
+    room: [u8; 256],
+    used: usize,
+}
+
+impl Line {
+    fn new() -> Line {
+        Line {
+            room: [0; 256],
+            used: 0,
+        }
+    }
+
+    fn end(&mut self) {
+        let last = self.used.min(self.room.len() - 1);
+        self.room[last] = b'\n';
+        self.used = last + 1;
+    }
+
+    fn text(&self) -> &[u8] {
+        self.room.get(..self.used).unwrap_or_default()
+    }
+}
+
+impl Write for Line {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let room = self.room.get_mut(self.used..).unwrap_or_default();
+        let count = text.len().min(room.len());
+        room[..count].copy_from_slice(&text.as_bytes()[..count]);
+        self.used += count;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Line;
+    use std::fmt::Write;
+
+    #[test]
+    fn long_lines_are_cut() {
+        let mut line = Line::new();
+        for _ in 0..100 {
+            line.write_str("0123456789").unwrap();
+        }
+        line.end();
+        assert_eq!(line.text().len(), 256);
+        assert_eq!(line.text().last(), Some(&b'\n'));
+    }
+}

@@ -1,0 +1,103 @@
+//! What the environment asks for. Read once, by the constructor: later the program may be
+//! changing it in another thread.
+
+use crate::real;
+use std::ffi::CStr;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU8, Ordering::Relaxed};
+
+/// Limits of one close and of all.
+pub static TIMEOUT_MS: AtomicU32 = AtomicU32::new(30_000);
+pub static IDLE_MS: AtomicU32 = AtomicU32::new(5_000);
+pub static MAX_BYTES: AtomicU32 = AtomicU32::new(64 << 20);
+pub static MAX_PARKED: AtomicU32 = AtomicU32::new(256);
+pub static EXIT_WAIT_MS: AtomicU32 = AtomicU32::new(2_000);
+/// The connections that the process makes, too.
+pub static ANY_ROLE: AtomicBool = AtomicBool::new(false);
+/// shutdown(fd, SHUT_RDWR) becomes a half-close.
+pub static BOTH_IS_HALF: AtomicBool = AtomicBool::new(false);
+static AT_EXIT: AtomicU8 = AtomicU8::new(AtExit::Scan as u8);
+
+/// What is done at the end of a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AtExit {
+    /// Nothing.
+    Off,
+    /// What is parked is waited for.
+    Wait,
+    /// What is open is treated as if it were closed, too.
+    Scan,
+}
+
+pub fn at_exit() -> AtExit {
+    match AT_EXIT.load(Relaxed) {
+        0 => AtExit::Off,
+        1 => AtExit::Wait,
+        _ => AtExit::Scan,
+    }
+}
+
+fn variable(name: &CStr) -> Option<&'static [u8]> {
+    real::environment(name).map(CStr::to_bytes)
+}
+
+/// Reads all of them; whether the library is to do anything in this program.
+pub fn read() -> bool {
+    number(c"GRACEFUL_CLOSE_TIMEOUT_MS", &TIMEOUT_MS);
+    number(c"GRACEFUL_CLOSE_IDLE_MS", &IDLE_MS);
+    number(c"GRACEFUL_CLOSE_MAX_BYTES", &MAX_BYTES);
+    number(c"GRACEFUL_CLOSE_MAX_PARKED", &MAX_PARKED);
+    number(c"GRACEFUL_CLOSE_EXIT_WAIT_MS", &EXIT_WAIT_MS);
+    ANY_ROLE.store(variable(c"GRACEFUL_CLOSE_ROLE") == Some(b"any"), Relaxed);
+    BOTH_IS_HALF.store(
+        variable(c"GRACEFUL_CLOSE_SHUTDOWN_BOTH") == Some(b"half"),
+        Relaxed,
+    );
+    let at_exit = match variable(c"GRACEFUL_CLOSE_EXIT") {
+        Some(b"off") => AtExit::Off,
+        Some(b"wait") => AtExit::Wait,
+        _ => AtExit::Scan,
+    };
+    AT_EXIT.store(at_exit as u8, Relaxed);
+    !is_off() && is_for_this_program()
+}
+
+/// Any value but the empty one and 0.
+fn is_off() -> bool {
+    variable(c"GRACEFUL_CLOSE_OFF").is_some_and(|value| !matches!(value, b"" | b"0"))
+}
+
+/// What is no number leaves the default.
+fn number(name: &CStr, to: &AtomicU32) {
+    let text = variable(name).and_then(|value| std::str::from_utf8(value).ok());
+    if let Some(number) = text.and_then(|text| text.trim().parse().ok()) {
+        to.store(number, Relaxed);
+    }
+}
+
+fn is_for_this_program() -> bool {
+    let names = real::program_names();
+    let among = |list: &[u8]| names.iter().flatten().any(|name| contains(list, name));
+    match variable(c"GRACEFUL_CLOSE_ONLY") {
+        Some(list) if !list.is_empty() && !among(list) => false,
+        _ => !variable(c"GRACEFUL_CLOSE_EXCEPT").is_some_and(among),
+    }
+}
+
+/// Whether a list, parted by commas, has the name.
+fn contains(list: &[u8], name: &[u8]) -> bool {
+    list.split(|byte| *byte == b',')
+        .any(|word| word.trim_ascii() == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::contains;
+
+    #[test]
+    fn lists_of_programs() {
+        assert!(contains(b"nginx", b"nginx"));
+        assert!(contains(b"sh, cat,nginx", b"cat"));
+        assert!(!contains(b"nginx-debug", b"nginx"));
+        assert!(!contains(b"", b"nginx"));
+    }
+}

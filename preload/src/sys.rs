@@ -1,0 +1,330 @@
+//! The system calls that the library makes, each safe to call from a signal handler.
+
+use crate::raw::call;
+use libc::{c_int, c_long};
+use std::ffi::CStr;
+use std::mem::size_of;
+use std::sync::atomic::AtomicU32;
+
+/// An `errno` number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Error(pub c_int);
+
+fn result(value: isize) -> Result<usize, Error> {
+    match value {
+        -4095..=-1 => Err(Error(-value as c_int)),
+        _ => Ok(value as usize),
+    }
+}
+
+/// A call whose arguments are numbers only.
+fn plain(number: c_long, a: usize, b: usize, c: usize) -> Result<usize, Error> {
+    // SAFETY: the callers in this file pass no pointers through here; a bad number makes the
+    // call fail.
+    result(unsafe { call(number, [a, b, c, 0, 0, 0]) })
+}
+
+pub fn pid() -> c_int {
+    plain(libc::SYS_getpid, 0, 0, 0).unwrap_or(0) as c_int
+}
+
+pub fn thread_id() -> c_int {
+    plain(libc::SYS_gettid, 0, 0, 0).unwrap_or(0) as c_int
+}
+
+pub fn close(fd: c_int) -> Result<usize, Error> {
+    plain(libc::SYS_close, fd as usize, 0, 0)
+}
+
+/// A duplicate at `from` or above, close-on-exec.
+pub fn duplicate_above(fd: c_int, from: c_int) -> Result<c_int, Error> {
+    let command = libc::F_DUPFD_CLOEXEC as usize;
+    plain(libc::SYS_fcntl, fd as usize, command, from as usize).map(|fd| fd as c_int)
+}
+
+pub fn descriptor_flags(fd: c_int) -> Result<usize, Error> {
+    plain(libc::SYS_fcntl, fd as usize, libc::F_GETFD as usize, 0)
+}
+
+/// Ends delivery of signals for it (O_ASYNC), which a duplicate would go on with.
+pub fn end_signals(fd: c_int) {
+    if let Ok(flags) = plain(libc::SYS_fcntl, fd as usize, libc::F_GETFL as usize, 0) {
+        if flags & libc::O_ASYNC as usize != 0 {
+            let flags = flags & !(libc::O_ASYNC as usize);
+            let _ = plain(libc::SYS_fcntl, fd as usize, libc::F_SETFL as usize, flags);
+        }
+    }
+}
+
+pub fn shutdown(fd: c_int, how: c_int) -> Result<usize, Error> {
+    plain(libc::SYS_shutdown, fd as usize, how as usize, 0)
+}
+
+/// Takes what has come in and throws it away, up to `most` bytes, without waiting.
+pub fn discard(fd: c_int, most: usize) -> Result<usize, Error> {
+    let flags = (libc::MSG_DONTWAIT | libc::MSG_TRUNC) as usize;
+    // SAFETY: with MSG_TRUNC the kernel writes nothing of a TCP stream, so that no buffer is
+    // needed; the callers know that it is one.
+    result(unsafe { call(libc::SYS_recvfrom, [fd as usize, 0, most, flags, 0, 0]) })
+}
+
+/// An option's value; how many bytes of it the kernel filled.
+pub fn option<T: Copy>(
+    fd: c_int,
+    level: c_int,
+    name: c_int,
+    value: &mut T,
+) -> Result<usize, Error> {
+    let mut size = size_of::<T>() as libc::socklen_t;
+    let at = (value as *mut T) as usize;
+    let size_at = (&mut size as *mut libc::socklen_t) as usize;
+    // SAFETY: the kernel writes at most `size` bytes, which is the room that there is; the
+    // callers use types for which every bit pattern is a value.
+    let told = unsafe {
+        call(
+            libc::SYS_getsockopt,
+            [fd as usize, level as usize, name as usize, at, size_at, 0],
+        )
+    };
+    result(told).map(|_| size as usize)
+}
+
+/// What poll() says of it now.
+pub fn events_now(fd: c_int, events: i16) -> Result<i16, Error> {
+    let mut entry = libc::pollfd {
+        fd,
+        events,
+        revents: 0,
+    };
+    wait(std::slice::from_mut(&mut entry), Some(0))?;
+    Ok(entry.revents)
+}
+
+/// ppoll() with a limit in milliseconds.
+pub fn wait(entries: &mut [libc::pollfd], limit_ms: Option<u64>) -> Result<usize, Error> {
+    let limit = limit_ms.map(timespec);
+    let limit_at = limit
+        .as_ref()
+        .map_or(0, |limit| (limit as *const libc::timespec) as usize);
+    let at = entries.as_mut_ptr() as usize;
+    // SAFETY: the entries and the limit live through the call.
+    result(unsafe { call(libc::SYS_ppoll, [at, entries.len(), limit_at, 0, 0, 0]) })
+}
+
+fn timespec(ms: u64) -> libc::timespec {
+    libc::timespec {
+        tv_sec: (ms / 1000) as _,
+        tv_nsec: (ms % 1000 * 1_000_000) as _,
+    }
+}
+
+/// Milliseconds of the monotonic clock.
+pub fn now_ms() -> u64 {
+    let mut time = timespec(0);
+    let at = (&mut time as *mut libc::timespec) as usize;
+    // SAFETY: the kernel fills the one timespec.
+    let _ = unsafe {
+        call(
+            libc::SYS_clock_gettime,
+            [libc::CLOCK_MONOTONIC as usize, at, 0, 0, 0, 0],
+        )
+    };
+    time.tv_sec as u64 * 1000 + time.tv_nsec as u64 / 1_000_000
+}
+
+pub fn remove_from_epoll(epoll: c_int, fd: c_int) -> Result<usize, Error> {
+    let remove = libc::EPOLL_CTL_DEL as usize;
+    // SAFETY: no event is passed, as none is needed for this.
+    result(unsafe {
+        call(
+            libc::SYS_epoll_ctl,
+            [epoll as usize, remove, fd as usize, 0, 0, 0],
+        )
+    })
+}
+
+pub fn new_bell() -> Result<c_int, Error> {
+    let flags = (libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) as usize;
+    plain(libc::SYS_eventfd2, 0, flags, 0).map(|fd| fd as c_int)
+}
+
+pub fn ring(bell: c_int) {
+    let _ = write(bell, &1u64.to_ne_bytes());
+}
+
+pub fn silence(bell: c_int) {
+    let mut count = [0u8; 8];
+    let _ = read(bell, &mut count);
+}
+
+pub fn write(fd: c_int, bytes: &[u8]) -> Result<usize, Error> {
+    let at = bytes.as_ptr() as usize;
+    // SAFETY: the bytes live through the call.
+    result(unsafe { call(libc::SYS_write, [fd as usize, at, bytes.len(), 0, 0, 0]) })
+}
+
+pub fn read(fd: c_int, bytes: &mut [u8]) -> Result<usize, Error> {
+    let at = bytes.as_mut_ptr() as usize;
+    // SAFETY: the kernel writes at most so many bytes.
+    result(unsafe { call(libc::SYS_read, [fd as usize, at, bytes.len(), 0, 0, 0]) })
+}
+
+pub fn open_at(folder: c_int, path: &CStr, flags: c_int) -> Result<c_int, Error> {
+    let mode = 0o644;
+    let at = path.as_ptr() as usize;
+    let flags = (flags | libc::O_CLOEXEC) as usize;
+    // SAFETY: the path ends with a zero and lives through the call.
+    result(unsafe { call(libc::SYS_openat, [folder as usize, at, flags, mode, 0, 0]) })
+        .map(|fd| fd as c_int)
+}
+
+/// Where a link leads; how long that is.
+pub fn read_link(folder: c_int, path: &CStr, room: &mut [u8]) -> Result<usize, Error> {
+    let (path, at) = (path.as_ptr() as usize, room.as_mut_ptr() as usize);
+    // SAFETY: as for open_at() and read().
+    result(unsafe {
+        call(
+            libc::SYS_readlinkat,
+            [folder as usize, path, at, room.len(), 0, 0],
+        )
+    })
+}
+
+/// Entries of a folder, as struct linux_dirent64.
+pub fn read_folder(fd: c_int, room: &mut [u64]) -> Result<usize, Error> {
+    let at = room.as_mut_ptr() as usize;
+    let size = std::mem::size_of_val(room);
+    // SAFETY: the kernel writes at most `size` bytes.
+    result(unsafe { call(libc::SYS_getdents64, [fd as usize, at, size, 0, 0, 0]) })
+}
+
+/// Sleeps while the word has this value, at most so long.
+pub fn sleep_while(word: &AtomicU32, value: u32, limit_ms: u64) {
+    let limit = timespec(limit_ms);
+    let at = (&limit as *const libc::timespec) as usize;
+    let word = word.as_ptr() as usize;
+    let wait = (libc::FUTEX_WAIT | libc::FUTEX_PRIVATE_FLAG) as usize;
+    // SAFETY: the word and the limit live through the call.
+    let _ = unsafe { call(libc::SYS_futex, [word, wait, value as usize, at, 0, 0]) };
+}
+
+pub fn wake_sleepers(word: &AtomicU32) {
+    let wake = (libc::FUTEX_WAKE | libc::FUTEX_PRIVATE_FLAG) as usize;
+    let word = word.as_ptr() as usize;
+    // SAFETY: the word lives through the call.
+    let _ = unsafe { call(libc::SYS_futex, [word, wake, i32::MAX as usize, 0, 0, 0]) };
+}
+
+/// The soft limit of descriptor numbers.
+pub fn descriptor_limit() -> u64 {
+    limits().rlim_cur
+}
+
+pub fn limits() -> libc::rlimit64 {
+    let mut limits = libc::rlimit64 {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
+    let at = (&mut limits as *mut libc::rlimit64) as usize;
+    let which = libc::RLIMIT_NOFILE as usize;
+    // SAFETY: the kernel fills the one struct, and is given no new limits.
+    let _ = unsafe { call(libc::SYS_prlimit64, [0, which, 0, at, 0, 0]) };
+    limits
+}
+
+/// The calling thread's blocked signals, as bits.
+pub fn blocked_signals() -> u64 {
+    let mut mask = 0u64;
+    let at = (&mut mask as *mut u64) as usize;
+    // SAFETY: the kernel writes 8 bytes, the size that it is told.
+    let _ = unsafe { call(libc::SYS_rt_sigprocmask, [0, 0, at, 8, 0, 0]) };
+    mask
+}
+
+/// Whether the calling thread runs on an alternate signal stack.
+pub fn on_signal_stack() -> bool {
+    // SAFETY: all zeroes is a valid stack_t.
+    let mut stack: libc::stack_t = unsafe { std::mem::zeroed() };
+    let at = (&mut stack as *mut libc::stack_t) as usize;
+    // SAFETY: the kernel fills the one struct, and is given no new stack.
+    let _ = unsafe { call(libc::SYS_sigaltstack, [0, at, 0, 0, 0, 0]) };
+    stack.ss_flags & libc::SS_ONSTACK != 0
+}
+
+/// struct sigaction of the kernel.
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct KernelAction {
+    handler: usize,
+    flags: usize,
+    restorer: usize,
+    mask: u64,
+}
+
+/// A write to a connection that is half-closed raises it; the default is the process' end.
+pub fn ignore_broken_pipes() {
+    let mut old = KernelAction {
+        handler: 0,
+        flags: 0,
+        restorer: 0,
+        mask: 0,
+    };
+    let at = (&mut old as *mut KernelAction) as usize;
+    let signal = libc::SIGPIPE as usize;
+    // SAFETY: the kernel fills the struct, whose mask has the 8 bytes that it is told.
+    let told = unsafe { call(libc::SYS_rt_sigaction, [signal, 0, at, 8, 0, 0]) };
+    if told == 0 && old.handler == libc::SIG_DFL {
+        let new = KernelAction {
+            handler: libc::SIG_IGN,
+            ..old
+        };
+        let at = (&new as *const KernelAction) as usize;
+        // SAFETY: what the kernel itself gave, ignoring instead of the default.
+        let _ = unsafe { call(libc::SYS_rt_sigaction, [signal, at, 0, 8, 0, 0]) };
+    }
+}
+
+/// Names the calling thread for ps and top.
+pub fn name_thread(name: &CStr) {
+    let at = name.as_ptr() as usize;
+    // SAFETY: the kernel reads at most 16 bytes, to the zero.
+    let _ = unsafe {
+        call(
+            libc::SYS_prctl,
+            [libc::PR_SET_NAME as usize, at, 0, 0, 0, 0],
+        )
+    };
+}
+
+/// The same memory as bytes.
+pub fn bytes(words: &[u64]) -> &[u8] {
+    // SAFETY: every byte of it is there, and bytes need no alignment.
+    unsafe { std::slice::from_raw_parts(words.as_ptr().cast(), size_of_val(words)) }
+}
+
+/// The address of the other end of a TCP connection, IPv4 mapped into IPv6.
+pub fn peer(fd: c_int) -> Option<([u8; 16], u16)> {
+    // SAFETY: all zeroes is a valid address of no family.
+    let mut address: libc::sockaddr_in6 = unsafe { std::mem::zeroed() };
+    let mut size = size_of::<libc::sockaddr_in6>() as libc::socklen_t;
+    let at = (&mut address as *mut libc::sockaddr_in6) as usize;
+    let size_at = (&mut size as *mut libc::socklen_t) as usize;
+    // SAFETY: the kernel writes at most `size` bytes, which is the room that there is.
+    result(unsafe { call(libc::SYS_getpeername, [fd as usize, at, size_at, 0, 0, 0]) }).ok()?;
+    let port = u16::from_be(address.sin6_port);
+    match c_int::from(address.sin6_family) {
+        libc::AF_INET6 => Some((address.sin6_addr.s6_addr, port)),
+        libc::AF_INET => {
+            // sockaddr_in has its address where the other has the flow
+            let mut mapped = [0u8; 16];
+            mapped[10..12].copy_from_slice(&[0xff, 0xff]);
+            mapped[12..].copy_from_slice(&address.sin6_flowinfo.to_ne_bytes());
+            Some((mapped, port))
+        }
+        _ => None,
+    }
+}
+
+pub fn close_range(first: u32, last: u32) -> Result<usize, Error> {
+    plain(libc::SYS_close_range, first as usize, last as usize, 0)
+}
