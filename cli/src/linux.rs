@@ -1,10 +1,106 @@
 //! Linux: LD_PRELOAD.
 
+#[path = "linux/elf.rs"]
+mod elf;
+#[path = "linux/library.rs"]
+mod library;
+#[path = "linux/program.rs"]
+mod program;
+
 use crate::arguments::Request;
 use crate::failure::Failure;
+use std::env;
+use std::ffi::OsString;
+use std::io;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::Command;
 
+const PRELOAD: &str = "LD_PRELOAD";
+
+/// Turns into the program; returns only if that fails, or if it was only to check.
 pub fn run(request: &Request) -> Result<i32, Failure> {
-    let _ = (&request.program, &request.arguments, &request.environment);
-    let _ = (request.check, request.anyway, &request.library);
-    Err(Failure::Cannot("not available on this system".into()))
+    let path = program::find(&request.program)?;
+    let obstacle = program::obstacle(&path);
+    let library = library::find(request.library.as_deref())?;
+    if request.check {
+        return check(&path, &library, obstacle.as_deref());
+    }
+    match obstacle {
+        Some(why) if !request.anyway => {
+            return Err(Failure::Cannot(format!(
+                "{} is {why}\n--anyway starts it all the same, without graceful closes",
+                path.display()
+            )));
+        }
+        Some(why) => eprintln!("graceful-close: {} is {why}", path.display()),
+        None => {}
+    }
+    let error = prepared(&request.program, &path, &library)
+        .args(&request.arguments)
+        .envs(
+            request
+                .environment
+                .iter()
+                .map(|(name, value)| (name, value)),
+        )
+        .exec();
+    Err(refused(&path, &error))
+}
+
+/// A program with the library in front of those that are preloaded anyway.
+fn prepared(name: &OsString, path: &Path, library: &Path) -> Command {
+    let mut preload = OsString::from(library);
+    if let Some(others) = env::var_os(PRELOAD).filter(|others| !others.is_empty()) {
+        preload.push(":");
+        preload.push(others);
+    }
+    let mut command = Command::new(path);
+    command.arg0(name).env(PRELOAD, preload);
+    command
+}
+
+fn refused(path: &Path, error: &io::Error) -> Failure {
+    let why = format!("{}: {error}", path.display());
+    match error.kind() {
+        io::ErrorKind::NotFound => Failure::NotFound(why),
+        _ => Failure::Cannot(why),
+    }
+}
+
+fn check(path: &Path, library: &Path, obstacle: Option<&str>) -> Result<i32, Failure> {
+    println!("program  {}", path.display());
+    println!("library  {}", library.display());
+    let verdict = match obstacle {
+        Some(why) => Err(format!("it is {why}")),
+        None => trial(library),
+    };
+    match verdict {
+        Ok(()) => {
+            println!("verdict  its connections would end gracefully");
+            Ok(0)
+        }
+        Err(why) => {
+            println!("verdict  no: {why}");
+            Ok(126)
+        }
+    }
+}
+
+/// Loads the library into this command, which is as good as any other program for that.
+fn trial(library: &Path) -> Result<(), String> {
+    let own = Path::new("/proc/self/exe");
+    let said = prepared(&"graceful-close".into(), own, library)
+        .arg("--version")
+        .env("GRACEFUL_CLOSE_LOG", "/proc/self/fd/2")
+        .env_remove("GRACEFUL_CLOSE_OFF")
+        .env_remove("GRACEFUL_CLOSE_ONLY")
+        .env_remove("GRACEFUL_CLOSE_EXCEPT")
+        .output()
+        .map_err(|error| error.to_string())?;
+    let log = String::from_utf8_lossy(&said.stderr);
+    if log.contains(": active") {
+        return Ok(());
+    }
+    Err(format!("the library cannot be loaded: {}", log.trim()))
 }

@@ -1,0 +1,69 @@
+//! Where the library is that is to be preloaded.
+
+use crate::failure::Failure;
+use std::env;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+const NAME: &str = "libgraceful_close_preload.so";
+const VARIABLE: &str = "GRACEFUL_CLOSE_PRELOAD";
+
+/// The one that is asked for, or the one that was installed with this command.
+pub fn find(asked: Option<&OsStr>) -> Result<PathBuf, Failure> {
+    let variable = env::var_os(VARIABLE).filter(|value| !value.is_empty());
+    let named = asked.map(OsStr::to_owned).or(variable);
+    let found = match named {
+        Some(path) => absolute(Path::new(&path)).ok_or_else(|| {
+            Failure::Usage(format!("no such library: {}", Path::new(&path).display()))
+        })?,
+        None => installed().ok_or_else(|| {
+            Failure::Usage(format!(
+                "{NAME} is not installed with this command; set {VARIABLE}"
+            ))
+        })?,
+    };
+    // ld.so parts LD_PRELOAD at these, and knows no way to escape them
+    let parts = |byte: &u8| matches!(byte, b' ' | b':');
+    if found.as_os_str().as_bytes().iter().any(parts) {
+        return Err(Failure::Usage(format!(
+            "LD_PRELOAD cannot name a file with a blank or a colon: {}",
+            found.display()
+        )));
+    }
+    Ok(found)
+}
+
+fn absolute(path: &Path) -> Option<PathBuf> {
+    path.canonicalize().ok().filter(|path| path.is_file())
+}
+
+fn installed() -> Option<PathBuf> {
+    let own = env::current_exe().ok()?.canonicalize().ok()?;
+    let folder = own.parent()?;
+    places(folder)
+        .iter()
+        .find_map(|place| absolute(&place.join(NAME)))
+}
+
+/// Beside the command, and where a package would put it.
+fn places(folder: &Path) -> Vec<PathBuf> {
+    let up = folder.parent().unwrap_or(folder);
+    let lib = |name: &str| up.join(name).join("graceful_close");
+    let multiarch = format!("lib/{}-linux-gnu", env::consts::ARCH);
+    vec![folder.to_owned(), lib("lib"), lib(&multiarch), lib("lib64")]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::places;
+    use std::path::{Path, PathBuf};
+
+    #[test]
+    fn where_packages_put_it() {
+        let places = places(Path::new("/usr/bin"));
+        assert_eq!(places[0], Path::new("/usr/bin"));
+        assert!(places.contains(&PathBuf::from("/usr/lib/graceful_close")));
+        assert!(places.contains(&PathBuf::from("/usr/lib64/graceful_close")));
+    }
+}
