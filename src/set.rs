@@ -14,7 +14,7 @@ mod place;
 mod tests;
 
 pub(crate) use entry::{Done, Entry, Extras, Packed, Reader, Unpacked};
-use place::{Held, Place};
+use place::{Held, Slot};
 
 /// A connection that can be told from others by a small number.
 pub(crate) trait Indexed: Connection + Copy {
@@ -83,7 +83,7 @@ pub(crate) const ENDED: usize = 64;
 pub(crate) struct Set<C, P, K> {
     poller: Arc<P>,
     clock: K,
-    slots: Vec<Place<C>>,
+    slots: Vec<Option<Slot<C>>>,
     free: Vec<u32>,
     by_socket: Vec<u32>,
     timers: BinaryHeap<Timer>,
@@ -154,7 +154,7 @@ impl<C: Indexed, P: Watcher<C>, K: Clock> Set<C, P, K> {
             return;
         }
         let slot = self.free.pop().unwrap_or_else(|| {
-            self.slots.push(Place::Free);
+            self.slots.push(None);
             (self.slots.len() - 1) as u32
         });
         self.by_socket[index] = slot;
@@ -164,12 +164,7 @@ impl<C: Indexed, P: Watcher<C>, K: Clock> Set<C, P, K> {
             self.line.push_back(slot);
         }
         self.len += 1;
-        let held = Held {
-            entry,
-            due: NEVER,
-            is_next: false,
-        };
-        self.follow(slot, held, next, ended);
+        self.follow(slot, Held::new(entry), next, ended);
     }
 
     /// All memory that taking one in may need.
@@ -202,7 +197,10 @@ impl<C: Indexed, P: Watcher<C>, K: Clock> Set<C, P, K> {
         match self.by_socket.get(index) {
             Some(&slot) if slot != NONE => {
                 // A flooding peer gets no more than one pass a round.
-                if !self.slots[slot as usize].is_next() {
+                if !self.slots[slot as usize]
+                    .as_ref()
+                    .is_some_and(Slot::is_next)
+                {
                     self.step(slot, ended);
                 }
                 true
@@ -223,7 +221,9 @@ impl<C: Indexed, P: Watcher<C>, K: Clock> Set<C, P, K> {
             let Some(slot) = next else {
                 break;
             };
-            self.slots[slot as usize].is_next_no_more();
+            if let Some(waiting) = &mut self.slots[slot as usize] {
+                waiting.when().set_next(false);
+            }
             self.step(slot, ended);
             worked = true;
         }
@@ -233,12 +233,12 @@ impl<C: Indexed, P: Watcher<C>, K: Clock> Set<C, P, K> {
                 break;
             }
             self.timers.pop();
-            let place = &mut self.slots[timer.slot() as usize];
-            if place.due() == Some(timer.tick()) {
-                place.set_due(NEVER);
-                self.step(timer.slot(), ended);
-                worked = true;
+            match &mut self.slots[timer.slot() as usize] {
+                Some(waiting) if waiting.due() == timer.tick() => waiting.when().set_due(NEVER),
+                _ => continue,
             }
+            self.step(timer.slot(), ended);
+            worked = true;
         }
         worked
     }
@@ -257,7 +257,7 @@ impl<C: Indexed, P: Watcher<C>, K: Clock> Set<C, P, K> {
 
     fn stands_at(&self, slot: u32, position: u32) -> bool {
         let slot = slot as usize;
-        !self.slots[slot].is_free() && self.arrived[slot] == position
+        self.slots[slot].is_some() && self.arrived[slot] == position
     }
 
     /// Ends all by their fallback, [`ENDED`] in one go; whether that was all.
@@ -272,22 +272,26 @@ impl<C: Indexed, P: Watcher<C>, K: Clock> Set<C, P, K> {
     }
 
     fn end(&mut self, slot: u32, ended: &mut Vec<Entry<C>>) {
-        if let Some(mut held) = self.slots[slot as usize].take() {
+        if let Some(waiting) = self.slots[slot as usize].take() {
+            let mut held = waiting.hold();
             held.entry.give_up();
             self.take_out(slot, held, ended);
         }
     }
 
+    #[inline(never)]
     fn step(&mut self, slot: u32, ended: &mut Vec<Entry<C>>) {
-        let Some(mut held) = self.slots[slot as usize].take() else {
+        let Some(waiting) = self.slots[slot as usize].take() else {
             return;
         };
+        let mut held = waiting.hold();
         match held.entry.step(&self.clock) {
             Some(next) => self.follow(slot, held, next, ended),
             None => self.take_out(slot, held, ended),
         }
     }
 
+    #[inline(never)]
     fn take_out(&mut self, slot: u32, held: Held<C>, ended: &mut Vec<Entry<C>>) {
         let entry = held.entry.into_entry();
         self.forget(&entry);
@@ -296,7 +300,7 @@ impl<C: Indexed, P: Watcher<C>, K: Clock> Set<C, P, K> {
         if *by_socket == slot {
             *by_socket = NONE;
         }
-        if held.is_next {
+        if held.when.is_next() {
             self.again.retain(|&other| other != slot);
         }
         self.free.push(slot);
@@ -314,6 +318,7 @@ impl<C: Indexed, P: Watcher<C>, K: Clock> Set<C, P, K> {
     }
 
     /// Puts it back, and sees to it that it is looked at when it wants to be.
+    #[inline(never)]
     fn follow(&mut self, slot: u32, mut held: Held<C>, next: Next, ended: &mut Vec<Entry<C>>) {
         let entry = &held.entry;
         let mut due = NEVER;
@@ -321,32 +326,21 @@ impl<C: Indexed, P: Watcher<C>, K: Clock> Set<C, P, K> {
             let readable = wait.watch == Watch::Readable;
             self.poller.watch(entry.socket, readable);
             due = self.look_by(wait, entry.is_watched);
-        } else if !held.is_next {
-            held.is_next = true;
+        } else if !held.when.is_next() {
+            held.when.set_next(true);
             self.again.push_back(slot);
         }
         // Later is early enough: the timer that stands steps it, and then it is
         // put off. Else every byte would cost a timer where there is an idle time.
-        let is_new = due < held.due;
+        let is_new = due < held.when.due();
         if is_new {
-            held.due = due;
+            held.when.set_due(due);
             self.timers.push(Timer::new(due, slot));
         }
-        let Held {
-            entry,
-            due,
-            is_next,
-        } = held;
-        match entry.pack() {
-            Ok(packed) => self.slots[slot as usize].put(packed, due, is_next),
-            Err(mut entry) => {
-                entry.give_up();
-                let entry = Unpacked::Here(entry);
-                let held = Held {
-                    entry,
-                    due,
-                    is_next,
-                };
+        match Slot::of(held) {
+            Ok(waiting) => self.slots[slot as usize] = Some(waiting),
+            Err(mut held) => {
+                held.entry.give_up();
                 return self.take_out(slot, held, ended);
             }
         }
@@ -365,6 +359,7 @@ impl<C: Indexed, P: Watcher<C>, K: Clock> Set<C, P, K> {
 
     /// Timers of those that have gone must not pile up when closings are short
     /// and their deadlines far.
+    #[inline(never)]
     fn drop_leftovers(&mut self) {
         if self.len == 0 {
             self.timers.clear();
@@ -372,8 +367,10 @@ impl<C: Indexed, P: Watcher<C>, K: Clock> Set<C, P, K> {
         }
         if self.timers.len() > most(self.len) {
             let slots = &self.slots;
-            self.timers
-                .retain(|timer| slots[timer.slot() as usize].due() == Some(timer.tick()));
+            self.timers.retain(|timer| {
+                let slot = slots[timer.slot() as usize].as_ref();
+                slot.is_some_and(|slot| slot.due() == timer.tick())
+            });
         }
         if self.line.len() > most(self.len) {
             self.straighten_line();
@@ -390,7 +387,7 @@ impl<C: Indexed, P: Watcher<C>, K: Clock> Set<C, P, K> {
             let here = place;
             place = place.wrapping_add(1);
             let slot = slot as usize;
-            let stays = !slots[slot].is_free() && arrived[slot] == here;
+            let stays = slots[slot].is_some() && arrived[slot] == here;
             if stays {
                 arrived[slot] = next;
                 next = next.wrapping_add(1);

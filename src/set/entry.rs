@@ -36,6 +36,7 @@ pub(crate) struct Extras {
 
 impl<C: Connection> Entry<C> {
     /// Goes on; `None` once it has ended.
+    #[inline(never)]
     pub(crate) fn step<K: Clock>(&mut self, clock: &K) -> Option<Next> {
         let reader = self.extras.as_mut();
         let mut sink: Sink<'_> = match reader.and_then(|extras| extras.reader.as_mut()) {
@@ -49,6 +50,7 @@ impl<C: Connection> Entry<C> {
     }
 
     /// Ends it by its fallback.
+    #[inline(never)]
     pub(crate) fn give_up(&mut self) {
         self.machine.give_up(&mut self.socket, Outcome::Evicted);
     }
@@ -69,6 +71,7 @@ impl<C: Connection> Entry<C> {
 
     /// After the end: counts, logs and tells; no lock of ours is held. A socket
     /// that was closed behind our back counts as one whose end nobody saw.
+    #[inline(never)]
     pub(crate) fn tell<K: Clock>(mut self, clock: &K) {
         // Refused by the system, but left to the background: nobody else is there
         // to close it.
@@ -112,6 +115,7 @@ pub(crate) enum Unpacked<C> {
 }
 
 impl<C> Packed<C> {
+    #[inline(never)]
     pub(crate) fn unpack(self) -> Unpacked<C> {
         match self {
             Packed::Brief {
@@ -139,6 +143,7 @@ impl<C: Copy> Unpacked<C> {
     }
 
     /// Without memory for what has become special it comes back as it is.
+    #[inline(never)]
     pub(crate) fn pack(self) -> Result<Packed<C>, Entry<C>> {
         let entry = match self {
             Unpacked::Here(entry) => entry,

@@ -1,119 +1,96 @@
 //! A place in the table.
 
-use super::entry::{Entry, Packed, Unpacked};
+use super::entry::{Packed, Unpacked};
 use super::Tick;
-use crate::closing::Brief;
 
-/// Who stands there. Flat, without a [`Packed`] inside: so it is 40 bytes where a
-/// socket is a number of four.
-pub(super) enum Place<C> {
-    /// Nobody, or one that is being worked on.
-    Free,
-    Brief {
-        socket: C,
-        brief: Brief,
-        is_watched: bool,
-        is_next: bool,
-        due: Tick,
-    },
-    Whole {
-        entry: Box<Entry<C>>,
-        is_next: bool,
-        due: Tick,
-    },
+/// Who stands there: 40 bytes where a socket is a number of four.
+pub(super) struct Slot<C> {
+    pub(super) packed: Packed<C>,
+    when: When,
 }
 
 /// Taken from its place to be worked on.
 pub(super) struct Held<C> {
     pub(super) entry: Unpacked<C>,
-    /// When it is looked at, if nothing happens: not later than it wants to be.
-    /// Its timer in the heap is the one with this tick, others are left over.
-    pub(super) due: Tick,
-    /// Stands in `again`.
-    pub(super) is_next: bool,
+    pub(super) when: When,
 }
 
-impl<C> Place<C> {
-    pub(super) fn is_free(&self) -> bool {
-        matches!(self, Place::Free)
+/// When it is looked at, in one word.
+#[derive(Clone, Copy)]
+pub(super) struct When(u64);
+
+/// It stands in `again`. Ticks have fewer bits.
+const NEXT: u64 = 1 << 63;
+
+impl When {
+    /// If nothing happens then: not later than it wants to be. Its timer in the heap
+    /// is the one with this tick, others are left over.
+    pub(super) fn due(self) -> Tick {
+        self.0 & !NEXT
     }
 
-    pub(super) fn take(&mut self) -> Option<Held<C>> {
-        let (packed, due, is_next) = match std::mem::replace(self, Place::Free) {
-            Place::Free => return None,
-            Place::Brief {
-                socket,
-                brief,
-                is_watched,
-                is_next,
-                due,
-            } => {
-                let packed = Packed::Brief {
-                    socket,
-                    brief,
-                    is_watched,
-                };
-                (packed, due, is_next)
-            }
-            Place::Whole {
-                entry,
-                is_next,
-                due,
-            } => (Packed::Whole(entry), due, is_next),
-        };
-        Some(Held {
-            entry: packed.unpack(),
-            due,
-            is_next,
-        })
+    pub(super) fn set_due(&mut self, due: Tick) {
+        self.0 = self.0 & NEXT | due;
     }
 
-    pub(super) fn put(&mut self, packed: Packed<C>, due: Tick, is_next: bool) {
-        *self = match packed {
-            Packed::Brief {
-                socket,
-                brief,
-                is_watched,
-            } => Place::Brief {
-                socket,
-                brief,
-                is_watched,
-                is_next,
-                due,
-            },
-            Packed::Whole(entry) => Place::Whole {
-                entry,
-                is_next,
-                due,
-            },
-        };
+    pub(super) fn is_next(self) -> bool {
+        self.0 & NEXT != 0
     }
 
-    pub(super) fn due(&self) -> Option<Tick> {
-        match self {
-            Place::Free => None,
-            Place::Brief { due, .. } | Place::Whole { due, .. } => Some(*due),
+    pub(super) fn set_next(&mut self, is_next: bool) {
+        self.0 = if is_next { self.0 | NEXT } else { self.due() };
+    }
+}
+
+impl<C: Copy> Slot<C> {
+    /// Without memory the entry comes back.
+    pub(super) fn of(held: Held<C>) -> Result<Slot<C>, Held<C>> {
+        let when = held.when;
+        match held.entry.pack() {
+            Ok(packed) => Ok(Slot { packed, when }),
+            Err(entry) => Err(Held {
+                entry: Unpacked::Here(entry),
+                when,
+            }),
+        }
+    }
+}
+
+impl<C> Slot<C> {
+    pub(super) fn hold(self) -> Held<C> {
+        Held {
+            entry: self.packed.unpack(),
+            when: self.when,
         }
     }
 
-    pub(super) fn set_due(&mut self, tick: Tick) {
-        match self {
-            Place::Free => {}
-            Place::Brief { due, .. } | Place::Whole { due, .. } => *due = tick,
-        }
+    pub(super) fn when(&mut self) -> &mut When {
+        &mut self.when
+    }
+
+    pub(super) fn due(&self) -> Tick {
+        self.when.due()
     }
 
     pub(super) fn is_next(&self) -> bool {
-        match self {
-            Place::Free => false,
-            Place::Brief { is_next, .. } | Place::Whole { is_next, .. } => *is_next,
-        }
+        self.when.is_next()
     }
+}
 
-    pub(super) fn is_next_no_more(&mut self) {
-        match self {
-            Place::Free => {}
-            Place::Brief { is_next, .. } | Place::Whole { is_next, .. } => *is_next = false,
+impl<C> Held<C> {
+    pub(super) fn new(entry: Unpacked<C>) -> Held<C> {
+        Held {
+            entry,
+            when: When(super::NEVER),
         }
     }
+}
+
+#[cfg(all(test, target_pointer_width = "64", not(windows)))]
+#[test]
+fn a_place_is_small() {
+    use crate::sys::Socket;
+    use std::mem::size_of;
+    assert_eq!(size_of::<Packed<Socket>>(), 32);
+    assert_eq!(size_of::<Option<Slot<Socket>>>(), 40);
 }

@@ -10,7 +10,7 @@ use crate::closing::{End, Machine};
 use crate::connection::{Connection, Kind, TcpState};
 use crate::options::{Fallback, INFINITE};
 use crate::outcome::Outcome;
-use crate::set::{most, tick, Entry, Extras, Packed, Place, Set, Unpacked};
+use crate::set::{most, tick, Entry, Extras, Packed, Set, Slot, Unpacked};
 use crate::set::{ENDED, NEVER, NONE, UNWATCHED};
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -251,15 +251,13 @@ impl<'w, 'p, const EDGES: bool> Drive<'w, 'p, EDGES> {
     }
 
     fn look_at(&self, conn: &Conn<'w, 'p>) -> Look {
-        let (socket, by, has_ended, is_watched) = match self.place_of(conn) {
-            Place::Free => panic!("nobody stands there"),
-            Place::Brief {
+        let (socket, by, has_ended, is_watched) = match &self.place_of(conn).packed {
+            Packed::Brief {
                 socket,
                 brief,
                 is_watched,
-                ..
             } => (socket, brief.machine().wants_by(), false, *is_watched),
-            Place::Whole { entry, .. } => {
+            Packed::Whole(entry) => {
                 let machine = &entry.machine;
                 let by = machine.wants_by();
                 (&entry.socket, by, machine.has_ended(), entry.is_watched)
@@ -270,10 +268,10 @@ impl<'w, 'p, const EDGES: bool> Drive<'w, 'p, EDGES> {
         Look { by, is_watched }
     }
 
-    fn place_of(&self, conn: &Conn<'w, 'p>) -> &Place<Conn<'w, 'p>> {
+    fn place_of(&self, conn: &Conn<'w, 'p>) -> &Slot<Conn<'w, 'p>> {
         let slot = self.set.by_socket[conn.number];
         assert_ne!(slot, NONE, "nobody would find it");
-        &self.set.slots[slot as usize]
+        self.set.slots[slot as usize].as_ref().expect("it")
     }
 
     /// Judges and tells those that have ended, then looks at all others.
