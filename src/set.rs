@@ -157,10 +157,14 @@ impl<C: Indexed, P: Watcher<C>, K: Clock> Set<C, P, K> {
             self.slots.push(None);
             (self.slots.len() - 1) as u32
         });
-        self.by_socket[index] = slot;
+        if let Some(place) = self.by_socket.get_mut(index) {
+            *place = slot;
+        }
         if self.keeps_line {
             self.arrived.resize(self.slots.len(), 0);
-            self.arrived[slot as usize] = self.left_line.wrapping_add(self.line.len() as u32);
+            if let Some(place) = self.arrived.get_mut(slot as usize) {
+                *place = self.left_line.wrapping_add(self.line.len() as u32);
+            }
             self.line.push_back(slot);
         }
         self.len += 1;
@@ -192,15 +196,22 @@ impl<C: Indexed, P: Watcher<C>, K: Clock> Set<C, P, K> {
         Ok(())
     }
 
+    fn waiting(&mut self, slot: u32) -> Option<&mut Slot<C>> {
+        self.slots.get_mut(slot as usize)?.as_mut()
+    }
+
+    /// To be worked on: its place is free meanwhile.
+    fn hold(&mut self, slot: u32) -> Option<Held<C>> {
+        let waiting = self.slots.get_mut(slot as usize)?.take();
+        waiting.map(Slot::hold)
+    }
+
     /// An event on the socket with this number. `false`: it is none of ours.
     pub(crate) fn event(&mut self, index: usize, ended: &mut Vec<Entry<C>>) -> bool {
         match self.by_socket.get(index) {
             Some(&slot) if slot != NONE => {
                 // A flooding peer gets no more than one pass a round.
-                if !self.slots[slot as usize]
-                    .as_ref()
-                    .is_some_and(Slot::is_next)
-                {
+                if !self.waiting(slot).is_some_and(|waiting| waiting.is_next()) {
                     self.step(slot, ended);
                 }
                 true
@@ -221,7 +232,7 @@ impl<C: Indexed, P: Watcher<C>, K: Clock> Set<C, P, K> {
             let Some(slot) = next else {
                 break;
             };
-            if let Some(waiting) = &mut self.slots[slot as usize] {
+            if let Some(waiting) = self.waiting(slot) {
                 waiting.when().set_next(false);
             }
             self.step(slot, ended);
@@ -233,7 +244,7 @@ impl<C: Indexed, P: Watcher<C>, K: Clock> Set<C, P, K> {
                 break;
             }
             self.timers.pop();
-            match &mut self.slots[timer.slot() as usize] {
+            match self.waiting(timer.slot()) {
                 Some(waiting) if waiting.due() == timer.tick() => waiting.when().set_due(NEVER),
                 _ => continue,
             }
@@ -257,7 +268,8 @@ impl<C: Indexed, P: Watcher<C>, K: Clock> Set<C, P, K> {
 
     fn stands_at(&self, slot: u32, position: u32) -> bool {
         let slot = slot as usize;
-        self.slots[slot].is_some() && self.arrived[slot] == position
+        self.slots.get(slot).is_some_and(Option::is_some)
+            && self.arrived.get(slot) == Some(&position)
     }
 
     /// Ends all by their fallback, [`ENDED`] in one go; whether that was all.
@@ -272,8 +284,7 @@ impl<C: Indexed, P: Watcher<C>, K: Clock> Set<C, P, K> {
     }
 
     fn end(&mut self, slot: u32, ended: &mut Vec<Entry<C>>) {
-        if let Some(waiting) = self.slots[slot as usize].take() {
-            let mut held = waiting.hold();
+        if let Some(mut held) = self.hold(slot) {
             held.entry.give_up();
             self.take_out(slot, held, ended);
         }
@@ -281,10 +292,9 @@ impl<C: Indexed, P: Watcher<C>, K: Clock> Set<C, P, K> {
 
     #[inline(never)]
     fn step(&mut self, slot: u32, ended: &mut Vec<Entry<C>>) {
-        let Some(waiting) = self.slots[slot as usize].take() else {
+        let Some(mut held) = self.hold(slot) else {
             return;
         };
-        let mut held = waiting.hold();
         match held.entry.step(&self.clock) {
             Some(next) => self.follow(slot, held, next, ended),
             None => self.take_out(slot, held, ended),
@@ -296,9 +306,9 @@ impl<C: Indexed, P: Watcher<C>, K: Clock> Set<C, P, K> {
         let entry = held.entry.into_entry();
         self.forget(&entry);
         // Closed behind our back, the number may be another one's by now.
-        let by_socket = &mut self.by_socket[entry.socket.index()];
-        if *by_socket == slot {
-            *by_socket = NONE;
+        match self.by_socket.get_mut(entry.socket.index()) {
+            Some(place) if *place == slot => *place = NONE,
+            _ => {}
         }
         if held.when.is_next() {
             self.again.retain(|&other| other != slot);
@@ -338,7 +348,11 @@ impl<C: Indexed, P: Watcher<C>, K: Clock> Set<C, P, K> {
             self.timers.push(Timer::new(due, slot));
         }
         match Slot::of(held) {
-            Ok(waiting) => self.slots[slot as usize] = Some(waiting),
+            Ok(waiting) => {
+                if let Some(place) = self.slots.get_mut(slot as usize) {
+                    *place = Some(waiting);
+                }
+            }
             Err(mut held) => {
                 held.entry.give_up();
                 return self.take_out(slot, held, ended);
@@ -368,7 +382,7 @@ impl<C: Indexed, P: Watcher<C>, K: Clock> Set<C, P, K> {
         if self.timers.len() > most(self.len) {
             let slots = &self.slots;
             self.timers.retain(|timer| {
-                let slot = slots[timer.slot() as usize].as_ref();
+                let slot = slots.get(timer.slot() as usize).and_then(Option::as_ref);
                 slot.is_some_and(|slot| slot.due() == timer.tick())
             });
         }
@@ -387,12 +401,14 @@ impl<C: Indexed, P: Watcher<C>, K: Clock> Set<C, P, K> {
             let here = place;
             place = place.wrapping_add(1);
             let slot = slot as usize;
-            let stays = slots[slot].is_some() && arrived[slot] == here;
-            if stays {
-                arrived[slot] = next;
-                next = next.wrapping_add(1);
+            match (slots.get(slot), arrived.get_mut(slot)) {
+                (Some(Some(_)), Some(position)) if *position == here => {
+                    *position = next;
+                    next = next.wrapping_add(1);
+                    true
+                }
+                _ => false,
             }
-            stays
         });
     }
 }
