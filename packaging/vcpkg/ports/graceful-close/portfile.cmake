@@ -6,6 +6,9 @@
 # VCPKG_KEEP_ENV_VARS=PATH), from CARGO_HOME or from the place where rustup puts it.
 get_filename_component(SOURCE_PATH "${CMAKE_CURRENT_LIST_DIR}/../../../.." ABSOLUTE)
 
+# Programs of both configurations get the same libraries: Rust's C runtime is the release one anyway.
+set(VCPKG_BUILD_TYPE release)
+
 string(COMPARE EQUAL "${VCPKG_LIBRARY_LINKAGE}" "dynamic" BUILD_SHARED)
 string(COMPARE EQUAL "${VCPKG_LIBRARY_LINKAGE}" "static" BUILD_STATIC)
 
@@ -20,10 +23,9 @@ vcpkg_cmake_configure(
 )
 vcpkg_cmake_install()
 vcpkg_cmake_config_fixup(PACKAGE_NAME graceful_close CONFIG_PATH lib/cmake/graceful_close)
+# it finds the libraries from where it is, which was one folder deeper
+vcpkg_replace_string("${CURRENT_PACKAGES_DIR}/share/graceful_close/graceful_close-config.cmake" "/../../.." "/../..")
 vcpkg_fixup_pkgconfig()
-vcpkg_copy_pdbs()
-
-file(REMOVE_RECURSE "${CURRENT_PACKAGES_DIR}/debug/include" "${CURRENT_PACKAGES_DIR}/debug/share")
 
 file(INSTALL "${CMAKE_CURRENT_LIST_DIR}/usage" DESTINATION "${CURRENT_PACKAGES_DIR}/share/${PORT}")
 vcpkg_install_copyright(FILE_LIST "${SOURCE_PATH}/LICENSE-MIT" "${SOURCE_PATH}/LICENSE-APACHE")
