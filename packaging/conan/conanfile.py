@@ -34,21 +34,15 @@ class GracefulCloseConan(ConanFile):
         self.settings.rm_safe("compiler.cppstd")
 
     def package_id(self):
-        # the archive is the same for all versions and settings of a compiler family
-        family = self._family
-        self.info.settings.clear()
-        self.info.settings.os = self.settings.os
-        self.info.settings.arch = self.settings.arch
-        self.info.settings.compiler = family
-
-    @property
-    def _family(self):
-        return "msvc" if self._msvc else "gcc"
+        # one archive for all versions and configurations of a compiler
+        for setting in ("build_type", "compiler.version", "compiler.update", "compiler.toolset", "compiler.runtime",
+                        "compiler.runtime_type", "compiler.runtime_version", "compiler.threads", "compiler.exception"):
+            self.info.settings.rm_safe(setting)
 
     @property
     def _msvc(self):
-        runtime = self.settings.get_safe("compiler.runtime")
-        return self.settings.os == "Windows" and (self.settings.compiler == "msvc" or runtime is not None)
+        runtime = self.settings.get_safe("compiler.runtime")  # clang has one when it follows msvc
+        return self.settings.os == "Windows" and runtime is not None
 
     @property
     def _platform(self):
@@ -58,7 +52,7 @@ class GracefulCloseConan(ConanFile):
             return {"x86_64": "linux-x86_64"}.get(machine)
         if system == "Windows":
             width = {"x86_64": "x64", "x86": "x86"}.get(machine)
-            return width and "windows-%s-%s" % (width, "msvc" if self._msvc else "mingw")
+            return width and "windows-" + width
         return None
 
     def validate(self):
@@ -92,35 +86,22 @@ class GracefulCloseConan(ConanFile):
 
     def package(self):
         source = os.path.join(self.build_folder, "archive")
-        keep = lambda pattern, *where: copy(self, pattern, os.path.join(source, where[0]),
-                                            os.path.join(self.package_folder, where[-1]))
+
+        def keep(pattern, folder):
+            copy(self, pattern, os.path.join(source, folder), os.path.join(self.package_folder, folder))
+
         keep("*.h", "include")
         keep("*.hpp", "include")
-        for pattern in ("LICENSE*", "LICENCE*", "COPYING*"):
-            copy(self, pattern, source, os.path.join(self.package_folder, "licenses"), keep_path=False)
+        copy(self, "LICENSE*", os.path.join(source, "share", "doc", "graceful_close"),
+             os.path.join(self.package_folder, "licenses"))
         if self.options.shared:
             keep("graceful_close.dll", "bin")
             keep("libgraceful_close.so*", "lib")
-            keep("libgraceful_close.dll.a", "lib")
-            # both names that an import library goes by
-            for name in ("graceful_close.dll.lib", "graceful_close.lib"):
-                if os.path.exists(os.path.join(source, "lib", name)):
-                    copy(self, name, os.path.join(source, "lib"), os.path.join(self.package_folder, "lib"))
-                    break
-        elif self._msvc:
-            name = self._static_msvc(source)
-            copy(self, name, os.path.join(source, "lib"), os.path.join(self.package_folder, "lib"))
+            keep("graceful_close.dll.lib" if self._msvc else "libgraceful_close.dll.a", "lib")
         else:
-            copy(self, "libgraceful_close.a", os.path.join(source, "lib"), os.path.join(self.package_folder, "lib"))
+            keep("graceful_close.lib" if self._msvc else "libgraceful_close.a", "lib")
         if not glob.glob(os.path.join(self.package_folder, "lib", "*graceful_close*")):
             raise ConanException("the archive has no library for shared=%s" % self.options.shared)
-
-    @staticmethod
-    def _static_msvc(source):
-        for name in ("graceful_close_static.lib", "graceful_close.lib"):
-            if os.path.exists(os.path.join(source, "lib", name)):
-                return name
-        raise ConanException("the archive has no static library")
 
     def package_info(self):
         self.cpp_info.set_property("cmake_file_name", "graceful_close")
