@@ -10,8 +10,6 @@ set(GRACEFUL_CLOSE_CARGO_TARGET_DIR "" CACHE PATH
     "Where cargo builds; empty: CARGO_TARGET_DIR of the environment, else the build tree")
 set(GRACEFUL_CLOSE_CARGO_FLAGS "--locked" CACHE STRING "More arguments for cargo, a list: --locked;--offline")
 set(GRACEFUL_CLOSE_RUSTC_FLAGS "" CACHE STRING "Arguments for rustc, a list")
-set(GRACEFUL_CLOSE_STATIC_FILTER "" CACHE STRING
-    "A command, a list, run as COMMAND INPUT OUTPUT TRIPLE on the static library that cargo has built")
 option(GRACEFUL_CLOSE_MSVC_STATIC_CRT "MSVC: link the static C runtime (/MT) into the libraries" OFF)
 
 set(GRACEFUL_CLOSE_OUT "${PROJECT_BINARY_DIR}/libraries")
@@ -49,6 +47,21 @@ if(NOT GRACEFUL_CLOSE_PREBUILT)
         set(_target_dir "${PROJECT_BINARY_DIR}/cargo")
     endif()
     set(GRACEFUL_CLOSE_CARGO_OUT "${_target_dir}/${_triple}/release")
+    if(_triple MATCHES "windows-gnu$" AND _target_dir MATCHES " ")
+        message(FATAL_ERROR "graceful_close: cargo builds in '${_target_dir}', and dlltool of mingw-w64 cannot work "
+            "in a path with a blank. Set GRACEFUL_CLOSE_CARGO_TARGET_DIR to a folder without one; source and build "
+            "tree may have them.")
+    endif()
+
+    # Rust's own static library does not link beside another one of Rust. The script makes one object
+    # of it with nothing visible but the functions of the header; it needs a shell and GNU binutils.
+    set(_filter)
+    if(CMAKE_HOST_SYSTEM_NAME STREQUAL "Linux" AND _triple MATCHES "(linux-gnu|windows-gnu)$"
+            AND EXISTS "${PROJECT_SOURCE_DIR}/scripts/static-library" AND EXISTS /bin/bash)
+        set(_filter "${PROJECT_SOURCE_DIR}/scripts/static-library")
+    endif()
+    set(GRACEFUL_CLOSE_STATIC_FILTER "${_filter}" CACHE STRING
+        "A command, a list, run as COMMAND TRIPLE INPUT OUTPUT on the static library of cargo; may be empty")
 
     set(_environment "CARGO_TARGET_DIR=${_target_dir}")
     string(TOUPPER "${_triple}" _upper)
@@ -122,8 +135,8 @@ function(graceful_close_build_static)
     endif()
 
     set(output "${GRACEFUL_CLOSE_OUT}/${GRACEFUL_CLOSE_own_static}")
-    if(GRACEFUL_CLOSE_STATIC_FILTER)
-        set(finish ${GRACEFUL_CLOSE_STATIC_FILTER} "${library}" "${output}" "${_triple}")
+    if(GRACEFUL_CLOSE_STATIC_FILTER AND NOT GRACEFUL_CLOSE_PREBUILT)
+        set(finish ${GRACEFUL_CLOSE_STATIC_FILTER} "${_triple}" "${library}" "${output}")
     elseif(MSVC OR GRACEFUL_CLOSE_PREBUILT)
         set(finish "${CMAKE_COMMAND}" -E copy "${library}" "${output}")
     else()
