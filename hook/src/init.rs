@@ -28,13 +28,13 @@ fn activate() -> Activity {
     }
     pin();
     if let Some(path) = &settings.log {
-        log::open(path);
+        log::open(path, &name);
     }
     table::install(settings);
     patch::all_modules();
     let (all, of_close) = patch::counts();
     log::line(&format!(
-        "active in {name}, {all} slots patched, {of_close} of closesocket"
+        "active, {all} slots patched, {of_close} of closesocket"
     ));
     let count = |slots: usize| u32::try_from(slots).unwrap_or(u32::MAX);
     Activity::Slots {

@@ -1,28 +1,36 @@
-//! The log file: one line when the hook becomes active, and one per close that mattered.
+//! The log file: one line when the hook becomes active, and one per close that mattered. The
+//! lines are those of the preload library on Linux.
 
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::path::Path;
 use std::sync::OnceLock;
 
-static FILE: OnceLock<File> = OnceLock::new();
+struct Log {
+    file: File,
+    /// What every line begins with.
+    who: String,
+}
+
+static LOG: OnceLock<Log> = OnceLock::new();
 
 /// Several processes may append to the same file. One that cannot be opened is done without:
 /// the program has no part in this.
-pub(crate) fn open(path: &Path) {
+pub(crate) fn open(path: &Path, program: &str) {
     if let Ok(file) = OpenOptions::new().create(true).append(true).open(path) {
-        let _ = FILE.set(file);
+        let who = format!("graceful_close: {program}[{}]: ", std::process::id());
+        let _ = LOG.set(Log { file, who });
     }
 }
 
 pub(crate) fn is_on() -> bool {
-    FILE.get().is_some()
+    LOG.get().is_some()
 }
 
 /// One write for the whole line, so that lines of others do not get in between.
 pub(crate) fn line(text: &str) {
-    if let Some(mut file) = FILE.get() {
-        let line = format!("graceful-close[{}]: {text}\r\n", std::process::id());
-        let _ = file.write_all(line.as_bytes());
+    if let Some(log) = LOG.get() {
+        let line = format!("{}{text}\n", log.who);
+        let _ = (&log.file).write_all(line.as_bytes());
     }
 }

@@ -79,7 +79,7 @@ pub(crate) fn at(socket: ws::SOCKET, is_client: bool) -> Verdict {
 pub(crate) fn tell(socket: ws::SOCKET, why: Why) {
     if why != Why::NoConnection && log::is_on() {
         let ends = Ends::of(socket);
-        log::line(&format!("{}: left alone, {}", ends.words(), why.words()));
+        log::line(&format!("{}: left alone: {}", ends.words(), why.words()));
     }
 }
 

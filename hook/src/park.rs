@@ -108,7 +108,7 @@ fn ended(id: u64, ends: &Ends, report: &Report) {
     remove(id);
     if report.outcome != Outcome::NotConnected && log::is_on() {
         log::line(&format!(
-            "{}: {} after {} ms, {} bytes drained",
+            "{}: {}, {} ms, {} bytes thrown away",
             ends.words(),
             report.outcome,
             report.elapsed.as_millis(),

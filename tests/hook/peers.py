@@ -4,7 +4,7 @@
   peers.py chatty PORT COUNT BYTES  clients that go on sending while the answer comes in
   peers.py backend BYTES            server: answers every connection with so many bytes
   peers.py ranges FILE              HTTP server of one file, also of parts of it
-  peers.py upload PORT              a slow upload, which is answered before its end
+  peers.py upload PORT SECONDS      an upload that takes so long, and is answered before its end
   peers.py child PORT               the client of tests/hook/parent.c
 """
 import os
@@ -125,11 +125,12 @@ def serve(handler):
         server.serve_forever()
 
 
-def upload(port):
+def upload(port, seconds):
     with connect(port) as sock:
         try:
             sock.sendall(b"POST")
-            for _ in range(300):
+            end = time.monotonic() + seconds
+            while time.monotonic() < end:
                 sock.sendall(b"x" * 1000)
                 time.sleep(0.001)
             sock.shutdown(socket.SHUT_WR)
@@ -161,8 +162,8 @@ def main(words):
             with open(name, "rb") as file:
                 Ranges.body = file.read()
             serve(Ranges)
-        case ["upload", port]:
-            return upload(int(port))
+        case ["upload", port, seconds]:
+            return upload(int(port), float(seconds))
         case ["child", port]:
             return child(int(port))
     print(__doc__, file=sys.stderr)
