@@ -7,7 +7,7 @@
 //! are taken in one go.
 
 use crate::clock::{Clock, SystemClock, Time};
-use crate::closing::{Machine, Next};
+use crate::closing::{Brief, Machine, Next};
 use crate::connection::{Connection, Fault, Kind, TcpState};
 use crate::door::{Door, Shut};
 use crate::log;
@@ -90,10 +90,10 @@ pub(crate) struct Handover {
 }
 
 impl Handover {
-    /// More than the place in the queue.
-    fn needs_memory(&self) -> bool {
-        let is_brief = self.options.are_brief() && self.done.is_none() && self.reader.is_none();
-        !is_brief || log::is_on()
+    /// A time-out and nothing else: the place in the queue is all that it takes.
+    fn is_brief(&self) -> bool {
+        let has_callback = self.done.is_some() || self.reader.is_some();
+        self.options.are_brief() && !has_callback && !log::is_on()
     }
 }
 
@@ -133,11 +133,11 @@ impl Reaper {
             return Err(Refusal::Stopped);
         }
         let now = SystemClock.now();
-        let guest = shared.let_knock(now, handover.needs_memory())?;
-        if handover.deferred {
-            shared.queue(handover, guest, now)
-        } else {
-            shared.take_over(handover, guest, now)
+        let is_brief = handover.is_brief();
+        let guest = shared.let_knock(now, is_brief)?;
+        match handover.deferred {
+            true => shared.queue(handover, is_brief, guest, now),
+            false => shared.take_over(handover, is_brief, guest, now),
         }
     }
 
@@ -208,7 +208,7 @@ impl Reaper {
 
 impl Shared {
     /// In the caller's thread: a place in the queue and in the count.
-    fn let_knock(&self, now: Time, needs_memory: bool) -> Result<Guest<'_>, Refusal> {
+    fn let_knock(&self, now: Time, is_brief: bool) -> Result<Guest<'_>, Refusal> {
         let is_awake = self
             .door
             .reserve(now.plus(SOON))
@@ -222,7 +222,7 @@ impl Shared {
             is_awake,
             is_counted: false,
         };
-        if needs_memory && !memory::can_have(memory::HANDOVER) {
+        if !is_brief && !memory::can_have(memory::HANDOVER) {
             return Err(Refusal::NoResources);
         }
         let others = self.alive.fetch_add(1, Ordering::AcqRel);
@@ -236,16 +236,28 @@ impl Shared {
     }
 
     /// Only checks, marks and queues; the thread finds out the rest.
-    fn queue(&self, handover: Handover, guest: Guest<'_>, now: Time) -> Result<(), Refusal> {
+    fn queue(
+        &self,
+        mut handover: Handover,
+        is_brief: bool,
+        guest: Guest<'_>,
+        now: Time,
+    ) -> Result<(), Refusal> {
         handover.socket.check().map_err(Refusal::System)?;
         handover.socket.keep_from_children();
-        let mut entry = entry(handover, now);
-        entry.socket = entry.socket.out_of_the_way();
         let due = match self.is_crowded() {
             true => now,
             false => now.plus(SOON),
         };
-        guest.bring(entry, due);
+        if is_brief {
+            let brief = Brief::new(handover.options.timeout_ms, now);
+            guest.bring(packed(handover.socket.out_of_the_way(), brief), due);
+        } else {
+            // The log wants to know it by the number that the program knows.
+            let mut entry = entry(&mut handover, false, now);
+            entry.socket = entry.socket.out_of_the_way();
+            guest.leave(entry, due);
+        }
         Ok(())
     }
 
@@ -255,22 +267,32 @@ impl Shared {
     fn take_over(
         &self,
         mut handover: Handover,
+        is_brief: bool,
         guest: Guest<'_>,
         now: Time,
     ) -> Result<(), Refusal> {
         let kind = handover.socket.classify().map_err(Refusal::System)?;
         // Children started meanwhile must not hold the connection.
         handover.socket.keep_from_children();
-        let mut entry = entry(handover, now);
+        let hurries =
+            guest.is_awake && Socket::TAKES_LINGER_LATE && kind == QUIET && !self.is_crowded();
+        // Refused, it goes the long way: there it is found out why.
+        if hurries && is_brief && handover.socket.half_close().is_ok() {
+            let brief = Brief::half_closed(handover.options.timeout_ms, now);
+            let socket = handover.socket.out_of_the_way();
+            guest.bring(packed(socket, brief), now.plus(SOON));
+            return Ok(());
+        }
+        let mut entry = entry(&mut handover, is_brief, now);
         entry.machine.classified(kind);
-        if guest.is_awake && Socket::TAKES_LINGER_LATE && kind == QUIET {
+        if hurries {
             entry.machine.hurry();
         }
         match entry.step(&SystemClock) {
             None => match entry.refusal() {
                 Some(fault) => return Err(Refusal::System(fault)),
                 // Its callback comes on the thread.
-                None if entry.has_done() => guest.bring(entry, SystemClock.now()),
+                None if entry.has_done() => guest.leave(entry, now),
                 None => {
                     // First of all: the log may call back and wait until none is pending.
                     drop(guest);
@@ -280,7 +302,7 @@ impl Shared {
             Some(next) => {
                 entry.socket = entry.socket.out_of_the_way();
                 let due = self.see_to(&mut entry, next, now);
-                guest.bring(entry, due);
+                guest.leave(entry, due);
             }
         }
         Ok(())
@@ -288,10 +310,10 @@ impl Shared {
 
     /// By when the thread has to look at it.
     fn see_to(&self, entry: &mut Entry<Socket>, next: Next, now: Time) -> Time {
-        let is_crowded = self.is_crowded();
-        if entry.machine.was_hurried() && !is_crowded {
+        if entry.machine.was_hurried() {
             return now.plus(SOON);
         }
+        let is_crowded = self.is_crowded();
         entry.is_watched = self.poller.add(entry.socket).is_ok();
         match next {
             // The poller wakes for it; the thread for its time alone.
@@ -443,15 +465,19 @@ struct Guest<'a> {
 
 impl Guest<'_> {
     /// Leaves the entry to the thread.
-    fn bring(self, entry: Unpacked<Socket>, due: Time) {
-        let packed = match entry.pack() {
-            Ok(packed) => packed,
+    fn leave(self, entry: Unpacked<Socket>, due: Time) {
+        match entry.pack() {
+            Ok(packed) => self.bring(packed, due),
+            // It has become special, and there is no memory for that.
             Err(mut entry) => {
                 entry.give_up();
                 drop(self);
-                return entry.tell(&SystemClock);
+                entry.tell(&SystemClock);
             }
-        };
+        }
+    }
+
+    fn bring(self, packed: Packed<Socket>, due: Time) {
         let shared = self.shared;
         std::mem::forget(self);
         if shared.door.bring(packed, due) {
@@ -469,18 +495,32 @@ impl Drop for Guest<'_> {
     }
 }
 
-fn entry(handover: Handover, now: Time) -> Unpacked<Socket> {
-    let extras = Extras {
-        done: handover.done,
-        reader: handover.reader,
-        ends: log::is_on().then(|| handover.socket.ends()),
-    };
-    Unpacked::new(Entry {
+fn packed(socket: Socket, brief: Brief) -> Packed<Socket> {
+    Packed::Brief {
+        socket,
+        brief,
+        is_watched: false,
+    }
+}
+
+/// With its box, if it is to have one: the memory has been asked for.
+fn entry(handover: &mut Handover, is_brief: bool, now: Time) -> Unpacked<Socket> {
+    let mut entry = Entry {
         socket: handover.socket,
         machine: Machine::new(&handover.options, now),
-        extras: extras.boxed(),
+        extras: None,
         is_watched: false,
-    })
+    };
+    if is_brief {
+        return Unpacked::Here(entry);
+    }
+    let extras = Extras {
+        done: handover.done.take(),
+        reader: handover.reader.take(),
+        ends: log::is_on().then(|| handover.socket.ends()),
+    };
+    entry.extras = extras.boxed();
+    Unpacked::Boxed(Box::new(entry))
 }
 
 /// What the thread has in its hands.

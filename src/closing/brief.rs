@@ -73,6 +73,27 @@ impl Machine {
 }
 
 impl Brief {
+    /// A close that begins now.
+    pub(crate) fn new(timeout_ms: u32, now: Time) -> Brief {
+        Brief {
+            started: now,
+            drained: 0,
+            timeout_ms,
+            recheck_ms: 1,
+            phase: BriefPhase::Start,
+            flags: 0,
+        }
+    }
+
+    /// A close of a TCP connection that was half-closed now, in a hurry.
+    pub(crate) fn half_closed(timeout_ms: u32, now: Time) -> Brief {
+        Brief {
+            phase: BriefPhase::HalfClosed,
+            flags: IS_TCP,
+            ..Brief::new(timeout_ms, now)
+        }
+    }
+
     /// The machine as it was.
     pub(crate) fn machine(&self) -> Machine {
         let options = Options {

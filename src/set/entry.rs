@@ -134,14 +134,6 @@ impl<C> Packed<C> {
 }
 
 impl<C: Copy> Unpacked<C> {
-    /// Takes the box right away, if there is to be one.
-    pub(crate) fn new(entry: Entry<C>) -> Unpacked<C> {
-        match entry.extras.is_none() && entry.machine.brief().is_some() {
-            true => Unpacked::Here(entry),
-            false => Unpacked::Boxed(Box::new(entry)),
-        }
-    }
-
     /// Without memory for what has become special it comes back as it is.
     #[inline(never)]
     pub(crate) fn pack(self) -> Result<Packed<C>, Entry<C>> {

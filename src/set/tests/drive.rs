@@ -140,7 +140,7 @@ impl<'w, 'p, const EDGES: bool> Drive<'w, 'p, EDGES> {
         } else if let Ok(Kind::Other) = entry.socket.classify() {
             entry.machine.classified(Kind::Other);
         }
-        let packed = Unpacked::new(entry).pack();
+        let packed = Unpacked::Here(entry).pack();
         self.door.push_back(packed.ok().expect("there is memory"));
     }
 

@@ -345,11 +345,11 @@ fn a_number_that_comes_twice_is_the_later_ones() {
         let first = drive.world.open(0);
         let entry = drive.entry(first, &plans[0], false);
         let mut ended = Vec::new();
-        drive.set.admit(Unpacked::new(entry), &mut ended);
+        drive.set.admit(Unpacked::Here(entry), &mut ended);
         drive.reach(START + 2 * MS);
         let second = drive.world.open(1).with_number(first.number);
         let entry = drive.entry(second, &plans[1], false);
-        drive.set.admit(Unpacked::new(entry), &mut ended);
+        drive.set.admit(Unpacked::Here(entry), &mut ended);
         drive.reach(START + 30 * MS);
         drive.set.run_due(&mut ended);
         assert_eq!(ended.len(), 1, "the first has ended");
