@@ -67,8 +67,9 @@ def load(task):
             "time_wait": len(re.findall(r"^ *\d+: \S+ \S+ 06 ", open("/proc/net/tcp").read(), re.M))}
 
 
-# 20,000 commands through bash's own sockets; the answers are never read
-WRITER = "exec 3<>/dev/tcp/%s/%d; for ((i = 0; i < %d; i++)); do echo \"SET k$i $i\" >&3; done; exec 3>&-"
+# commands through bash's own sockets, faster than redis takes them; the answers are never read
+WRITER = ("exec 3<>/dev/tcp/%s/%d; for ((i = 0; i < %d; i++)); do all+=\"SET k$i $i\"$'\\n'; done; "
+          "printf %%s \"$all\" >&3; exec 3>&-")
 
 
 def writer(task):

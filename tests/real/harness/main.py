@@ -64,7 +64,7 @@ def available(wanted, tally):
 
 def halves(pair, count, graceful):
     task = {"server": pair.server, "client": pair.client, "count": count, "delay": pair.delay, "prefix": [],
-            "limit": 30 + count * (2.0 if pair.delay else 0.5)}
+            "limit": 40 + count}
     limit = task["limit"] + 60
     stock = report.Half(namespaces.run("harness.case", task, limit))
     if not graceful:

@@ -14,6 +14,8 @@ class Half:
         self.saw = collections.Counter(errors).most_common(1)[0][0] if errors else ""
         self.ms = statistics.median(ms for _, ms in results) if results else 0.0
         self.counters = outcome.get("counters", {})
+        if not results and not self.failed:
+            self.failed = "not one request came to an end"
         if results and not outcome.get("alive", True):
             self.failed = "the server ended: " + outcome.get("log", "")
 
