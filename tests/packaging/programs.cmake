@@ -1,9 +1,14 @@
-# The programs of all consumer projects that use CMake: C and C++, each against every target.
+# The programs of all consumer projects that use CMake: C and C++, each shared and static, and C
+# with whichever of them is the default.
 set(CMAKE_C_STANDARD 90)
 set(CMAKE_CXX_STANDARD 11)
 enable_testing()
 foreach(kind shared static graceful_close)
-    foreach(language c cpp)
+    set(languages c cpp)
+    if(kind STREQUAL "graceful_close")
+        set(languages c)
+    endif()
+    foreach(language IN LISTS languages)
         set(program app_${language}_${kind})
         add_executable(${program} "${CMAKE_CURRENT_LIST_DIR}/sources/consumer.${language}")
         target_link_libraries(${program} PRIVATE graceful_close::${kind})
