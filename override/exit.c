@@ -1,0 +1,20 @@
+/* _exit() runs no handlers of atexit(): forked children that end by it wait here. */
+#define _GNU_SOURCE
+#include "sockets.h"
+
+void __real__exit(int status) __attribute__((noreturn));
+void __wrap__exit(int status) __attribute__((noreturn));
+void __real__Exit(int status) __attribute__((noreturn));
+void __wrap__Exit(int status) __attribute__((noreturn));
+
+void __wrap__exit(int status)
+{
+    gco_finish();
+    __real__exit(status);
+}
+
+void __wrap__Exit(int status)
+{
+    gco_finish();
+    __real__Exit(status);
+}

@@ -1,0 +1,166 @@
+/* Settings, the reaper and the log of the link-time overrides; see settings.h. */
+#include "settings.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lock.h"
+
+/* more than this many at a time: plain closes */
+#define MAX_PENDING 256
+
+/* set while this thread is in the library: what that closes is not for us */
+GCO_MARK_VARIABLE
+
+static gco_settings settings;
+static gc_reaper *reaper;
+static unsigned long taken_over;
+
+static unsigned int number(const char *name, unsigned int otherwise)
+{
+    const char *text = getenv(name);
+    char *end;
+    unsigned long value;
+
+    if (text == NULL || *text == '\0') return otherwise;
+    value = strtoul(text, &end, 10);
+    return *end == '\0' && value <= 0xFFFFFFFFUL ? (unsigned int)value : otherwise;
+}
+
+static void read_settings(void)
+{
+    static const gc_options defaults = GC_OPTIONS_INIT;
+    const char *role = getenv("GRACEFUL_CLOSE_ROLE");
+
+    settings.options = defaults;
+    settings.off = number("GRACEFUL_CLOSE_OFF", 0) != 0;
+    settings.blocking = number("GRACEFUL_CLOSE_BLOCKING", 0) != 0;
+    settings.any_role = role != NULL && strcmp(role, "any") == 0;
+    settings.exit_ms = number("GRACEFUL_CLOSE_EXIT_MS", 2000);
+    settings.options.timeout_ms = number("GRACEFUL_CLOSE_TIMEOUT_MS", 5000);
+    settings.options.idle_timeout_ms = number("GRACEFUL_CLOSE_IDLE_MS", 2000);
+    settings.options.max_drain_bytes = number("GRACEFUL_CLOSE_MAX_DRAIN", 64U << 20);
+    settings.log = getenv("GRACEFUL_CLOSE_LOG");
+}
+
+/* One line: how many closes were taken over, and how they ended. */
+static void write_log(void)
+{
+    gc_stats stats = GC_STATS_INIT;
+    FILE *file;
+    int i;
+
+    if (settings.log == NULL || gc_get_stats(&stats) != 0) return;
+    file = fopen(settings.log, "a");
+    if (file == NULL) return;
+    fprintf(file, "graceful_close: %lu taken over, %lu ended", taken_over, (unsigned long)stats.closed);
+    for (i = 0; i < 10; i++)
+        if (stats.by_outcome[i] > 0)
+            fprintf(file, ", %lu %s", (unsigned long)stats.by_outcome[i], gc_outcome_name(i));
+    fprintf(file, ", %lu bytes drained, %lu cut off\n", (unsigned long)stats.drained_bytes,
+            (unsigned long)stats.pending);
+    fclose(file);
+}
+
+void gco_finish(void)
+{
+    gco_mark(1);
+    if (reaper != NULL) gc_reaper_flush(reaper, settings.exit_ms);
+    gco_mark(0);
+}
+
+static void at_exit(void)
+{
+    gco_finish();
+    write_log();
+}
+
+static void start(void)
+{
+    gco_mark_init();
+    read_settings();
+    /* The archive is part of the program, so this is the program's own atexit: its handlers run
+       while all threads are alive, those of a DLL would not. */
+    if (!settings.off) atexit(at_exit);
+}
+
+const gco_settings *gco_get_settings(void)
+{
+    static gco_lock lock = GCO_LOCK_INIT;
+    static volatile int started = 0;
+
+    if (!started) {
+        gco_enter(&lock);
+        if (!started) start();
+        started = 1;
+        gco_leave(&lock);
+    }
+    return &settings;
+}
+
+static gc_reaper *own_reaper(void)
+{
+    static gco_lock lock = GCO_LOCK_INIT;
+    gc_reaper_options options = GC_REAPER_OPTIONS_INIT;
+
+    gco_enter(&lock);
+    if (reaper == NULL) {
+        options.max_pending = MAX_PENDING;
+        options.when_full = GC_FULL_REFUSE;
+        if (gc_reaper_new(&options, &reaper) != 0) reaper = NULL;
+    }
+    gco_leave(&lock);
+    return reaper;
+}
+
+void gco_forget_reaper(void)
+{
+    reaper = NULL;
+}
+
+#ifdef _WIN32
+#define DONE NULL
+#else
+/* on the reaper's thread: the number is the program's again */
+static void done(void *user, gc_socket sock, const gc_report *report)
+{
+    (void)user;
+    (void)report;
+    gco_set_parked(sock, 0);
+}
+#define DONE done
+#endif
+
+static int take(gc_socket sock, const gc_options *options)
+{
+    gc_reaper *taker;
+    int result;
+
+    if (settings.blocking) {
+        result = gc_close_with(sock, options, NULL);
+        return result > 0 ? 0 : result;
+    }
+    taker = own_reaper();
+    return taker == NULL ? GC_ERR_RESOURCES : gc_reaper_close(taker, sock, options, DONE, NULL);
+}
+
+int gco_take(gc_socket sock, unsigned int if_shared, unsigned int flags)
+{
+    gc_options options = settings.options;
+    int result;
+
+    if (gco_marked()) return GC_ERR_STOPPED;
+    options.if_shared = if_shared;
+    options.flags = flags;
+    gco_mark(1);
+    result = take(sock, &options);
+    gco_mark(0);
+    if (result == 0) taken_over++;
+    return result;
+}
+
+unsigned long graceful_close_override_active(void)
+{
+    return taken_over;
+}

@@ -1,0 +1,89 @@
+/*
+ * Linked with libgraceful_close_override.a, and knows nothing of it: calls, a pointer, a table
+ * and another file's own prototype (win_link_other.c). What the archive did is seen in
+ * gc_get_stats(). Argument: "active", or "bare" if nothing is to be replaced.
+ */
+#include "../c/check.h"
+
+#include "graceful_close.h"
+
+typedef int(WSAAPI *closer)(SOCKET sock);
+
+static const closer table[] = { closesocket, &closesocket };
+
+int close_in_other_file(SOCKET sock);
+
+static size_t closed_so_far(void)
+{
+    gc_stats stats = GC_STATS_INIT;
+
+    CHECK_IS(gc_get_stats(&stats), 0);
+    return stats.closed + stats.pending;
+}
+
+/* a connection with the peer's bytes unread, the trap for a bare close */
+static SOCKET trap(SOCKET *peer)
+{
+    SOCKET sock;
+
+    check_pair(&sock, peer);
+    check_send_pattern(*peer, 3000, 0);
+    check_wait_readable(sock);
+    check_send_pattern(sock, 100000, 0);
+    return sock;
+}
+
+/* whether all of it came; what the peer sends into the close may be answered by a reset */
+static int came_whole(SOCKET peer)
+{
+    size_t bytes = 0;
+    int error;
+
+    check_sleep(50);
+    check_send(peer, "late", 4);
+    check_sleep(50);
+    check_send(peer, "later", 5);
+    error = check_read_to_end(peer, &bytes, 0);
+    closesocket(peer);
+    return error == 0 && bytes == 100000;
+}
+
+int main(int argc, char **argv)
+{
+    int active = argc > 1 && strcmp(argv[1], "active") == 0, way;
+    static const char *const names[] = { "a call", "a pointer", "a table", "another file" };
+    closer volatile pointer = closesocket;
+    SOCKET sock, peer;
+    size_t before;
+
+    check_start();
+    for (way = 0; way < 4; way++) {
+        check_doing = names[way];
+        before = closed_so_far();
+        sock = trap(&peer);
+        check_set_last_error(12345);
+        switch (way) {
+        case 0: CHECK_IS(closesocket(sock), 0); break;
+        case 1: CHECK_IS(pointer(sock), 0); break;
+        case 2: CHECK_IS(table[1](sock), 0); break;
+        default: CHECK_IS(close_in_other_file(sock), 0); break;
+        }
+        CHECK_IS(check_last_error(), 12345);
+        CHECK_IS(closed_so_far() > before, active);
+        if (active)
+            CHECK(came_whole(peer));
+        else
+            closesocket(peer);
+    }
+    check_doing = "no socket";
+    CHECK_IS(closesocket(INVALID_SOCKET), SOCKET_ERROR);
+    CHECK_IS(check_last_error(), WSAENOTSOCK);
+
+    check_doing = "a reset on purpose";
+    check_pair(&sock, &peer);
+    before = closed_so_far();
+    check_reset(sock);
+    CHECK_IS(closed_so_far(), before);
+    closesocket(peer);
+    return 0;
+}
