@@ -21,6 +21,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+#[cfg(test)]
+mod tests;
+
 /// How long the thread lets ends gather before it takes them.
 const NAP: Duration = Duration::from_millis(2);
 

@@ -1,6 +1,7 @@
 //! The rules of the door, one by one; what threads can make of them is walked
 //! in `models.rs`.
 
+use super::A_FEW;
 use super::{Door, Shut};
 use crate::clock::Time;
 
@@ -124,4 +125,28 @@ fn without_memory_it_takes_what_there_is_room_for() {
     door.take(&mut items);
     assert_eq!(items, Vec::from_iter(room..5));
     assert!(door.sleep(at(50)));
+}
+
+#[test]
+fn it_is_told_whether_the_reaper_looks_soon_of_its_own_accord() {
+    let door = Door::<u32>::new();
+    assert_eq!(door.reserve(at(5)), Ok(true), "awake");
+    door.turn_back();
+    assert!(door.sleep(at(5)));
+    assert_eq!(door.reserve(at(5)), Ok(true), "it naps");
+    assert_eq!(door.reserve(at(4)), Ok(false), "it sleeps");
+}
+
+#[test]
+fn a_few_who_could_wait_wake_it_all_the_same_and_once() {
+    let door = Door::new();
+    for _ in 0..2 {
+        assert!(door.sleep(at(5)));
+        for item in 1..A_FEW {
+            assert!(!brought(&door, item, at(9)));
+        }
+        assert!(brought(&door, A_FEW, at(9)));
+        assert!(!brought(&door, 0, at(0)), "it counts as awake");
+        assert_eq!(taken(&door).len(), A_FEW as usize + 1);
+    }
 }

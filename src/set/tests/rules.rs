@@ -2,15 +2,15 @@
 
 use super::drive::{Drive, How};
 use super::world::World;
-use crate::clock::Time;
+use crate::clock::{Clock, Time};
 use crate::closing::tests::plan::{Dice, Plan};
 use crate::closing::tests::script::{Act, System, MS, START};
 use crate::closing::tests::sim::SimClock;
-use crate::closing::End;
+use crate::closing::{Brief, End};
 use crate::connection::FaultKind;
 use crate::options::{Fallback, INFINITE};
 use crate::outcome::Outcome;
-use crate::set::Unpacked;
+use crate::set::{Packed, Unpacked, ENDED};
 
 pub(super) fn play<const EDGES: bool>(
     plans: &[Plan],
@@ -354,5 +354,73 @@ fn a_number_that_comes_twice_is_the_later_ones() {
         drive.set.run_due(&mut ended);
         assert_eq!(ended.len(), 1, "the first has ended");
         assert!(drive.set.event(second.number, &mut ended));
+    });
+}
+
+#[test]
+fn what_is_brought_in_brief_is_what_a_machine_would_leave() {
+    let plans = [Plan::new().timeout(70), Plan::new().timeout(80)];
+    play::<true>(&plans, false, |drive| {
+        let now = drive.world.clock.now();
+        let mut brought = |id: usize, how: How| {
+            drive.hand_over(id, how, false);
+            match drive.door.pop_front() {
+                Some(Packed::Brief { brief, .. }) => format!("{brief:?}"),
+                _ => panic!("not in brief"),
+            }
+        };
+        let half_closed = Brief::half_closed(70, now);
+        assert_eq!(brought(0, How::Hurried), format!("{half_closed:?}"));
+        let new = Brief::new(80, now);
+        assert_eq!(brought(1, How::Deferred), format!("{new:?}"));
+    });
+}
+
+#[test]
+fn what_was_hurried_has_its_linger_neutralised_even_if_given_up() {
+    let plans = [ends_at(5).linger(), ends_at(5).linger()];
+    play::<true>(&plans, false, |drive| {
+        for id in 0..2 {
+            drive.hand_over(id, How::Hurried, false);
+            assert!(drive.world.with(id, |one| one.sim.linger));
+        }
+        let mut first = drive.door.pop_front().expect("brought").unpack();
+        // The simulation's close() insists on it.
+        first.give_up();
+        assert!(!drive.world.with(0, |one| one.sim.linger));
+        drive.admit(true);
+        assert!(!drive.world.with(1, |one| one.sim.linger));
+    });
+}
+
+#[test]
+fn so_many_due_at_one_instant_are_ended_in_portions() {
+    let count = 3 * ENDED + 5;
+    let plans: Vec<Plan> = (0..count).map(|_| Plan::new().timeout(10)).collect();
+    play::<true>(&plans, false, |drive| {
+        drive.take_in(0..count);
+        drive.reach(START + 11 * MS);
+        for left in [2 * ENDED + 5, ENDED + 5, 5, 0] {
+            assert!(drive.set.due().nanos() <= drive.world.clock.nanos());
+            assert!(drive.run_due());
+            assert_eq!(drive.set.len(), left);
+        }
+        assert!(!drive.run_due());
+    });
+}
+
+#[test]
+fn what_asks_for_little_is_kept_in_brief_and_the_others_are_not() {
+    let idle = Plan::new().idle(30);
+    play::<true>(&[Plan::new(), idle, Plan::new()], false, |drive| {
+        for (id, tells) in [(0, false), (1, false), (2, true)] {
+            drive.hand_over(id, How::Direct, tells);
+            drive.admit(false);
+        }
+        let kept = |slot: usize| {
+            let slot = drive.set.slots[slot].as_ref().expect("it");
+            matches!(slot.packed, Packed::Brief { .. })
+        };
+        assert_eq!([kept(0), kept(1), kept(2)], [true, false, false]);
     });
 }
