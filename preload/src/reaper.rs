@@ -117,7 +117,9 @@ fn drive(until_ms: Option<u64>, idle_ms: u64) -> bool {
             let limit = if is_idle { Some(idle_ms) } else { left };
             watched.wait(park::bell(), limit);
             park::wake_up();
-            if is_idle && park::count() == 0 && WANTED.load(SeqCst) < 0 {
+            // a signal may have ended the wait: setuid() sends one to every thread
+            let has_waited = sys::now_ms() >= now + idle_ms;
+            if is_idle && has_waited && park::count() == 0 && WANTED.load(SeqCst) < 0 {
                 return false;
             }
             driver.step(watched);

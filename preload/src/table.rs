@@ -184,10 +184,6 @@ impl Entry {
         self.word.store(taken.word.0, SeqCst);
     }
 
-    pub fn epolls(&self) -> u64 {
-        self.epolls.load(SeqCst)
-    }
-
     pub fn add_epoll(&self, fd: c_int, bit: u64) {
         HIGHEST.fetch_max(fd as usize, SeqCst);
         self.epolls.fetch_or(bit, SeqCst);

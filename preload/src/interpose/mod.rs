@@ -10,6 +10,8 @@
 
 mod descriptors;
 mod epoll;
+#[cfg(has_naked_functions)]
+mod execl;
 mod processes;
 mod sockets;
 mod start;
@@ -47,6 +49,7 @@ macro_rules! real {
     ($name:ident($($argument:expr),*)) => {
         match $crate::real::$name() {
             // SAFETY: the caller's own arguments, to the function that it meant to call.
+            #[allow(unused_unsafe)]
             Some(function) => unsafe { function($($argument),*) },
             None => {
                 $crate::interpose::set_errno(libc::ENOSYS);

@@ -1,0 +1,134 @@
+/* Event loops: T15, T18, T19, T49. */
+#include "lab.h"
+
+#include <pthread.h>
+#include <sys/epoll.h>
+
+static void add(int set, int fd)
+{
+    struct epoll_event event;
+
+    memset(&event, 0, sizeof event);
+    event.events = EPOLLIN;
+    event.data.fd = fd;
+    MUST(epoll_ctl(set, EPOLL_CTL_ADD, fd, &event) == 0);
+}
+
+static int events_within(int set, int ms)
+{
+    struct epoll_event event;
+    int count = 0;
+    double until = seconds() + ms / 1000.0;
+
+    while (seconds() < until && count < 1000)
+        if (epoll_wait(set, &event, 1, 5) == 1)
+            count++;
+    return count;
+}
+
+static peer slow_client(int listening)
+{
+    habits how;
+
+    memset(&how, 0, sizeof how);
+    how.request = REQUEST;
+    how.wait_ms = 150;
+    how.more = 1000;
+    return start_peer(listening, how);
+}
+
+/* T15: three silent clients do not hold up the one thread that serves all. */
+static void silent_clients(void)
+{
+    int listening = listener(), i;
+    habits silent;
+    double start;
+
+    memset(&silent, 0, sizeof silent);
+    silent.request = REQUEST;
+    silent.wait_ms = 4000;
+    for (i = 0; i < 3; i++) {
+        start_peer(listening, silent);
+        start = seconds();
+        close(served(listening));
+    }
+    for (i = 0; i < 20; i++) {
+        peer one = client(listening);
+        int fd = served(listening);
+        start = seconds();
+        close(fd);
+        if (seconds() - start > 0.1)
+            fail("close() took %.2f s", seconds() - start);
+        came_whole(one);
+    }
+    _exit(0);
+}
+
+/* T18: after close() its epoll set hears nothing of it. */
+static void no_stale_events(void)
+{
+    int listening = listener(), set = epoll_create1(0), count;
+    peer one = slow_client(listening);
+    int fd = served(listening);
+
+    add(set, fd);
+    close(fd);
+    count = events_within(set, 400);
+    if (count > 0)
+        fail("%d events after close()", count);
+    came_whole(one);
+}
+
+/* T19: registered in many sets. */
+static void many_sets(void)
+{
+    int listening = listener(), sets[12], i;
+    peer one = slow_client(listening);
+    int fd = served(listening);
+
+    for (i = 0; i < 12; i++)
+        add(sets[i] = epoll_create(1), fd);
+    close(fd);
+    for (i = 0; i < 12; i++)
+        if (events_within(sets[i], 30) > 0)
+            fail("events in set %d", i);
+    came_whole(one);
+}
+
+/* T49: registered in more sets than can be remembered, or in one that is closed by number and
+ * lives on: no events, whatever else. */
+static void unknown_sets(void)
+{
+    int listening = listener(), sets[80], i, other;
+    peer one = slow_client(listening);
+    int fd = served(listening);
+
+    for (i = 0; i < 80; i++)
+        add(sets[i] = epoll_create1(0), fd);
+    close(fd);
+    for (i = 0; i < 80; i++)
+        if (events_within(sets[i], 1) > 0)
+            fail("events in set %d", i);
+    end_of(one);
+    for (i = 0; i < 80; i++)
+        close(sets[i]);
+    one = slow_client(listening);
+    fd = served(listening);
+    sets[0] = epoll_create1(0);
+    add(sets[0], fd);
+    other = dup(sets[0]);
+    close(sets[0]);
+    close(fd);
+    if (events_within(other, 300) > 0)
+        fail("events in a set under another number");
+    end_of(one);
+}
+
+int main(int argc, char **argv)
+{
+    static const check checks[] = {
+        {"T15", silent_clients}, {"T18", no_stale_events}, {"T19", many_sets}, {"T49", unknown_sets},
+    };
+
+    return lab_main(argc, argv, checks, sizeof checks / sizeof *checks);
+}

@@ -1,0 +1,171 @@
+/* Descriptor numbers and limits: T16, T20-T22, T29, T48. */
+#include "lab.h"
+
+#include <dirent.h>
+#include <sys/resource.h>
+#include <sys/select.h>
+
+/* Numbers of this process that are open and not the program's, as far as /proc tells. */
+static int high_numbers(int *numbers, int most)
+{
+    DIR *folder = opendir("/proc/self/fd");
+    struct dirent *entry;
+    int count = 0;
+
+    MUST(folder != NULL);
+    while ((entry = readdir(folder)) != NULL && count < most) {
+        int fd = atoi(entry->d_name);
+        if (fd >= 100)
+            numbers[count++] = fd;
+    }
+    closedir(folder);
+    return count;
+}
+
+/* A connection whose peer stays silent, closed: it is waited for in the background. */
+static void close_silent(int listening, int silent_ms)
+{
+    habits how;
+    int fd;
+
+    memset(&how, 0, sizeof how);
+    how.request = REQUEST;
+    how.wait_ms = silent_ms;
+    start_peer(listening, how);
+    fd = served(listening);
+    close(fd);
+}
+
+/* T16: the number is free at once, and the next descriptor gets it. */
+static void lowest_number(void)
+{
+    int listening = listener(), i, first = -1;
+
+    for (i = 0; i < 5; i++) {
+        habits how;
+        int fd, file;
+        memset(&how, 0, sizeof how);
+        how.request = REQUEST;
+        how.wait_ms = 300;
+        close(start_peer(listening, how).report);
+        fd = served(listening);
+        MUST(fd < FD_SETSIZE);
+        if (first < 0)
+            first = fd;
+        MUST(fd == first);
+        close(fd);
+        file = open("/dev/null", O_RDONLY);
+        MUST(file == fd);
+        close(file);
+    }
+}
+
+/* T20: close_range() and closefrom() take the program's descriptors and spare ours. */
+static void everything_closed(void)
+{
+    int listening = listener();
+    peer one = client(listening), two = client(listening);
+
+    close(served(listening));
+    MUST(dup2(1, 60) == 60);
+    MUST(close_range(50, ~0U, 0) == 0);
+    MUST(fcntl(60, F_GETFD) == -1);
+    came_whole(one);
+    close(served(listening));
+    MUST(dup2(two.report, 60) == 60);
+    two.report = 60;
+    closefrom(61);
+    came_whole(two);
+    MUST(dup2(1, 70) == 70);
+    closefrom(65);
+    MUST(fcntl(70, F_GETFD) == -1);
+}
+
+/* T21: the same in a loop. */
+static void loop_of_closes(void)
+{
+    int listening = listener(), i;
+    peer one = client(listening);
+
+    close(served(listening));
+    for (i = 3; i < 2000; i++)
+        if (i != one.report)
+            close(i);
+    came_whole(one);
+}
+
+/* T22: dup2() onto one of our numbers: the program gets it, and nothing is lost. */
+static void number_taken(void)
+{
+    int listening = listener(), numbers[8], count, i;
+    peer one;
+    habits how;
+    char text[3] = "";
+    int ends[2];
+
+    memset(&how, 0, sizeof how);
+    how.request = REQUEST;
+    how.wait_ms = 200;
+    how.more = 500000;
+    one = start_peer(listening, how);
+    close(served(listening));
+    MUST(pipe(ends) == 0);
+    count = high_numbers(numbers, 8);
+    for (i = 0; i < count; i++) {
+        MUST(dup2(ends[1], numbers[i]) == numbers[i]);
+        MUST(write(numbers[i], "ab", 2) == 2);
+        MUST(read(ends[0], text, 2) == 2 && strcmp(text, "ab") == 0);
+    }
+    came_whole(one);
+    for (i = 0; i < count; i++) {
+        MUST(write(numbers[i], "cd", 2) == 2);
+        MUST(close(numbers[i]) == 0);
+    }
+}
+
+/* T29: a program with a limit that is just enough for it. */
+static void small_limit(void)
+{
+    struct rlimit limit;
+    int listening = listener(), i, fds[64];
+
+    limit.rlim_cur = limit.rlim_max = 40;
+    MUST(setrlimit(RLIMIT_NOFILE, &limit) == 0);
+    for (i = 0; i < 4; i++)
+        close_silent(listening, 500);
+    for (i = 0; i < 20; i++) {
+        fds[i] = open("/dev/null", O_RDONLY);
+        MUST(fds[i] >= 0);
+    }
+}
+
+/* T48: the program runs out of numbers while some are ours: accept() gets one of them. */
+static void crowded(void)
+{
+    struct rlimit limit;
+    int listening = listener(), mine, i;
+
+    limit.rlim_cur = limit.rlim_max = 300;
+    MUST(setrlimit(RLIMIT_NOFILE, &limit) == 0);
+    for (i = 0; i < 8; i++)
+        close_silent(listening, 1000);
+    mine = connection_to(listening);
+    while (open("/dev/null", O_RDONLY) >= 0)
+        ;
+    MUST(errno == EMFILE);
+    MUST(fcntl(mine, F_GETFD) >= 0);
+    i = accept(listening, NULL, NULL);
+    printf("accept(): %s\n", i < 0 ? strerror(errno) : "one of ours");
+    /* without the library there is nothing to give way */
+    MUST(i >= 0 || getenv("LD_PRELOAD") == NULL);
+}
+
+int main(int argc, char **argv)
+{
+    static const check checks[] = {
+        {"T16", lowest_number},  {"T20", everything_closed}, {"T21", loop_of_closes},
+        {"T22", number_taken},   {"T29", small_limit},       {"T48", crowded},
+    };
+
+    return lab_main(argc, argv, checks, sizeof checks / sizeof *checks);
+}
