@@ -56,7 +56,7 @@ if(NOT GRACEFUL_CLOSE_PREBUILT)
     # Rust's own static library does not link beside another one of Rust. The script makes one object
     # of it with nothing visible but the functions of the header; it needs a shell and GNU binutils.
     set(_filter)
-    if(CMAKE_HOST_SYSTEM_NAME STREQUAL "Linux" AND _triple MATCHES "(linux-gnu|windows-gnu)$"
+    if(CMAKE_HOST_SYSTEM_NAME STREQUAL "Linux" AND _triple MATCHES "(linux-gnu|linux-musl|windows-gnu)$"
             AND EXISTS "${PROJECT_SOURCE_DIR}/scripts/static-library" AND EXISTS /bin/bash)
         set(_filter "${PROJECT_SOURCE_DIR}/scripts/static-library")
     endif()
@@ -95,6 +95,10 @@ function(graceful_close_build_shared)
         _graceful_close_prebuilt(library ${GRACEFUL_CLOSE_own_shared} ${GRACEFUL_CLOSE_cargo_shared})
     else()
         set(library "${from}/${GRACEFUL_CLOSE_cargo_shared}")
+        if(_triple MATCHES "musl")
+            # rustup's target for musl makes no shared library otherwise
+            list(APPEND _environment "CARGO_TARGET_${_upper}_RUSTFLAGS=-Ctarget-feature=-crt-static")
+        endif()
         _graceful_close_cargo(cdylib "${GRACEFUL_CLOSE_soname_arguments}")
         set(build ${_build})
     endif()
