@@ -1,0 +1,212 @@
+# The parts of scripts/override-tests on Linux.
+# shellcheck shell=bash disable=SC2154
+parts="header migrate wrap programs"
+static="$lib/libgraceful_close_wrap.a $lib/libgraceful_close.a -lpthread -ldl"
+shared="$lib/libgraceful_close_wrap.a -L$lib -lgraceful_close -lpthread"
+minimal="-Wl,--wrap=close,--wrap=accept,--wrap=accept4"
+
+# a network of its own, where this is allowed
+alone() {
+    if unshare -n true 2>/dev/null; then unshare -n sh -c 'ip link set lo up && exec "$@"' - "$@"; else "$@"; fi
+}
+
+part_header() { check "drop-in header, in every order" tests/override/header-matrix; }
+
+migrated() { # PATCH FILE
+    local name
+    name=$(basename "$2")
+    cp "$2" "$out/$name"
+    spatch --very-quiet --sp-file "migrate/$1.cocci" --in-place "$out/$name" &&
+        diff -u "tests/migrate/after/$name" "$out/$name" &&
+        gcc -std=c99 -pedantic-errors -Wall -Wextra -Wno-unused -Werror -Iinclude -Itests/migrate -c -o /dev/null \
+            "$out/$name"
+}
+
+export out
+export -f alone migrated
+
+part_migrate() {
+    local file patch
+    packages "semantic patches" coccinelle || return
+    for file in tests/migrate/before/*.c; do
+        case $(basename "$file") in winsock_*) patch=closesocket ;; *) patch=close ;; esac
+        check "$patch.cocci: $(basename "$file")" migrated "$patch" "$file"
+    done
+}
+
+part_wrap() {
+    local cc="gcc -std=c89 -pedantic-errors $warnings -O2 -g -Iinclude tests/override/linux_wrap.c"
+    # shellcheck disable=SC2086
+    compiles "wrap, static" $cc -o "$out/wrap" @"$lib/graceful_close_wrap.opts" $static &&
+        check "wrap, static library" alone "$out/wrap" all &&
+        check "wrap, switched off" alone env GRACEFUL_CLOSE_OFF=1 "$out/wrap" none
+    # shellcheck disable=SC2086
+    compiles "wrap, shared" $cc -o "$out/wrap-so" @"$lib/graceful_close_wrap.opts" $shared &&
+        check "wrap, shared library" alone env LD_LIBRARY_PATH="$lib" "$out/wrap-so" all
+    # shellcheck disable=SC2086
+    compiles "wrap, close and accept" $cc -o "$out/wrap-some" $minimal $static &&
+        check "wrap, close and accept alone" alone "$out/wrap-some" some
+    check "nm shows the archive in the program" grep_nm "$out/wrap" yes
+    # The user compiles the sources in, and needs no archive.
+    # shellcheck disable=SC2086
+    compiles "wrap, compiled in" gcc -O2 -Iinclude -Ioverride tests/override/linux_wrap.c \
+        override/settings.c override/sockets.c override/close.c override/children.c override/messages.c \
+        override/exit.c -o "$out/wrap-in" @override/graceful_close_wrap.opts "$lib/libgraceful_close.a" -lpthread -ldl &&
+        check "wrap, sources compiled in" alone "$out/wrap-in" all
+    # without --wrap the archive is not even looked at
+    echo 'int close(int); int main(void) { return close(-1) == 0; }' >"$out/none.c"
+    # shellcheck disable=SC2086
+    compiles "no wrap" gcc -o "$out/none" "$out/none.c" $static &&
+        check "without --wrap nothing is there, and nm says so" grep_nm "$out/none" no
+    # an archive in front of the object that needs it: the linker says so here, unlike for Windows
+    if gcc -o "$out/late" "$lib/libgraceful_close_wrap.a" "$out/none.c" $minimal 2>"$out/late.log"; then
+        fail "an archive too early on the line is an error"
+    else
+        check "an archive too early on the line is an error" grep -q __wrap_close "$out/late.log"
+    fi
+}
+
+grep_nm() { # PROGRAM yes|no
+    local there=no
+    if nm "$1" | grep -q ' T graceful_close_override_active$'; then there=yes; fi
+    [ "$there" = "$2" ]
+}
+
+export -f grep_nm
+
+# lost SERVER-COMMAND... : runs it, asks, ends it; sets `lost`. `asking` says how.
+lost() {
+    local log=$out/server.log
+    lost=$(timeout -k 5 100 unshare -n bash -c '
+        ip link set lo up
+        log=$1 asking=$2; shift 2
+        "$@" >"$log" 2>&1 </dev/null &
+        server=$!
+        timeout 80 python3 tests/override/ask.py $asking
+        kill $server; sleep 0.3; kill -9 $server 2>/dev/null; wait $server 2>/dev/null; true' - \
+        "$log" "$asking" "$@" 2>"$out/ask.log")
+}
+
+compare() { # NAME STOCK-COMMAND -- WRAPPED-COMMAND: stock loses some, wrapped none
+    local name=$1 stock
+    shift
+    local -a first=()
+    while [ "$1" != -- ]; do first+=("$1"); shift; done
+    shift
+    lost "${first[@]}"
+    stock=$lost
+    rm -f "$out/close.log"
+    export GRACEFUL_CLOSE_LOG=$out/close.log
+    lost "$@"
+    unset GRACEFUL_CLOSE_LOG
+    case $stock.$lost in
+    *[!0-9.]* | .* | *.) cat "$out/ask.log" >>"$out/server.log"; fail "$name: no count ($stock, $lost)" "$out/server.log" ;;
+    *)
+        echo "        $name: lost $stock, with the wrapped close $lost"
+        if [ "$lost" -eq 0 ] || { [ "$must" = less ] && [ "$lost" -le "$stock" ]; }; then pass "$name"; else fail "$name"; fi
+        if [ "$stock" -eq 0 ]; then echo "        (the stock program lost nothing in this run)"; fi
+        ;;
+    esac
+}
+
+part_programs() {
+    if ! unshare -n true 2>/dev/null; then skip "programs: no network namespace to be had"; return; fi
+    packages "programs" gcc g++ make pkg-config python3 libevent-dev iproute2 || return
+    must=none
+    program_tinyproxy
+    program_httplib
+    program_memcached
+}
+
+program_tinyproxy() {
+    local title=tinyproxy build=$out/tinyproxy
+    fetch tinyproxy || return
+    if [ ! -x "$build/src/tinyproxy" ]; then
+        rm -rf "$build"
+        cp -r "$folder" "$build"
+        (cd "$build" && ./configure -q --disable-manpage_support && make -s -C src -j2) >"$out/$title.log" 2>&1 ||
+            { fail "$title builds" "$out/$title.log"; return; }
+        cp "$build/src/tinyproxy" "$build/src/stock"
+    fi
+    rm -f "$build/src/tinyproxy"
+    make -s -C "$build/src" tinyproxy LDFLAGS="@$root/$lib/graceful_close_wrap.opts" \
+        LIBS="$(sed "s|target/|$root/target/|g" <<<"$static")" >"$out/$title.log" 2>&1 ||
+        { fail "$title builds with the archive" "$out/$title.log"; return; }
+    cat >"$out/tinyproxy.conf" <<C
+Port 18411
+Listen 127.0.0.1
+Timeout 60
+MaxClients 100
+LogLevel Critical
+DefaultErrorFile "$root/$build/data/templates/default.html"
+Deny 127.0.0.0/8
+C
+    asking="18411 200 upload http://127.0.0.1/"
+    compare "tinyproxy, a refused upload of 5 MB, 200 times" "$build/src/stock" -d -c "$out/tinyproxy.conf" -- \
+        "$build/src/tinyproxy" -d -c "$out/tinyproxy.conf"
+    check "what the program writes to GRACEFUL_CLOSE_LOG" grep -q 'taken over' "$out/close.log"
+    migrate_tinyproxy "$build"
+}
+
+# by name: the patch, and what it asks a person to look at
+migrate_tinyproxy() {
+    local build=$out/tinyproxy-by-name
+    packages "tinyproxy by name" coccinelle || return
+    rm -rf "$build"
+    cp -r "$1" "$build"
+    (
+        cd "$build/src" || exit
+        rm -f tinyproxy
+        spatch --very-quiet --sp-file "$root/migrate/close.cocci" --in-place --dir . &&
+            [ "$(grep -c 'graceful_close:' conns.c)" -eq 2 ] &&
+            sed -i 's/if (close (connptr/if (gc_closesocket (connptr/; 0,/#include "conns.h"/s//&\n#include "graceful_close.h"/' \
+                conns.c && make -s tinyproxy CPPFLAGS="-I$root/include" LIBS="$root/$lib/libgraceful_close.a -lpthread -ldl"
+    ) >"$out/by-name.log" 2>&1 || { fail "tinyproxy by name builds" "$out/by-name.log"; return; }
+    asking="18411 50 upload http://127.0.0.1/"
+    lost "$build/src/tinyproxy" -d -c "$out/tinyproxy.conf"
+    if [ "$lost" = 0 ]; then pass "tinyproxy by name, the same 50 times"; else fail "tinyproxy by name: lost $lost" "$out/server.log"; fi
+}
+
+program_httplib() {
+    local build=$out/httplib
+    fetch cpp-httplib || return
+    mkdir -p "$build/www"
+    head -c 1000000 /dev/zero >"$build/www/1M.bin"
+    if [ ! -e "$build/simplesvr.o" ]; then
+        g++ -std=c++14 -O1 -w -I"$folder" -c "$folder/example/simplesvr.cc" -o "$build/simplesvr.o" >"$out/httplib.log" 2>&1 ||
+            { fail "cpp-httplib builds" "$out/httplib.log"; return; }
+    fi
+    # it calls shutdown(SHUT_RDWR) before its close
+    # shellcheck disable=SC2086
+    g++ -o "$build/stock" "$build/simplesvr.o" -lpthread &&
+        g++ -o "$build/wrapped" "$build/simplesvr.o" @"$lib/graceful_close_wrap.opts" -Wl,--wrap=shutdown $static ||
+        { fail "cpp-httplib links"; return; }
+    asking="18412 200 body /1M.bin"
+    compare "cpp-httplib, a file of 1 MB with an unread body, 200 times" "$build/stock" 18412 "$build/www" -- \
+        "$build/wrapped" 18412 "$build/www"
+}
+
+program_memcached() {
+    local build=$out/memcached user="-u root"
+    fetch memcached || return
+    if [ ! -x "$build/stock" ]; then
+        rm -rf "$build"
+        cp -r "$folder" "$build"
+        (cd "$build" && ./configure -q --disable-docs --disable-dependency-tracking && make -s -j2 memcached) \
+            >"$out/memcached.log" 2>&1 || { fail "memcached builds" "$out/memcached.log"; return; }
+        cp "$build/memcached" "$build/stock"
+    fi
+    rm -f "$build/memcached"
+    make -s -C "$build" memcached LIBS="-levent @$root/$lib/graceful_close_wrap.opts $(sed "s|target/|$root/target/|g" <<<"$static")" \
+        >"$out/memcached.log" 2>&1 || { fail "memcached builds with the archive" "$out/memcached.log"; return; }
+    asking="18413 200 line"
+    # shellcheck disable=SC2086
+    compare "memcached, a line without an end, 200 times" "$build/stock" $user -p 18413 -U 0 -t 1 -- \
+        "$build/memcached" $user -p 18413 -U 0 -t 1
+    # It sets the limit of descriptors to exactly what it needs: little can be kept in the background.
+    must=less asking="18413 100 early"
+    # shellcheck disable=SC2086
+    compare "memcached full, no descriptor to spare, 100 times: not worse" "$build/stock" $user -p 18413 -U 0 -c 12 -t 1 -- \
+        "$build/memcached" $user -p 18413 -U 0 -c 12 -t 1
+    must=none
+}
