@@ -170,6 +170,7 @@ static void forked(int sent_before)
         if (sent_before) check_send_pattern(sock, ANSWER / 2, 0);
         child = fork();
         if (child == 0) {
+            close(peer);
             check_sleep(20);
             if (!sent_before) check_send_pattern(sock, ANSWER / 2, 0);
             check_send_pattern(sock, ANSWER / 2, ANSWER / 2);
