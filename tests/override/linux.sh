@@ -199,10 +199,6 @@ program_memcached() {
     rm -f "$build/memcached"
     make -s -C "$build" memcached LIBS="-levent @$root/$lib/graceful_close_wrap.opts $(sed "s|target/|$root/target/|g" <<<"$static")" \
         >"$out/memcached.log" 2>&1 || { fail "memcached builds with the archive" "$out/memcached.log"; return; }
-    asking="18413 200 line"
-    # shellcheck disable=SC2086
-    compare "memcached, a line without an end, 200 times" "$build/stock" $user -p 18413 -U 0 -t 1 -- \
-        "$build/memcached" $user -p 18413 -U 0 -t 1
     # It sets the limit of descriptors to exactly what it needs: little can be kept in the background.
     must=less asking="18413 100 early"
     # shellcheck disable=SC2086
