@@ -6,7 +6,7 @@
  *     GRACEFUL_CLOSE_TIMEOUT_MS=30000 for each connection; with BLOCKING 5000
  *     GRACEFUL_CLOSE_IDLE_MS=5000     give up sooner when nothing moves; 0: not
  *     GRACEFUL_CLOSE_MAX_BYTES=67108864  bytes a peer may send meanwhile; 0: any number
- *     GRACEFUL_CLOSE_EXIT_WAIT_MS=2000     how long the end of the program may wait for the rest
+ *     GRACEFUL_CLOSE_EXIT_WAIT_MS=2000  how long the end of the program may wait for the rest
  *     GRACEFUL_CLOSE_ROLE=any         Linux: also connections that were not accepted here
  *     GRACEFUL_CLOSE_BLOCKING=1       the closing thread waits, nothing goes on behind it
  *     GRACEFUL_CLOSE_LOG=FILE         a line at the end of the program: what was closed, and how

@@ -4,6 +4,8 @@ that came whole. Gives up when its own sending fails, as wget does.
 
     ask.py PORT COUNT upload PATH [PROXY-URL]   POST of 5 MB that is refused
     ask.py PORT COUNT body PATH                 GET with a body that nobody reads
+    ask.py PORT COUNT quit                      memcached: 2 MB of answers asked for, then quit
+                                                and more that nobody reads
     ask.py PORT COUNT early                     talks first, and is told that there is no room
 """
 import socket
@@ -44,6 +46,12 @@ def ask(port, how, path):
             head = "GET %s HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 20000\r\n\r\n" % path
             conn.sendall(head.encode() + b"x" * 20_000)
             return is_whole(read_all(conn))
+        if how == "quit":
+            conn.sendall(b"set k 0 0 100000\r\n" + b"v" * 100_000 + b"\r\n")
+            if conn.recv(100) != b"STORED\r\n":
+                return False
+            conn.sendall(b"get k\r\n" * 20 + b"quit\r\n" + b"more\r\n" * 20_000)
+            return len(read_all(conn)) == 20 * (len(b"VALUE k 0 100000\r\n") + 100_002 + len(b"END\r\n"))
         conn.sendall(b"get something\r\n")
         time.sleep(0.002)
         conn.sendall(b"get something\r\n")

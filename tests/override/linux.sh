@@ -187,7 +187,7 @@ program_httplib() {
 }
 
 program_memcached() {
-    local build=$out/memcached user="-u root"
+    local build=$out/memcached options="-u root -p 18413 -U 0 -t 1"
     fetch memcached || return
     if [ ! -x "$build/stock" ]; then
         rm -rf "$build"
@@ -199,10 +199,16 @@ program_memcached() {
     rm -f "$build/memcached"
     make -s -C "$build" memcached LIBS="-levent @$root/$lib/graceful_close_wrap.opts $(sed "s|target/|$root/target/|g" <<<"$static")" \
         >"$out/memcached.log" 2>&1 || { fail "memcached builds with the archive" "$out/memcached.log"; return; }
-    # It sets the limit of descriptors to exactly what it needs: little can be kept in the background.
-    must=less asking="18413 100 early"
+    asking="18413 100 quit"
     # shellcheck disable=SC2086
-    compare "memcached full, no descriptor to spare, 100 times: not worse" "$build/stock" $user -p 18413 -U 0 -c 12 -t 1 -- \
-        "$build/memcached" $user -p 18413 -U 0 -c 12 -t 1
+    compare "memcached, a client that goes on after quit, 100 times" "$build/stock" $options -c 1024 -- \
+        "$build/memcached" $options -c 1024
+    # It sets the limit of descriptors to exactly what it needs: nothing can be kept in the
+    # background when it is full, and no wrapper can help.
+    asking="18413 100 early"
+    must=less
+    # shellcheck disable=SC2086
+    compare "memcached full, no descriptor to spare, 100 times: not worse" "$build/stock" $options -c 24 -- \
+        "$build/memcached" $options -c 24
     must=none
 }
