@@ -8,6 +8,8 @@
  *   bare close      the reference: close(fd), not graceful
  *   gc_close_async  the FIN leaves in the call
  *   GC_DEFERRED     gc_reaper_close() with that flag: a queue entry alone
+ *   two calls       what GC_DEFERRED cannot do without, in C: shutdown() of no direction, which tells a socket from
+ *                   anything else, and close-on-exec; nothing is closed
  *   libuv           a queue with a mutex, uv_async_send; its loop does all, even the half-close
  *
  * Every variant runs in a fresh process, with 500 hand-overs to warm up; the variants take turns, and the order is
@@ -22,13 +24,16 @@
 #include "background.h"
 #include "crowd.h"
 
+#include <fcntl.h>
+
 #define WARM 500
 #define PER_SECOND 5000
 
-enum { BARE, DIRECT, DEFERRED, LIBUV, VARIANTS };
+enum { BARE, DIRECT, DEFERRED, CALLS, LIBUV, VARIANTS };
 enum { P50, P99, P999, DELAY50, DELAY99, FIGURES };
 
-static const char *names[VARIANTS] = {"bare close()", "gc_close_async", "GC_DEFERRED", "libuv"};
+static const char *names[VARIANTS] = {"bare close()", "gc_close_async", "GC_DEFERRED",
+                                       "C, the two system calls of GC_DEFERRED", "libuv"};
 
 struct task {
     int variant, n, paced;
@@ -53,6 +58,7 @@ static void hand_over(int variant, int fd)
     case BARE: result = close(fd); break;
     case DIRECT: result = gc_close_async(fd, 60000); break;
     case DEFERRED: result = gc_reaper_close(reaper, fd, &deferred, NULL, NULL); break;
+    case CALLS: result = shutdown(fd, 77) == 0 || fcntl(fd, F_SETFD, FD_CLOEXEC) != 0; break;
     case LIBUV: by_libuv.close(fd, 60000, 0); break;
     }
     if (result != 0)
@@ -116,7 +122,7 @@ static void rounds(int count, int n, int paced, enum peers_do peers)
         for (int k = 0; k < VARIANTS; k++) {
             int v = round % 2 ? VARIANTS - 1 - k : k;
             struct task t = {v, n, paced, peers};
-            if (v == LIBUV && !&by_libuv)
+            if ((v == LIBUV && !&by_libuv) || (v == CALLS && peers == PEERS_WATCH))
                 continue;
             if (in_own_process(measure, &t, out[v]))
                 exit(1);
@@ -143,10 +149,12 @@ static void rows_of_calls(const char *how, int paced)
         }
         if (v == DIRECT)
             goal = "p50 at most 1.05 x bare close()", said = verdict(ratio <= 1.05);
-        if (v == DEFERRED && !paced)
-            goal = "p50 at most 0.6 us, p99 at most 3 us", said = verdict(p50 <= 0.6 && p99 <= 3);
-        if (v == DEFERRED && paced)
-            goal = "p50 at most 1 us", said = verdict(p50 <= 1);
+        if (v == DEFERRED) {
+            int reached = paced ? p50 <= 1 : p50 <= 0.6 && p99 <= 3;
+            goal = paced ? "p50 at most 1 us" : "p50 at most 0.6 us, p99 at most 3 us";
+            said = reached ? verdict(1) : text("**missed**; its two system calls alone take %.2f us",
+                                               series_median(&figures[CALLS][0]));
+        }
         row(text("hand-over, %s, p50 / p99 / p99.9: %s", how, names[v]),
             text("%.2f / %.1f / %.0f us", series_min(&s[0]), series_min(&s[1]), series_min(&s[2])),
             text("%.2f / %.1f / %.0f us", p50, p99, series_median(&s[2])),

@@ -233,13 +233,13 @@ fn stopping_takes_all_that_were_promised() {
         let bringers = [0, 1].map(|item| {
             let shared = Arc::clone(&shared);
             spawn(move || match shared.door.reserve(SOON) {
-                Ok(()) if item == 0 => {
+                Ok(_) if item == 0 => {
                     // What has time rings for nobody.
                     assert!(!shared.door.bring(item, LATEST));
                     true
                 }
                 // Refused for another reason.
-                Ok(()) => {
+                Ok(_) => {
                     shared.door.turn_back();
                     false
                 }
