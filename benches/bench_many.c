@@ -133,7 +133,9 @@ static int finish(int count, int n)
         row(text("%d at once, peers finish within 2 s, CPU: %s", n, names[v]), text("%.3f s", least(v, CPU)),
             text("%.3f s, %.0f graceful, %.2f s", middle(v, CPU), middle(v, GRACEFUL), middle(v, WALL)),
             v == BARE ? "1" : text("per round %.2f", ratio), v == MANY ? "at most 1.5 x bare close()" : "",
-            v == MANY ? verdict(ratio <= 1.5) : "");
+            v != MANY      ? ""
+            : ratio <= 1.5 ? verdict(1)
+                           : text("**missed**; a half-close and a close without a look at the peer take %.2f", floor));
     }
     return least(MANY, GRACEFUL) == n;
 }
