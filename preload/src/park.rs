@@ -193,7 +193,7 @@ pub fn hang_bell() -> bool {
 pub fn move_bell() {
     let old = BELL.load(SeqCst);
     BELL.store(duplicate(old).unwrap_or(-1), SeqCst);
-    disown(old);
+    close(old);
 }
 
 pub fn bell() -> c_int {

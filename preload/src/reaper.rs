@@ -142,7 +142,12 @@ fn obey(driver: &mut driver::Driver) {
     }
     let wanted = WANTED.load(SeqCst);
     if wanted >= 0 {
-        driver.vacate(wanted);
+        // poll() looks its numbers up again whenever it wakes: the bell is moved by us, too
+        if wanted == park::bell() {
+            park::move_bell();
+        } else {
+            driver.vacate(wanted);
+        }
         WANTED.store(-1, SeqCst);
     }
 }
@@ -164,11 +169,7 @@ pub fn vacate(fd: c_int) {
         record::vacate();
         return;
     }
-    if WHO.load(SeqCst) <= 0 || is_this_thread() {
-        return;
-    }
-    if fd == park::bell() {
-        park::move_bell();
+    if WHO.load(SeqCst) == NOBODY || is_this_thread() {
         return;
     }
     if WANTED.compare_exchange(-1, fd, SeqCst, SeqCst).is_ok() {
@@ -178,7 +179,7 @@ pub fn vacate(fd: c_int) {
 
 /// The program has run out of descriptors: whether there are more now.
 pub fn let_go() -> bool {
-    if WHO.load(SeqCst) <= 0 || park::count() == 0 || is_this_thread() {
+    if WHO.load(SeqCst) == NOBODY || park::count() == 0 || is_this_thread() {
         return false;
     }
     LET_GO.store(true, SeqCst);

@@ -7,9 +7,17 @@
 static void as_server(void (*serve)(int listening), int expected_status)
 {
     int listening = listener();
-    peer one = client(listening);
-    pid_t server = fork();
+    habits how;
+    peer one;
+    pid_t server;
     int status;
+
+    memset(&how, 0, sizeof how);
+    how.request = REQUEST;
+    how.wait_ms = 60;
+    how.more = 1000000;
+    one = start_peer(listening, how);
+    server = fork();
 
     MUST(server >= 0);
     if (server == 0) {

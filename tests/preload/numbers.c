@@ -103,6 +103,7 @@ static void number_taken(void)
     char text[3] = "";
     int ends[2];
 
+    close_range(20, ~0U, 0);
     memset(&how, 0, sizeof how);
     how.request = REQUEST;
     how.wait_ms = 200;

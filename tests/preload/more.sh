@@ -1,0 +1,228 @@
+# Part of scripts/preload-tests: what the checks in C do not reach.
+# shellcheck shell=bash disable=SC2154
+
+# expect TITLE STATUS PROGRAM NAME [VARIABLE=VALUE...]: a check under other settings
+expect() {
+    local title=$1 wanted=$2 program=$3 name=$4 status
+    shift 4
+    run "$out/$name.switch" env LD_PRELOAD="$library" "$@" "$out/$program" "$name"
+    status=$?
+    if [ $status -eq 0 ]; then status=whole; else status=lost; fi
+    if [ $status = "$wanted" ]; then
+        pass "$title"
+    else
+        fail "$title" "$status instead of $wanted
+$(cat "$out/$name.switch")"
+    fi
+}
+
+# Each switch must change something: what is whole by default is lost, or the other way round.
+check_switches() {
+    local log=$scratch/log
+    expect "GRACEFUL_CLOSE_OFF" lost closing T01 GRACEFUL_CLOSE_OFF=1
+    expect "GRACEFUL_CLOSE_OFF=0 is not off" whole closing T01 GRACEFUL_CLOSE_OFF=0
+    expect "GRACEFUL_CLOSE_ONLY, another program" lost closing T01 GRACEFUL_CLOSE_ONLY=nginx,haproxy
+    expect "GRACEFUL_CLOSE_ONLY, this program" whole closing T01 GRACEFUL_CLOSE_ONLY=nginx,closing
+    expect "GRACEFUL_CLOSE_EXCEPT, this program" lost closing T01 GRACEFUL_CLOSE_EXCEPT=closing
+    expect "GRACEFUL_CLOSE_EXIT=wait, closed before" whole closing T02 GRACEFUL_CLOSE_EXIT=wait
+    expect "GRACEFUL_CLOSE_EXIT=wait, left open" lost closing T03 GRACEFUL_CLOSE_EXIT=wait
+    expect "GRACEFUL_CLOSE_EXIT=off" lost closing T02 GRACEFUL_CLOSE_EXIT=off
+    expect "GRACEFUL_CLOSE_MAX_PARKED=0" lost closing T01 GRACEFUL_CLOSE_MAX_PARKED=0
+    expect "GRACEFUL_CLOSE_SHUTDOWN_BOTH=half" whole kinds T30 GRACEFUL_CLOSE_SHUTDOWN_BOTH=half
+    expect "GRACEFUL_CLOSE_TIMEOUT_MS" lost closing T41 GRACEFUL_CLOSE_TIMEOUT_MS=10
+    expect "GRACEFUL_CLOSE_IDLE_MS" lost closing T41 GRACEFUL_CLOSE_IDLE_MS=10
+    expect "GRACEFUL_CLOSE_MAX_BYTES" lost closing T41 GRACEFUL_CLOSE_MAX_BYTES=30000
+    expect "GRACEFUL_CLOSE_ROLE=any, a client's close" lost kinds T46 \
+        GRACEFUL_CLOSE_ROLE=any GRACEFUL_CLOSE_MAX_BYTES=1000000000
+    expect "GRACEFUL_CLOSE_EXIT_WAIT_MS, longer than the check allows" lost processes T27 \
+        GRACEFUL_CLOSE_EXIT_WAIT_MS=4000
+    expect "GRACEFUL_CLOSE_LOG" whole closing T01 GRACEFUL_CLOSE_LOG="$log"
+    if grep -q 'closing\[[0-9]*\]: active$' "$log" &&
+        grep -q 'closing\[[0-9]*\]: 127\.0\.0\.1:[0-9]*: graceful, [0-9]* ms' "$log"; then
+        pass "the log has a line for the process and one for the close"
+    else
+        fail "the log" "$(cat "$log")"
+    fi
+}
+
+# says TITLE STATUS PATTERN ARGUMENT...: what the command answers
+says() {
+    local title=$1 status=$2 pattern=$3 got
+    shift 3
+    timeout 20 env GRACEFUL_CLOSE_PRELOAD="$library" "$artifacts/graceful-close" "$@" </dev/null >"$out/command" 2>&1
+    got=$?
+    if [ $got -eq "$status" ] && grep -q -- "$pattern" "$out/command"; then
+        pass "graceful-close: $title"
+    else
+        fail "graceful-close: $title" "status $got instead of $status, or no '$pattern' in:
+$(cat "$out/command")"
+    fi
+}
+
+check_command() {
+    local fixed=$scratch/static status
+    echo 'int main(void) { return 0; }' >"$scratch/static.c"
+    if gcc -static -o "$fixed" "$scratch/static.c" 2>/dev/null; then
+        says "a static program is refused" 126 "statically linked" run -- "$fixed"
+        says "and started if that is wanted" 0 "statically linked" run --anyway -- "$fixed"
+        printf '#!%s\n' "$fixed" >"$scratch/script"
+        chmod +x "$scratch/script"
+        says "a script for it is refused, too" 126 "a script for" run -- "$scratch/script"
+    else
+        skip "a static program: the compiler cannot link one"
+    fi
+    if [ "$(id -u)" -eq 0 ]; then
+        cp "$out/closing" "$scratch/rights"
+        chown 65534 "$scratch/rights"
+        chmod u+s "$scratch/rights"
+        says "a set-user-ID program is refused" 126 "set-user-ID" run -- "$scratch/rights"
+    else
+        skip "a set-user-ID program: not root"
+    fi
+    if command -v go >/dev/null 2>&1; then
+        printf 'package main\nfunc main() {}\n' >"$scratch/main.go"
+        (cd "$scratch" && GOFLAGS=-mod=mod GOCACHE="$scratch/go" HOME="$scratch" go build -o go-program main.go) &&
+            says "a Go program is refused" 126 "a Go program" run -- "$scratch/go-program"
+    else
+        # as good as one, for a reader of section names
+        objcopy --add-section .note.go.buildid=/dev/null "$out/closing" "$scratch/go-program"
+        says "a program with Go's sections is refused" 126 "a Go program" run -- "$scratch/go-program"
+    fi
+    printf '\177ELF\1\1\1' | cat - /dev/zero | head -c 200 >"$scratch/narrow"
+    chmod +x "$scratch/narrow"
+    says "a program of another word size is refused" 126 "word size" run -- "$scratch/narrow"
+    says "no such program" 127 "no such program" run -- no-such-program
+    says "not executable" 126 "ermission" run -- tests/preload/lab.h
+    says "a wrong option" 125 "no such option" run --frobnicate -- true
+    says "no library" 125 "no such library" run --library /nowhere -- true
+    says "its version" 0 "^graceful-close [0-9]" --version
+    says "its settings" 0 GRACEFUL_CLOSE_TIMEOUT_MS run --help
+    says "the program's own status" 7 "" run -- sh -c 'echo x; exit 7'
+    says "--check" 0 "would end gracefully" run --check -- sh
+    says "--check of what is not there" 127 "no such program" run --check -- no-such-program
+    LD_PRELOAD=libc.so.6 says "what is preloaded anyway stays" 0 "preload.so:libc.so.6$" run -- printenv LD_PRELOAD
+    says "options reach the program" 0 "^123$" run --idle 123 -- printenv GRACEFUL_CLOSE_IDLE_MS
+    # installed as packages do it
+    mkdir -p "$scratch/usr/bin" "$scratch/usr/lib/graceful_close"
+    cp "$artifacts/graceful-close" "$scratch/usr/bin/"
+    cp "$library" "$scratch/usr/lib/graceful_close/"
+    run "$out/installed" "$scratch/usr/bin/graceful-close" run -- "$out/closing" T01
+    status=$?
+    if [ $status -eq 0 ]; then
+        pass "graceful-close: an installed one finds its library"
+    else
+        fail "graceful-close: an installed one finds its library" "status $status
+$(cat "$out/installed")"
+    fi
+}
+
+check_costs() { # a table, and a limit far above what is usual: the machine may be busy
+    local turn
+    for turn in 1 2 3; do
+        run "$out/costs.stock.$turn" "$out/costs" costs
+        run "$out/costs.graceful.$turn" env LD_PRELOAD="$library" "$out/costs" costs
+    done
+    if cat "$out"/costs.stock.? "$out"/costs.graceful.? | grep -qvE '^[0-9. ]+$'; then
+        fail "costs" "$(cat "$out"/costs.*.?)"
+        return
+    fi
+    # the best of three: what others do on the machine only adds
+    if awk '
+        { for (i = 1; i <= 3; i++) { at = (FILENAME ~ /graceful/) "," i
+            if (!(at in best) || $i < best[at]) best[at] = $i } }
+        END {
+            split("a file,a UNIX socket,a TCP connection", what, ",")
+            print "close() of           without    with    more (us)"
+            for (i = 1; i <= 3; i++) {
+                more = best[1 "," i] - best[0 "," i]
+                printf "%-18s %9.2f %7.2f %7.2f\n", what[i], best[0 "," i], best[1 "," i], more
+                if (more > 20) bad = 1
+            }
+            exit bad
+        }' "$out"/costs.stock.? "$out"/costs.graceful.?; then
+        pass "costs"
+    else
+        fail "costs" "more than 20 us on one close"
+    fi
+}
+
+# CPython's own tests that an overeager close breaks, among others
+check_cpython() {
+    local tests="test_socketserver test_asyncore test_asynchat test_httpservers" said
+    # the system's Python, which its package of tests belongs to
+    said=$(scripts/packages python3 2>&1 &&
+        scripts/packages "libpython$(/usr/bin/python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])')-testsuite" 2>&1) || {
+        skip "CPython's tests: $(tail -n 1 <<<"$said")"
+        return
+    }
+    # shellcheck disable=SC2086
+    one_suite "CPython: $tests" -u network $tests
+    one_suite "CPython: test_asyncio, sendfile and streams" test_asyncio -m '*endfile*' -m '*treams*'
+    one_suite "CPython: test_socket, TCP" test_socket -m '*TCP*' -m '*Sendfile*' -m '*Close*'
+}
+
+one_suite() { # TITLE ARGUMENT...
+    local title=$1 stock graceful
+    shift
+    # both at the same time, each in its own network
+    python_tests "$out/python.stock" "$@" &
+    python_tests "$out/python.graceful" --with "$@"
+    graceful=$?
+    wait $!
+    stock=$?
+    local count
+    count=$(grep -cE ' \.\.\. ok$' "$out/python.graceful")
+    if [ $stock -ne 0 ]; then
+        skip "$title: fails without the library, too: $(tail -n 1 "$out/python.stock")"
+    elif [ $graceful -eq 0 ] && [ "$count" -gt 0 ] &&
+        [ "$count" -eq "$(grep -cE ' \.\.\. ok$' "$out/python.stock")" ]; then
+        pass "$title ($count tests)"
+    else
+        fail "$title" "$(grep -E '^(FAIL|ERROR)|^Result|test failed' "$out/python.graceful" | head -n 20)
+status $graceful, $count tests ok, $(grep -cE ' \.\.\. ok$' "$out/python.stock") without the library"
+    fi
+}
+
+python_tests() { # LOG [--with] ARGUMENT...
+    local log=$1 preload=
+    shift
+    if [ "$1" = --with ]; then preload=$library; shift; fi
+    # shellcheck disable=SC2086
+    (cd "$scratch" && timeout -k 2 120 $own_network env PRELOAD="$preload" bash -c '
+        ip link set lo up 2>/dev/null
+        if [ -n "$PRELOAD" ]; then export LD_PRELOAD=$PRELOAD; fi
+        exec /usr/bin/python3 -m test -v "$@"' bash "$@" </dev/null) >"$log" 2>&1
+}
+
+# Each line of tests/preload/mutations takes a rule out of the library; the check that is named
+# must fail then.
+mutations() {
+    local copy=$scratch/mutant file old new name rule original=$PWD
+    mkdir -p "$copy"
+    cp -r Cargo.toml Cargo.lock src preload cli hook benches tests "$copy/" 2>/dev/null
+    while IFS='|' read -r rule name file old new; do
+        case $rule in '' | '#'*) continue ;; esac
+        cp "preload/src/$file" "$copy/preload/src/$file"
+        OLD=$old NEW=$new perl -0pi -e 's/\Q$ENV{OLD}\E/$ENV{NEW}/ or die "not found\n"' "$copy/preload/src/$file" || {
+            fail "$rule: '$old' is not in $file" ""
+            continue
+        }
+        (cd "$copy" && CARGO_TARGET_DIR="$original/target/mutants" nice cargo rustc -q --package graceful_close_preload \
+            --lib --crate-type cdylib) >"$out/mutant.log" 2>&1 || {
+            fail "$rule: does not compile" "$(tail -n 5 "$out/mutant.log")"
+            cp "preload/src/$file" "$copy/preload/src/$file"
+            continue
+        }
+        cp target/mutants/debug/libgraceful_close_preload.so "$scratch/mutant.so"
+        local caught=
+        for one in $name; do
+            run "$out/mutant.log" env LD_PRELOAD="$scratch/mutant.so" "$(program_of "$one")" "$one" || caught="$caught $one"
+        done
+        if [ -n "$caught" ]; then
+            pass "$rule: without it$caught fails"
+        else
+            fail "$rule: nothing notices that it is gone ($name)" ""
+        fi
+        cp "preload/src/$file" "$copy/preload/src/$file"
+    done <tests/preload/mutations
+}
