@@ -636,8 +636,8 @@ GRACEFUL_CLOSE_API unsigned int gc_version_number(void);
  *
  * Returns 0: the socket is closed, gracefully or not. -1 (SOCKET_ERROR): it is
  * still open and yours; errno or WSAGetLastError() says why. Its type equals that
- * of closesocket, so it can take its place in a function table; -D
- * closesocket=gc_closesocket works, too. Any thread.
+ * of closesocket, so it can take its place in a function table, and
+ * -Dclosesocket=gc_closesocket works. Any thread.
  */
 #ifdef _WIN32
 GRACEFUL_CLOSE_IMPORT int __stdcall gc_closesocket(gc_socket sock);

@@ -44,6 +44,7 @@ macro_rules! syscall {
         }
     }};
 }
+use syscall;
 
 /// What a Winsock error means to a close ("Windows Sockets Error Codes").
 fn fault(code: i32) -> Fault {

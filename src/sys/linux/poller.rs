@@ -17,6 +17,12 @@ const EVENTS: usize = 256;
 /// Calls in a row, when they come full: the deadlines of others must not wait.
 const ROUNDS: u32 = 16;
 
+/// Moves a descriptor of ours above the low numbers: those are for the program,
+/// which may be about to dup2() onto one that it has just closed.
+fn out_of_reach(fd: RawSocket) -> RawSocket {
+    Socket(fd).out_of_the_way().0
+}
+
 /// Any thread may add sockets and ring; one waits.
 #[derive(Debug)]
 pub(crate) struct Poller {
@@ -34,8 +40,11 @@ impl Poller {
                 return Err(fault);
             }
         };
-        let poller = Poller { epoll, bell };
-        poller.register(bell, libc::EPOLLIN, BELL)?;
+        let poller = Poller {
+            epoll: out_of_reach(epoll),
+            bell: out_of_reach(bell),
+        };
+        poller.register(poller.bell, libc::EPOLLIN, BELL)?;
         Ok(poller)
     }
 

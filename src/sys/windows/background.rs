@@ -1,14 +1,15 @@
 //! What a thread of ours needs in somebody else's process.
 
 use super::system_dll::pin_this_module;
-use super::{ws, Socket};
+use super::{last_fault, syscall, ws, Socket};
 use crate::clock::Time;
 use crate::connection::{Connection, Fault};
 use crate::log::Ends;
 use crate::set::Indexed;
 use socket2::SockRef;
 use std::ffi::c_void;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::mem::size_of;
+use std::net::Ipv4Addr;
 use std::os::windows::io::BorrowedSocket;
 use std::ptr::null;
 use windows_sys::Win32::Foundation::{
@@ -152,20 +153,34 @@ impl Socket {
 pub(crate) struct Bell(Socket);
 
 impl Bell {
+    /// Made by hand: socket2 starts Winsock with a socket of `std`, and drops that,
+    /// by a closesocket that the program may have put in the place of the system's.
     pub(crate) fn new() -> Result<Bell, Fault> {
-        Bell::make().map_err(|error| super::fault(error.raw_os_error().unwrap_or(0)))
+        // SAFETY: takes numbers only.
+        let number = unsafe { ws::socket(i32::from(ws::AF_INET), ws::SOCK_DGRAM, 0) };
+        if number == ws::INVALID_SOCKET {
+            return Err(last_fault());
+        }
+        // From here on closed again if something fails.
+        let bell = Bell(Socket(number));
+        bell.0.keep_from_children();
+        bell.connect_to_itself()?;
+        bell.0.set_nonblocking(true);
+        Ok(bell)
     }
 
-    fn make() -> std::io::Result<Bell> {
-        use socket2::{Domain, Socket as Owned, Type};
-        let bell = Owned::new(Domain::IPV4, Type::DGRAM, None)?;
-        bell.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into())?;
-        bell.connect(&bell.local_addr()?)?;
-        bell.set_nonblocking(true)?;
-        let owned = super::OwnedSocket::from(bell);
-        let socket = Socket::of(&owned);
-        super::disown(owned);
-        Ok(Bell(socket))
+    fn connect_to_itself(&self) -> Result<(), Fault> {
+        let mut address = ws::SOCKADDR_IN {
+            sin_family: ws::AF_INET,
+            ..Default::default()
+        };
+        address.sin_addr.S_un.S_addr = u32::from_ne_bytes(Ipv4Addr::LOCALHOST.octets());
+        let place = (&mut address as *mut ws::SOCKADDR_IN).cast::<ws::SOCKADDR>();
+        let mut size = size_of::<ws::SOCKADDR_IN>() as i32;
+        syscall!(ws::bind(self.0 .0, place, size))?;
+        // the port that the system has chosen
+        syscall!(ws::getsockname(self.0 .0, place, &mut size))?;
+        syscall!(ws::connect(self.0 .0, place, size)).map(drop)
     }
 
     pub(crate) fn socket(&self) -> Socket {
