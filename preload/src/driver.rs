@@ -2,7 +2,8 @@
 //! or at the end of a process that has none on the thread that ends it. Asks for no memory.
 
 use crate::memory::Guarded;
-use crate::park::{self, Parked, PLACES};
+use crate::park::{self, Mark, Parked, PLACES};
+use crate::process;
 use crate::record::{self, Peer};
 use crate::scan::{self, Found};
 use crate::settings;
@@ -15,17 +16,26 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 /// One socket in its place.
+// there is room for the large one in every place, and nowhere else to put it
+#[allow(clippy::large_enum_variant)]
 enum Work {
     /// Whether others hold it is looked up again then.
     Doubt {
         fd: c_int,
-        looks: u32,
+        looks: usize,
         at_ms: u64,
     },
-    Closing(Closing, Option<Peer>),
+    Closing(Closing, Ticket),
 }
 
-/// All of them, and what is watched.
+/// What is to be known of a socket when it is closed.
+#[derive(Clone, Copy)]
+struct Ticket {
+    mark: Mark,
+    peer: Option<Peer>,
+}
+
+/// All of them.
 pub struct Driver {
     work: [Option<Work>; PLACES],
 }
@@ -34,9 +44,16 @@ static DRIVER: Guarded<Driver> = Guarded::new(Driver {
     work: [const { None }; PLACES],
 });
 
-/// Two that close at the same moment see each other: who has seen somebody looks again after
-/// these many milliseconds.
-const LOOK_AGAIN_MS: [u64; 3] = [1, 4, 16];
+/// Two that close at the same moment see each other's duplicates: who has seen somebody looks
+/// again after these many milliseconds. A process that ends waits for one look less, and of two
+/// alike the one with the lower number gives up first, so that the other finds itself alone.
+const LOOK_AGAIN_MS: [u64; 5] = [1, 4, 16, 64, 250];
+
+fn looks_again(holder: c_int) -> usize {
+    let is_ending = crate::exit::is_under_way();
+    let gives_up_first = process::own_pid() < holder;
+    LOOK_AGAIN_MS.len() - usize::from(is_ending) - usize::from(gives_up_first)
+}
 
 /// The driver, for the thread that has been made sure to be the only one that drives.
 #[allow(unsafe_code)]
@@ -106,7 +123,7 @@ impl Driver {
             if let Some(work) = self.work[at].take() {
                 match work {
                     Work::Doubt { fd, .. } => park::close(fd),
-                    Work::Closing(closing, peer) => end(closing, peer, None),
+                    Work::Closing(closing, ticket) => end(closing, ticket, None),
                 }
                 park::finished(at);
             }
@@ -173,9 +190,12 @@ fn begin(parked: Parked) -> Option<Work> {
         return go_on(work, sys::now_ms());
     }
     // while it can be asked
-    let peer = record::peer(parked.fd);
+    let ticket = Ticket {
+        mark: park::mark_of(parked.fd),
+        peer: record::peer(parked.fd),
+    };
     match Closing::new(thread::own(parked.fd), &options()) {
-        Ok(closing) => go_on(Work::Closing(closing, peer), 0),
+        Ok(closing) => go_on(Work::Closing(closing, ticket), 0),
         Err(refused) => {
             park::close(refused.into_socket().into_raw_fd());
             None
@@ -187,29 +207,28 @@ fn begin(parked: Parked) -> Option<Work> {
 fn go_on(work: Work, now: u64) -> Option<Work> {
     match work {
         Work::Doubt { fd, looks, .. } => look_up(fd, looks, now),
-        Work::Closing(mut closing, peer) => match closing.step() {
-            Ok(None) => Some(Work::Closing(closing, peer)),
+        Work::Closing(mut closing, ticket) => match closing.step() {
+            Ok(None) => Some(Work::Closing(closing, ticket)),
             ended => {
-                end(closing, peer, ended.ok().flatten());
+                end(closing, ticket, ended.ok().flatten());
                 None
             }
         },
     }
 }
 
-fn look_up(fd: c_int, looks: u32, now: u64) -> Option<Work> {
+fn look_up(fd: c_int, looks: usize, now: u64) -> Option<Work> {
     match scan::others_hold(fd) {
         Found::Nobody => begin(Parked {
             fd,
             is_doubtful: false,
         }),
-        Found::OtherProcess if (looks as usize) < LOOK_AGAIN_MS.len() => Some(Work::Doubt {
+        Found::OtherProcess(holder) if looks < looks_again(holder) => Some(Work::Doubt {
             fd,
             looks: looks + 1,
-            // not all at the same time
-            at_ms: now + LOOK_AGAIN_MS[looks as usize] + (sys::pid() % 3) as u64,
+            at_ms: now + LOOK_AGAIN_MS[looks],
         }),
-        Found::OtherProcess | Found::ThisProcess | Found::Unknown => {
+        Found::OtherProcess(_) | Found::ThisProcess | Found::Unknown => {
             record::left_to_others(fd);
             park::close(fd);
             None
@@ -218,10 +237,11 @@ fn look_up(fd: c_int, looks: u32, now: u64) -> Option<Work> {
 }
 
 /// Its end: told, and closed if it is not yet.
-fn end(closing: Closing, peer: Option<Peer>, outcome: Option<Outcome>) {
-    record::ended(peer, outcome, closing.report());
-    if let Some(socket) = closing.into_socket() {
-        park::close(socket.into_raw_fd());
+fn end(closing: Closing, ticket: Ticket, outcome: Option<Outcome>) {
+    record::ended(ticket.peer, outcome, closing.report());
+    match closing.into_socket() {
+        Some(socket) => park::close(socket.into_raw_fd()),
+        None => park::disown(ticket.mark),
     }
 }
 

@@ -3,7 +3,7 @@
 
 use crate::settings;
 use crate::sys;
-use crate::table::{self, Kind, Word};
+use crate::table::{self, Entry, Kind, Word};
 use libc::c_int;
 use std::sync::atomic::{AtomicI32, AtomicU32, Ordering::Relaxed, Ordering::SeqCst};
 
@@ -33,6 +33,7 @@ impl Place {
 static PLACE: [Place; PLACES] = [const { Place::new() }; PLACES];
 /// Taken or about to be. Waited for at the end of the process.
 static COUNT: AtomicU32 = AtomicU32::new(0);
+static NEXT_MARK: AtomicU32 = AtomicU32::new(0);
 static NEXT: AtomicU32 = AtomicU32::new(0);
 /// An eventfd that wakes the background thread; -1: there is none.
 static BELL: AtomicI32 = AtomicI32::new(-1);
@@ -91,23 +92,38 @@ pub fn duplicate(fd: c_int) -> Option<c_int> {
     let limit = sys::descriptor_limit();
     let high = sys::duplicate_above(fd, first_number(limit)).ok()?;
     let is_near_the_end = high as u64 >= limit - limit / 8;
-    if is_near_the_end || !table::note(high, Word::new(Kind::Internal, 0, 0)) {
+    // each mark is another one, so that none is taken off twice
+    let mark = Word::new(Kind::Internal, NEXT_MARK.fetch_add(1, Relaxed), 0);
+    if is_near_the_end || !table::note(high, mark) {
         let _ = sys::close(high);
         return None;
     }
     Some(high)
 }
 
-/// Closes a number of ours. It is another's from then on, who may have noted it already.
+/// Closes a number of ours.
 pub fn close(fd: c_int) {
+    let mark = mark_of(fd);
     let _ = sys::close(fd);
-    disown(fd);
+    disown(mark);
 }
 
-/// It has been closed.
-pub fn disown(fd: c_int) {
-    if let Some(entry) = table::get(fd) {
-        entry.replace(Word::new(Kind::Internal, 0, 0), Word::default());
+/// What says that a number is ours.
+#[derive(Clone, Copy, Debug)]
+pub struct Mark {
+    fd: c_int,
+    word: Word,
+}
+
+pub fn mark_of(fd: c_int) -> Mark {
+    let word = table::get(fd).map(Entry::word).unwrap_or_default();
+    Mark { fd, word }
+}
+
+/// It has been closed: it is another's from then on, who may have noted it already.
+pub fn disown(mark: Mark) {
+    if let (Some(entry), Kind::Internal) = (table::get(mark.fd), mark.word.kind()) {
+        entry.replace(mark.word, Word::default());
     }
 }
 

@@ -28,7 +28,7 @@ pub fn open(path: &CStr) {
 pub fn vacate() {
     let old = LOG.load(SeqCst);
     LOG.store(park::duplicate(old).unwrap_or(-1), SeqCst);
-    park::disown(old);
+    park::close(old);
 }
 
 pub fn descriptor() -> c_int {

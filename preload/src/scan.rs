@@ -12,7 +12,7 @@ use std::ffi::CStr;
 pub enum Found {
     Nobody,
     ThisProcess,
-    OtherProcess,
+    OtherProcess(c_int),
     /// A process that may have it does not let us look.
     Unknown,
 }
@@ -52,13 +52,11 @@ fn is_held_elsewhere(target: &Target) -> Result<Found, sys::Error> {
     let proc = processes.fd;
     let mut found = Found::Nobody;
     while let Some(name) = processes.next()? {
-        match number(name) {
-            None => continue,
-            Some(pid) if pid == process::own_pid() => continue,
-            Some(_) => {}
-        }
+        let Some(pid) = number(name).filter(|pid| *pid != process::own_pid()) else {
+            continue;
+        };
         match is_held_by(proc, name, target) {
-            Ok(true) => return Ok(Found::OtherProcess),
+            Ok(true) => return Ok(Found::OtherProcess(pid)),
             Ok(false) => {}
             Err(sys::Error(libc::EMFILE | libc::ENFILE | libc::ENOMEM)) => {
                 return Ok(Found::Unknown);

@@ -106,9 +106,8 @@ static void unknown_sets(void)
     for (i = 0; i < 80; i++)
         add(sets[i] = epoll_create1(0), fd);
     close(fd);
-    for (i = 0; i < 80; i++)
-        if (events_within(sets[i], 1) > 0)
-            fail("events in set %d", i);
+    if (events_within(sets[79], 400) > 0 || events_within(sets[0], 10) > 0)
+        fail("events in set 79 or 0");
     end_of(one);
     for (i = 0; i < 80; i++)
         close(sets[i]);

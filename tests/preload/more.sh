@@ -194,17 +194,19 @@ python_tests() { # LOG [--with] ARGUMENT...
         exec /usr/bin/python3 -m test -v "$@"' bash "$@" </dev/null) >"$log" 2>&1
 }
 
-# Each line of tests/preload/mutations takes a rule out of the library; the check that is named
-# must fail then.
+# Each line of tests/preload/mutations takes a rule out of the library; one of the checks that
+# are named must fail then. \n stands for a line end, \o for a bar and \a for an ampersand.
+plain() { sed 's/\\n/\n/g; s/\\o/|/g; s/\\a/\&/g' <<<"$1"; }
+
 mutations() {
     local copy=$scratch/mutant file old new name rule original=$PWD
     mkdir -p "$copy"
     cp -r Cargo.toml Cargo.lock src preload cli hook benches tests "$copy/" 2>/dev/null
     while IFS='|' read -r rule name file old new; do
         case $rule in '' | '#'*) continue ;; esac
-        cp "preload/src/$file" "$copy/preload/src/$file"
+        old=$(plain "$old") new=$(plain "$new")
         OLD=$old NEW=$new perl -0pi -e 's/\Q$ENV{OLD}\E/$ENV{NEW}/ or die "not found\n"' "$copy/preload/src/$file" || {
-            fail "$rule: '$old' is not in $file" ""
+            fail "$rule: not found in $file" "$old"
             continue
         }
         (cd "$copy" && CARGO_TARGET_DIR="$original/target/mutants" nice cargo rustc -q --package graceful_close_preload \

@@ -56,21 +56,36 @@ static void lowest_number(void)
         close(fd);
         file = open("/dev/null", O_RDONLY);
         MUST(file == fd);
+        MUST(dup(file) == file + 1);
+        close(file + 1);
         close(file);
     }
+}
+
+/* One that goes on sending: it sees a reset if the connection is dropped. */
+static peer late_client(int listening)
+{
+    habits how;
+
+    memset(&how, 0, sizeof how);
+    how.request = REQUEST;
+    how.wait_ms = 100;
+    how.more = 3000000;
+    return start_peer(listening, how);
 }
 
 /* T20: close_range() and closefrom() take the program's descriptors and spare ours. */
 static void everything_closed(void)
 {
     int listening = listener();
-    peer one = client(listening), two = client(listening);
+    peer one = late_client(listening), two;
 
     close(served(listening));
     MUST(dup2(1, 60) == 60);
     MUST(close_range(50, ~0U, 0) == 0);
     MUST(fcntl(60, F_GETFD) == -1);
     came_whole(one);
+    two = late_client(listening);
     close(served(listening));
     MUST(dup2(two.report, 60) == 60);
     two.report = 60;
@@ -85,12 +100,14 @@ static void everything_closed(void)
 static void loop_of_closes(void)
 {
     int listening = listener(), i;
-    peer one = client(listening);
+    peer one;
 
+    close_range(20, ~0U, 0);
+    one = late_client(listening);
     close(served(listening));
     for (i = 3; i < 2000; i++)
-        if (i != one.report)
-            close(i);
+        if (i != one.report && close(i) == 0 && i >= 20)
+            fail("descriptor %d could be closed", i);
     came_whole(one);
 }
 
@@ -140,6 +157,30 @@ static void small_limit(void)
     }
 }
 
+/* T55: a number that was ours for a while is an ordinary one afterwards. */
+static void number_given_back(void)
+{
+    int listening = listener(), i, fd;
+
+    for (i = 0; i < 5; i++) {
+        peer one = client(listening);
+        close(served(listening));
+        came_whole(one);
+    }
+    sleep_ms(50);
+    for (i = 500; i < 520; i++) {
+        fd = fcntl(1, F_DUPFD, i);
+        MUST(fd >= i);
+        MUST(close(fd) == 0);
+        MUST(fcntl(fd, F_GETFD) == -1);
+    }
+    for (i = 500; i < 520; i++)
+        if (fcntl(i, F_GETFD) == -1) {
+            MUST(dup2(1, i) == i);
+            MUST(close(i) == 0);
+        }
+}
+
 /* T48: the program runs out of numbers while some are ours: accept() gets one of them. */
 static void crowded(void)
 {
@@ -166,6 +207,7 @@ int main(int argc, char **argv)
     static const check checks[] = {
         {"T16", lowest_number},  {"T20", everything_closed}, {"T21", loop_of_closes},
         {"T22", number_taken},   {"T29", small_limit},       {"T48", crowded},
+        {"T55", number_given_back},
     };
 
     return lab_main(argc, argv, checks, sizeof checks / sizeof *checks);

@@ -15,7 +15,7 @@ static peer slow_client(int listening, int ms)
     memset(&how, 0, sizeof how);
     how.request = REQUEST;
     how.wait_ms = ms;
-    how.more = 300000;
+    how.more = 5000000;
     return start_peer(listening, how);
 }
 

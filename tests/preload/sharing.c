@@ -10,12 +10,31 @@ extern char **environ;
 
 #define ROUNDS 20
 
+/* The first byte is sent before anybody shares the connection: one on which nothing was sent is
+ * left alone anyway. */
+static int greeted(int listening)
+{
+    int fd = accepted(listening);
+
+    MUST(send(fd, "x", 1, 0) == 1);
+    return fd;
+}
+
+static void send_the_rest(int fd)
+{
+    static char answer[ANSWER];
+    int size = 2 * ANSWER;
+
+    setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+    MUST(send(fd, answer, ANSWER - 1, MSG_NOSIGNAL) == ANSWER - 1);
+}
+
 /* Answers a little later, as a child does that works. */
 static void answer_and(int fd, void (*end)(int fd))
 {
     sleep_ms(20);
     wait_for_bytes(fd, REQUEST);
-    send_answer(fd);
+    send_the_rest(fd);
     end(fd);
 }
 
@@ -43,7 +62,7 @@ static void forking_server(void (*end)(int fd), int close_listening)
 
     for (i = 0; i < ROUNDS; i++) {
         peer one = client(listening);
-        int fd = accepted(listening);
+        int fd = greeted(listening);
         pid_t child = fork();
         MUST(child >= 0);
         if (child == 0) {
@@ -97,7 +116,7 @@ static void vfork_and_exec(void)
 
     for (i = 0; i < 5; i++) {
         peer one = client(listening);
-        int fd = accepted(listening);
+        int fd = greeted(listening);
         pid_t child = start_by_vfork(fd);
         close(fd);
         came_whole(one);
@@ -113,8 +132,9 @@ static void spawned(void)
     for (i = 0; i < 5; i++) {
         posix_spawn_file_actions_t actions;
         peer one = client(listening);
-        int fd = accept4(listening, NULL, NULL, SOCK_CLOEXEC);
+        int fd = greeted(listening);
         pid_t child;
+        fcntl(fd, F_SETFD, FD_CLOEXEC);
         posix_spawn_file_actions_init(&actions);
         posix_spawn_file_actions_adddup2(&actions, fd, 0);
         MUST(posix_spawn(&child, self[0], &actions, NULL, self, environ) == 0);
@@ -130,12 +150,12 @@ static void duplicated(void)
 {
     int listening = listener();
     peer one = client(listening);
-    int fd = accepted(listening), other = dup(fd);
+    int fd = greeted(listening), other = dup(fd);
 
     close(fd);
     sleep_ms(30);
     wait_for_bytes(other, REQUEST);
-    send_answer(other);
+    send_the_rest(other);
     close(other);
     came_whole(one);
 }
@@ -148,7 +168,7 @@ static void standard_three(void)
     pid_t child = fork();
 
     if (child == 0) {
-        int fd = accepted(listening);
+        int fd = greeted(listening);
         dup2(fd, 0);
         dup2(fd, 1);
         fcntl(fd, F_DUPFD, 20);
@@ -156,7 +176,7 @@ static void standard_three(void)
         close(0);
         sleep_ms(30);
         wait_for_bytes(1, REQUEST);
-        send_answer(1);
+        send_the_rest(1);
         exit(0);
     }
     came_whole(one);
@@ -224,7 +244,7 @@ static void passed(void)
             sleep_ms(50);
             answer_and(receive_descriptor(channel[1]), close_then_exit);
         }
-        fd = accepted(listening);
+        fd = greeted(listening);
         send_descriptor(channel[0], fd);
         close(fd);
         came_whole(one);
@@ -267,14 +287,14 @@ static void programs_meanwhile(void)
 {
     int listening = listener();
     peer one = client(listening);
-    int fd = accepted(listening);
+    int fd = greeted(listening);
     FILE *pipe_end;
 
     wait_for_bytes(fd, REQUEST);
     MUST(system("exit 0") == 0);
     pipe_end = popen("exit 0", "r");
     MUST(pipe_end != NULL && pclose(pipe_end) == 0);
-    send_answer(fd);
+    send_the_rest(fd);
     close(fd);
     came_whole(one);
 }
@@ -284,7 +304,7 @@ static void program_answers(void)
 {
     int listening = listener();
     peer one = client(listening);
-    int fd = accepted(listening);
+    int fd = greeted(listening);
     char command[100];
 
     fcntl(fd, F_SETFD, 0);
@@ -303,7 +323,7 @@ static void bare_fork(void)
 
     for (i = 0; i < 5; i++) {
         peer one = client(listening);
-        int fd = accepted(listening);
+        int fd = greeted(listening);
         pid_t child = (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
         if (child == 0)
             answer_and(fd, underscore);

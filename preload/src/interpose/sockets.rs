@@ -97,6 +97,8 @@ pub unsafe extern "C" fn shutdown(fd: c_int, how: c_int) -> c_int {
 ///
 /// # Safety
 /// The message must be one that the kernel would take, or has filled.
+// the length is of another type in other C libraries
+#[allow(clippy::unnecessary_cast)]
 unsafe fn for_each_descriptor(message: *const msghdr, work: impl Fn(c_int)) {
     // SAFETY: as the caller promises; the macros stay within msg_controllen.
     unsafe {
