@@ -6,10 +6,10 @@
 //! in the background drives what is parked with the state machine of `graceful_close`. All else,
 //! and all that is doubtful, is closed as ever.
 //!
-//! What runs in the program's threads ([`close`], [`holders`], [`park`]) makes only system calls
+//! What runs in the program's threads (`close`, `holders`, `park`) makes only system calls
 //! and atomic operations on tables of fixed size: it may be called from a signal handler, after
-//! fork() and from a thread of any kind. [`reaper`] is the background thread, [`exit`] the end
-//! of the process, [`interpose`] the C functions that the program calls.
+//! fork() and from a thread of any kind. `reaper` is the background thread, `exit` the end
+//! of the process, `interpose` the C functions that the program calls.
 
 #![cfg(all(
     target_os = "linux",

@@ -97,13 +97,15 @@ static void answer_as_a_program(void)
     answer_and(0, just_exit);
 }
 
-static pid_t start_by_vfork(int fd)
+static char *nothing[] = {"/bin/true", NULL};
+
+static pid_t start_by_vfork(int fd, char **program)
 {
     pid_t child = vfork();
 
     if (child == 0) {
         dup2(fd, 0);
-        execve(self[0], self, environ);
+        execve(program[0], program, environ);
         _exit(127);
     }
     return child;
@@ -117,10 +119,23 @@ static void vfork_and_exec(void)
     for (i = 0; i < 5; i++) {
         peer one = client(listening);
         int fd = greeted(listening);
-        pid_t child = start_by_vfork(fd);
+        pid_t child;
+        /* dup2() gives it to the child in either case */
+        fcntl(fd, F_SETFD, i % 2 ? FD_CLOEXEC : 0);
+        child = start_by_vfork(fd, self);
         close(fd);
         came_whole(one);
         waitpid(child, NULL, 0);
+    }
+    /* a program that does nothing with it: we answer */
+    for (i = 0; i < 2; i++) {
+        peer one = client(listening);
+        int fd = greeted(listening);
+        waitpid(start_by_vfork(fd, nothing), NULL, 0);
+        wait_for_bytes(fd, REQUEST);
+        send_the_rest(fd);
+        close(fd);
+        came_whole(one);
     }
 }
 
@@ -310,7 +325,7 @@ static void program_answers(void)
     fcntl(fd, F_SETFD, 0);
     MUST(dup2(fd, 9) == 9);
     close(fd);
-    snprintf(command, sizeof command, "/proc/%d/exe T-answer <&9 &", (int)getpid());
+    snprintf(command, sizeof command, "/proc/%d/exe T-answer-late <&9 &", (int)getpid());
     MUST(system(command) == 0);
     close(9);
     came_whole(one);
@@ -393,7 +408,9 @@ int main(int argc, char **argv)
         {"T42", program_answers},     {"T43", bare_fork},   {"T44", failed_fork},        {"T45", helper_comes_and_goes},
     };
 
-    if (argc > 1 && strcmp(argv[1], "T-answer") == 0)
+    if (argc > 1 && strcmp(argv[1], "T-answer-late") == 0)
+        sleep_ms(500);
+    if (argc > 1 && strncmp(argv[1], "T-answer", 8) == 0)
         answer_as_a_program();
     return lab_main(argc, argv, checks, sizeof checks / sizeof *checks);
 }
