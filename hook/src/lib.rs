@@ -5,7 +5,7 @@
 //! [`graceful_close_hook_init`](init::graceful_close_hook_init) is called there on a thread of
 //! its own. That patches the import tables of the program and of the modules in its folder:
 //! `closesocket` and a few functions around it lead to replacements from then on. A connection
-//! that qualifies ([`look`]) is finished by a [`graceful_close::Reaper`]; everything else gets
+//! that qualifies (module `look`) is finished by a [`graceful_close::Reaper`]; everything else gets
 //! the real call.
 //!
 //! There is no DllMain: under the loader's lock nothing of this may be done.

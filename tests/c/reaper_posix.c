@@ -166,11 +166,27 @@ static void cancellation(void)
     CHECK_IS(gc_reaper_free(waited_for, PATIENCE), 0);
 }
 
+/* a program that closes a number and dup2()s onto it must not hit one of ours */
+static void own_numbers(void)
+{
+    gc_reaper *reaper;
+    int low = dup(0), again;
+    check_doing = "own numbers";
+    CHECK(low >= 0);
+    CHECK_IS(close(low), 0);
+    CHECK_IS(gc_reaper_new(NULL, &reaper), 0);
+    again = dup(0);
+    CHECK_IS(again, low);
+    CHECK_IS(close(again), 0);
+    CHECK_IS(gc_reaper_free(reaper, 0), 0);
+}
+
 int main(void)
 {
     check_start();
     house_open(&home);
     signals();
+    own_numbers();
     low_numbers(0);
     low_numbers(GC_DEFERRED);
     cancellation();
