@@ -97,7 +97,7 @@ static void answer_as_a_program(void)
     answer_and(0, just_exit);
 }
 
-static char *nothing[] = {"/bin/true", NULL};
+static char *nothing[] = {"/bin/true", NULL}, *missing[] = {"/no/such/program", NULL};
 
 static pid_t start_by_vfork(int fd, char **program)
 {
@@ -127,11 +127,11 @@ static void vfork_and_exec(void)
         came_whole(one);
         waitpid(child, NULL, 0);
     }
-    /* a program that does nothing with it: we answer */
-    for (i = 0; i < 2; i++) {
+    /* a program that does nothing with it, or that is not there: we answer */
+    for (i = 0; i < 4; i++) {
         peer one = client(listening);
         int fd = greeted(listening);
-        waitpid(start_by_vfork(fd, nothing), NULL, 0);
+        waitpid(start_by_vfork(fd, i % 2 ? nothing : missing), NULL, 0);
         wait_for_bytes(fd, REQUEST);
         send_the_rest(fd);
         close(fd);
