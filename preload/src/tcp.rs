@@ -31,6 +31,8 @@ const ESTABLISHED: u8 = 1;
 const FIN_WAIT_1: u8 = 4;
 const FIN_WAIT_2: u8 = 5;
 const CLOSE_WAIT: u8 = 8;
+const LAST_ACK: u8 = 9;
+const CLOSING: u8 = 11;
 
 /// Looks a descriptor up. TCP_INFO alone tells what is no TCP socket: it fails.
 pub fn examine(fd: c_int, must_have_sent: bool) -> Fate {
@@ -41,7 +43,8 @@ pub fn examine(fd: c_int, must_have_sent: bool) -> Fate {
         return Fate::Plain;
     }
     let fate = match info.state {
-        CLOSE_WAIT => Fate::Drain,
+        // both FINs may be on their way: what is unread resets all the same
+        CLOSE_WAIT | LAST_ACK | CLOSING => Fate::Drain,
         ESTABLISHED | FIN_WAIT_1 | FIN_WAIT_2 => Fate::Park,
         _ => return Fate::Plain,
     };
