@@ -7,13 +7,12 @@
 //! are taken in one go.
 
 use crate::clock::{Clock, SystemClock, Time};
-use crate::closing::{Brief, Machine, Next};
-use crate::connection::{Connection, Fault, Kind, TcpState};
-use crate::door::{Door, Shut};
+use crate::connection::Fault;
+use crate::door::Door;
 use crate::log;
 use crate::memory;
 use crate::options::{Options, INFINITE};
-use crate::set::{Done, Entry, Extras, Packed, Reader, Set, Unpacked, Watcher, ENDED};
+use crate::set::{Done, Packed, Reader};
 use crate::stats;
 use crate::sys::PerProcess;
 use crate::sys::{self, Poller, Socket, Thread};
@@ -21,20 +20,10 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+mod hand_over;
 #[cfg(test)]
 mod tests;
-
-/// How long the thread lets ends gather before it takes them.
-const NAP: Duration = Duration::from_millis(2);
-
-/// When a thread that naps will have looked for certain.
-const SOON: Duration = Duration::from_millis(3);
-
-/// Nothing has come from the peer that could be over at once.
-const QUIET: Kind = Kind::Tcp(TcpState::Established);
-
-/// Queues with more room than this are given back when they are empty.
-const QUEUE: usize = 64;
+mod work;
 
 /// Stack of the thread; callbacks run on it.
 const STACK: usize = 256 * 1024;
@@ -210,125 +199,6 @@ impl Reaper {
 }
 
 impl Shared {
-    /// In the caller's thread: a place in the queue and in the count.
-    fn let_knock(&self, now: Time, is_brief: bool) -> Result<Guest<'_>, Refusal> {
-        let is_awake = self
-            .door
-            .reserve(now.plus(SOON))
-            .map_err(|shut| match shut {
-                Shut::Closed => Refusal::Stopped,
-                Shut::NoMemory => Refusal::NoResources,
-            })?;
-        // From here on the guest gives back what it has.
-        let mut guest = Guest {
-            shared: self,
-            is_awake,
-            is_counted: false,
-        };
-        if !is_brief && !memory::can_have(memory::HANDOVER) {
-            return Err(Refusal::NoResources);
-        }
-        let others = self.alive.fetch_add(1, Ordering::AcqRel);
-        stats::count_pending(true);
-        guest.is_counted = true;
-        let is_full = self.max_pending > 0 && others >= self.max_pending;
-        match is_full && self.when_full == WhenFull::Refuse {
-            true => Err(Refusal::NoResources),
-            false => Ok(guest),
-        }
-    }
-
-    /// Only checks, marks and queues; the thread finds out the rest.
-    fn queue(
-        &self,
-        mut handover: Handover,
-        is_brief: bool,
-        guest: Guest<'_>,
-        now: Time,
-    ) -> Result<(), Refusal> {
-        handover.socket.check().map_err(Refusal::System)?;
-        handover.socket.keep_from_children();
-        let due = match self.is_crowded() {
-            true => now,
-            false => now.plus(SOON),
-        };
-        if is_brief {
-            let brief = Brief::new(handover.options.timeout_ms, now);
-            guest.bring(packed(handover.socket.out_of_the_way(), brief), due);
-        } else {
-            // The log wants to know it by the number that the program knows.
-            let mut entry = entry(&mut handover, false, now);
-            entry.socket = entry.socket.out_of_the_way();
-            guest.leave(entry, due);
-        }
-        Ok(())
-    }
-
-    /// Half-closes, so that the FIN leaves at once. With the thread awake that is
-    /// all; otherwise drains what is there, too, and only what is not over then is
-    /// brought to the thread.
-    fn take_over(
-        &self,
-        mut handover: Handover,
-        is_brief: bool,
-        guest: Guest<'_>,
-        now: Time,
-    ) -> Result<(), Refusal> {
-        let kind = handover.socket.classify().map_err(Refusal::System)?;
-        // Children started meanwhile must not hold the connection.
-        handover.socket.keep_from_children();
-        let hurries =
-            guest.is_awake && Socket::TAKES_LINGER_LATE && kind == QUIET && !self.is_crowded();
-        // Refused, it goes the long way: there it is found out why.
-        if hurries && is_brief && handover.socket.half_close().is_ok() {
-            let brief = Brief::half_closed(handover.options.timeout_ms, now);
-            let socket = handover.socket.out_of_the_way();
-            guest.bring(packed(socket, brief), now.plus(SOON));
-            return Ok(());
-        }
-        let mut entry = entry(&mut handover, is_brief, now);
-        entry.machine.classified(kind);
-        if hurries {
-            entry.machine.hurry();
-        }
-        match entry.step(&SystemClock) {
-            None => match entry.refusal() {
-                Some(fault) => return Err(Refusal::System(fault)),
-                // Its callback comes on the thread.
-                None if entry.has_done() => guest.leave(entry, now),
-                None => {
-                    // First of all: the log may call back and wait until none is pending.
-                    drop(guest);
-                    entry.into_entry().tell(&SystemClock);
-                }
-            },
-            Some(next) => {
-                entry.socket = entry.socket.out_of_the_way();
-                let due = self.see_to(&mut entry, next, now);
-                guest.leave(entry, due);
-            }
-        }
-        Ok(())
-    }
-
-    /// By when the thread has to look at it.
-    fn see_to(&self, entry: &mut Entry<Socket>, next: Next, now: Time) -> Time {
-        if entry.machine.was_hurried() {
-            return now.plus(SOON);
-        }
-        let is_crowded = self.is_crowded();
-        entry.is_watched = self.poller.add(entry.socket).is_ok();
-        match next {
-            // The poller wakes for it; the thread for its time alone.
-            Next::Wait(wait)
-                if entry.is_watched && !is_crowded && <Poller as Watcher<Socket>>::TELLS_EDGES =>
-            {
-                wait.until
-            }
-            _ => now,
-        }
-    }
-
     fn evicts(&self) -> bool {
         self.max_pending > 0 && self.when_full == WhenFull::EvictOldest
     }
@@ -359,184 +229,6 @@ impl Shared {
         self.done_lock
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The thread.
-    fn run(&self) {
-        let keeps_line = self.evicts();
-        let mut work = Work {
-            set: Set::new(Arc::clone(&self.poller), SystemClock, keeps_line),
-            arrivals: Vec::new(),
-            ended: Vec::with_capacity(ENDED),
-        };
-        let mut busy = true;
-        loop {
-            let stopping = self.stop.load(Ordering::Acquire);
-            busy |= self.let_in(&mut work);
-            busy |= work.set.run_due(&mut work.ended);
-            self.tell(&mut work.ended);
-            self.evict(&mut work);
-            if stopping && !self.door.is_expecting() {
-                self.let_in(&mut work);
-                while !work.set.evict_all(&mut work.ended) {
-                    self.tell(&mut work.ended);
-                }
-                self.tell(&mut work.ended);
-                return;
-            }
-            busy = self.rest(&mut work, busy);
-        }
-    }
-
-    /// Sleeps, or naps after work so that more can gather, and takes the events.
-    /// Whether there were any.
-    fn rest(&self, work: &mut Work, busy: bool) -> bool {
-        let now = SystemClock.now();
-        let expects = self.door.is_expecting() || self.stop.load(Ordering::Acquire);
-        let naps = busy || expects;
-        let until = match naps {
-            true => work.set.due().min(now.plus(self.poller.pace(NAP))),
-            false => work.set.due(),
-        };
-        let mut events_until = now;
-        if until > now && self.door.sleep(until) {
-            match naps {
-                true => self.poller.nap(until),
-                false => events_until = until,
-            }
-        }
-        let mut had_events = false;
-        self.poller.wait(events_until, |index| {
-            // Also of one that is not known yet, or no longer.
-            had_events = true;
-            work.set.event(index, &mut work.ended);
-            if work.ended.len() >= ENDED {
-                self.tell(&mut work.ended);
-            }
-        });
-        had_events
-    }
-
-    /// Takes in what was brought; whether there was anything.
-    fn let_in(&self, work: &mut Work) -> bool {
-        self.door.take(&mut work.arrivals);
-        let any = !work.arrivals.is_empty();
-        for packed in work.arrivals.drain(..) {
-            let mut entry = packed.unpack();
-            if !entry.is_watched && !entry.machine.has_ended() {
-                entry.is_watched = self.poller.add(entry.socket).is_ok();
-            }
-            work.set.admit(entry, &mut work.ended);
-            if work.ended.len() >= ENDED {
-                self.tell(&mut work.ended);
-            }
-        }
-        if work.arrivals.capacity() > QUEUE {
-            work.arrivals = Vec::new();
-        }
-        any
-    }
-
-    /// Ends the oldest as long as there are too many.
-    fn evict(&self, work: &mut Work) {
-        while self.evicts() && work.set.len() > self.max_pending {
-            work.set.evict_oldest(&mut work.ended);
-            if work.ended.len() >= ENDED {
-                self.tell(&mut work.ended);
-            }
-        }
-        self.tell(&mut work.ended);
-    }
-
-    /// Tells what has ended, with no lock held.
-    fn tell(&self, ended: &mut Vec<Entry<Socket>>) {
-        for one in ended.drain(..) {
-            one.tell(&SystemClock);
-            self.one_less();
-        }
-    }
-}
-
-/// One that has a place in the queue, and in the count; both are given back if
-/// it goes, even by a panic.
-struct Guest<'a> {
-    shared: &'a Shared,
-    /// The thread is going to look soon, without being woken.
-    is_awake: bool,
-    is_counted: bool,
-}
-
-impl Guest<'_> {
-    /// Leaves the entry to the thread.
-    fn leave(self, entry: Unpacked<Socket>, due: Time) {
-        match entry.pack() {
-            Ok(packed) => self.bring(packed, due),
-            // It has become special, and there is no memory for that.
-            Err(mut entry) => {
-                entry.give_up();
-                drop(self);
-                entry.tell(&SystemClock);
-            }
-        }
-    }
-
-    fn bring(self, packed: Packed<Socket>, due: Time) {
-        let shared = self.shared;
-        std::mem::forget(self);
-        if shared.door.bring(packed, due) {
-            shared.poller.ring();
-        }
-    }
-}
-
-impl Drop for Guest<'_> {
-    fn drop(&mut self) {
-        self.shared.door.turn_back();
-        if self.is_counted {
-            self.shared.one_less();
-        }
-    }
-}
-
-fn packed(socket: Socket, brief: Brief) -> Packed<Socket> {
-    Packed::Brief {
-        socket,
-        brief,
-        is_watched: false,
-    }
-}
-
-/// With its box, if it is to have one: the memory has been asked for.
-fn entry(handover: &mut Handover, is_brief: bool, now: Time) -> Unpacked<Socket> {
-    let mut entry = Entry {
-        socket: handover.socket,
-        machine: Machine::new(&handover.options, now),
-        extras: None,
-        is_watched: false,
-    };
-    if is_brief {
-        return Unpacked::Here(entry);
-    }
-    let extras = Extras {
-        done: handover.done.take(),
-        reader: handover.reader.take(),
-        ends: log::is_on().then(|| handover.socket.ends()),
-    };
-    entry.extras = extras.boxed();
-    Unpacked::Boxed(Box::new(entry))
-}
-
-/// What the thread has in its hands.
-struct Work {
-    set: Set<Socket, Poller, SystemClock>,
-    arrivals: Vec<Packed<Socket>>,
-    ended: Vec<Entry<Socket>>,
-}
-
-impl Extras {
-    fn boxed(self) -> Option<Box<Extras>> {
-        let any = self.done.is_some() || self.reader.is_some() || self.ends.is_some();
-        any.then(|| Box::new(self))
     }
 }
 
