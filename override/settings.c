@@ -108,7 +108,13 @@ static gc_reaper *own_reaper(void)
     if (reaper == NULL) {
         options.max_pending = MAX_PENDING;
         options.when_full = GC_FULL_REFUSE;
+#ifdef _WIN32
         if (gc_reaper_new(&options, &reaper) != 0) reaper = NULL;
+#else
+        gco_look_at_numbers(0);
+        if (gc_reaper_new(&options, &reaper) != 0) reaper = NULL;
+        gco_look_at_numbers(1);
+#endif
     }
     gco_leave(&lock);
     return reaper;

@@ -37,6 +37,9 @@ int gco_take(gc_socket sock, unsigned int if_shared, unsigned int flags);
 #ifndef _WIN32
 /* sockets.c: the library is done with a number */
 void gco_set_parked(int fd, int parked);
+/* Before and after the library makes descriptors of its own, which the program must not close
+   unknowingly. One thread at a time. */
+void gco_look_at_numbers(int after);
 #endif
 
 /* Forked: the parent's reaper does not run here, the next close starts another. */

@@ -258,7 +258,7 @@ static void everything_closed(void)
     int peer, sock = trap(&peer), fd;
 
     CHECK_IS(close(sock), 0);
-    /* the reaper's own two descriptors are among the low numbers */
+    /* nor the background's own two descriptors; the low numbers are the test's */
     for (fd = 512; fd < 4096; fd++)
         if (fd != peer) close(fd);
     if (on) CHECK(came_whole(peer));

@@ -6,6 +6,7 @@ use crate::connection::Fault;
 use crate::set::{Indexed, Watcher};
 use crate::sys::unix::{millis_until, syscall};
 use libc::c_int;
+use std::ptr::null_mut;
 use std::time::Duration;
 
 /// The bell's key; descriptors are smaller.
@@ -13,6 +14,9 @@ const BELL: u64 = u64::MAX;
 
 /// Events taken by one call.
 const EVENTS: usize = 256;
+
+/// How long to pause where waiting fails.
+const BROKEN_MS: c_int = 5;
 
 /// Calls in a row, when they come full: the deadlines of others must not wait.
 const ROUNDS: u32 = 16;
@@ -89,8 +93,11 @@ impl Poller {
                 EVENTS as c_int,
                 limit_ms
             ));
-            // Interrupted: the caller comes back.
-            let got = usize::try_from(got.unwrap_or(0)).unwrap_or(0);
+            let Ok(got) = got.map(|got| got as usize) else {
+                // Interrupted; or the program has closed what is ours, and this would spin.
+                let _ = syscall!(libc::poll(null_mut(), 0, BROKEN_MS));
+                return;
+            };
             for event in &events[..got.min(EVENTS)] {
                 match event.u64 {
                     BELL => self.silence(),

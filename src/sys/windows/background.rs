@@ -46,18 +46,28 @@ unsafe extern "system" fn run_body(body: *mut c_void) -> u32 {
     // SAFETY: the pointer that `Thread::start` made, and handed to this thread.
     let body = unsafe { Box::from_raw(body.cast::<Body>()) };
     body();
-    // SAFETY: one call for the WSAStartup in `Thread::start`.
-    unsafe { ws::WSACleanup() };
+    stop_winsock();
     0
+}
+
+/// A reference of our own; should there be none to be had, the next call says so.
+fn start_winsock() {
+    let mut data = ws::WSADATA::default();
+    // SAFETY: `data` is what the function fills; version 2.2.
+    unsafe { ws::WSAStartup(0x0202, &mut data) };
+}
+
+/// Gives it back: once for each [`start_winsock`].
+fn stop_winsock() {
+    // SAFETY: takes nothing.
+    unsafe { ws::WSACleanup() };
 }
 
 impl Thread {
     /// Starts it with so much stack.
     pub(crate) fn start(stack: usize, body: Body) -> Result<Thread, Fault> {
         pin_this_module();
-        let mut data = ws::WSADATA::default();
-        // SAFETY: `data` is what the function fills; version 2.2.
-        unsafe { ws::WSAStartup(0x0202, &mut data) };
+        start_winsock();
         let body = Box::into_raw(Box::new(body)).cast::<c_void>();
         let mut id = 0;
         // SAFETY: `run_body` takes the body over; `id` lives on this stack.
@@ -66,12 +76,9 @@ impl Thread {
             CreateThread(null(), stack, Some(run_body), body, reserve, &mut id)
         };
         if handle.is_null() {
-            // SAFETY: no thread has taken the body over; one call for the
-            // WSAStartup above.
-            unsafe {
-                drop(Box::from_raw(body.cast::<Body>()));
-                ws::WSACleanup();
-            }
+            // SAFETY: no thread has taken the body over.
+            unsafe { drop(Box::from_raw(body.cast::<Body>())) };
+            stop_winsock();
             return Err(super::fault(ws::WSAENOBUFS));
         }
         Ok(Thread { handle, id })
@@ -156,10 +163,13 @@ impl Bell {
     /// Made by hand: socket2 starts Winsock with a socket of `std`, and drops that,
     /// by a closesocket that the program may have put in the place of the system's.
     pub(crate) fn new() -> Result<Bell, Fault> {
+        start_winsock();
         // SAFETY: takes numbers only.
         let number = unsafe { ws::socket(i32::from(ws::AF_INET), ws::SOCK_DGRAM, 0) };
         if number == ws::INVALID_SOCKET {
-            return Err(last_fault());
+            let fault = last_fault();
+            stop_winsock();
+            return Err(fault);
         }
         // From here on closed again if something fails.
         let bell = Bell(Socket(number));
@@ -202,6 +212,7 @@ impl Bell {
 impl Drop for Bell {
     fn drop(&mut self) {
         let _ = self.0.close_once();
+        stop_winsock();
     }
 }
 
