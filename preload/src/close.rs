@@ -2,7 +2,7 @@
 //! that a signal handler must not do.
 
 use crate::epoll_sets;
-use crate::holders::{self, Standing};
+use crate::holders::{self, Birth, Standing};
 use crate::park::{self, Parked};
 use crate::process;
 use crate::reaper;
@@ -36,17 +36,18 @@ pub enum Sent {
 
 /// Before the system's close, of a number that is not ours. Everything doubtful: nothing.
 pub fn before(fd: c_int, sent: Sent) -> Closing {
+    let since = holders::before_birth();
     let taken = table::get(fd).map(table::Entry::take).unwrap_or_default();
     epoll_sets::closed(&taken);
-    let parked = duplicate_if_last(fd, &taken, sent);
+    let parked = duplicate_if_last(fd, &taken, since, sent);
     Closing { fd, taken, parked }
 }
 
-fn duplicate_if_last(fd: c_int, taken: &Taken, sent: Sent) -> Option<Parked> {
+fn duplicate_if_last(fd: c_int, taken: &Taken, since: Birth, sent: Sent) -> Option<Parked> {
     let standing = match taken.word.kind() {
         table::Kind::EpollSet | table::Kind::Internal => return None,
         // counted or not, a holder less
-        table::Kind::Counted => Some(holders::release(fd, taken)),
+        table::Kind::Counted => Some(holders::release(fd, taken, since)),
         _ => None,
     };
     if standing == Some(Standing::Held) || !is_of_our_role(taken.word) {
@@ -56,8 +57,8 @@ fn duplicate_if_last(fd: c_int, taken: &Taken, sent: Sent) -> Option<Parked> {
     if fate == Fate::Plain {
         return None;
     }
-    let is_doubtful = match standing.unwrap_or_else(|| holders::release(fd, taken)) {
-        Standing::Held => return None,
+    let is_doubtful = match standing.unwrap_or_else(|| holders::release(fd, taken, since)) {
+        Standing::Held | Standing::Shared => return None,
         Standing::Last => false,
         Standing::Doubt => true,
     };
@@ -176,10 +177,11 @@ pub fn at_the_end(fd: c_int) {
     let Some(entry) = table::get(fd) else {
         return;
     };
+    let since = holders::before_birth();
     let mut taken = entry.take();
     // the set goes with the process, and it may be another's, too
     taken.epolls = 0;
-    if let Some(parked) = duplicate_if_last(fd, &taken, Sent::Something) {
+    if let Some(parked) = duplicate_if_last(fd, &taken, since, Sent::Something) {
         if parked.is_doubtful || !half_close(parked.fd) {
             park::hand_over(parked);
         }

@@ -48,6 +48,8 @@ static SPAWNS_NOW: AtomicU32 = AtomicU32::new(0);
 pub enum Standing {
     /// Nobody else holds it.
     Last,
+    /// By the count, somebody else does.
+    Shared,
     /// Somebody else does, or may always.
     Held,
     /// Only /proc can tell.
@@ -183,8 +185,23 @@ fn may_be_inherited(fd: c_int, word: Word) -> bool {
     started && !sys::descriptor_flags(fd).is_ok_and(|flags| flags & cloexec != 0)
 }
 
-/// Gives up a descriptor that is still open, and of which `taken` was known.
-pub fn release(fd: c_int, taken: &Taken) -> Standing {
+/// No fork has begun since then, and none was under way.
+fn is_settled(since: Birth) -> bool {
+    since.is_sure && FORKS_NOW.load(SeqCst) == 0 && FORKS.load(SeqCst) == since.forks
+}
+
+/// Gives up a descriptor that is still open, and of which `taken` was known. `since` is from
+/// before that: a fork in another thread may have counted a child that came too late to have
+/// the descriptor, or too early to have it counted.
+pub fn release(fd: c_int, taken: &Taken, since: Birth) -> Standing {
+    match release_as_known(fd, taken) {
+        Standing::Shared | Standing::Last if !is_settled(since) => Standing::Doubt,
+        Standing::Shared => Standing::Held,
+        standing => standing,
+    }
+}
+
+fn release_as_known(fd: c_int, taken: &Taken) -> Standing {
     let word = taken.word;
     match word.kind() {
         Kind::Alone if word.has(PASSED) => Standing::Held,
@@ -216,8 +233,11 @@ fn release_counted(fd: c_int, taken: &Taken) -> Standing {
     if !is_same {
         return Standing::Doubt;
     }
-    if before & HOLDERS > 1 || before & SENT_AWAY != 0 || was & STRAY != 0 {
+    if before & SENT_AWAY != 0 || was & STRAY != 0 {
         return Standing::Held;
+    }
+    if before & HOLDERS > 1 {
+        return Standing::Shared;
     }
     if before & UNTRUSTED != 0 {
         return Standing::Doubt;
