@@ -210,10 +210,10 @@ program_memcached() {
         "$build/memcached" $options -c 1024
     # It sets the limit of descriptors to exactly what it needs: nothing can be kept in the
     # background when it is full, and no wrapper can help.
-    asking="18413 100 early"
+    asking="18413 15 early"
     must=less
     # shellcheck disable=SC2086
-    compare "memcached full, no descriptor to spare, 100 times: not worse" "$build/stock" $options -c 24 -- \
+    compare "memcached full, no descriptor to spare, 15 times: not worse" "$build/stock" $options -c 24 -- \
         "$build/memcached" $options -c 24
     must=none
 }

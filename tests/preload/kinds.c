@@ -172,12 +172,14 @@ static void readers_are_woken(void)
 static void time_wait(void)
 {
     int listening = listener(), again = socket(AF_INET, SOCK_STREAM, 0), yes = 1;
-    peer one = client(listening);
     struct sockaddr_in address;
     socklen_t size = sizeof address;
+    peer one;
     int fd;
 
+    /* the connection has it from the listener, as that is when it comes */
     setsockopt(listening, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
+    one = client(listening);
     fd = served(listening);
     MUST(getsockname(listening, (struct sockaddr *)&address, &size) == 0);
     close(fd);
