@@ -96,20 +96,26 @@ C
 }
 
 part_programs() {
-    local build=$out/rinetd how flags libs
+    local build=$out/rinetd how flags libs source ways="bare archive define"
     packages "rinetd" python3 || return
+    if packages "rinetd by name" coccinelle; then ways="$ways name"; fi
     fetch rinetd || return
     mkdir -p "$build"
     echo "127.0.0.1 18431 127.0.0.1 18432" >"$build/rinetd.conf"
-    for how in bare archive define; do
-        flags='' libs=$static
+    for how in $ways; do
+        flags='' libs=$static source=$folder/src
         case $how in
+        name)
+            source=$root/$build/name
+            by_name "$folder/src" "$source" || { fail "rinetd by name: the patch" "$out/rinetd.log"; return; }
+            flags=-I$root/include
+            ;;
         bare) libs=-lws2_32 ;;
         archive) libs="$archive $static" ;;
         define) flags=-Dclosesocket=gc_closesocket ;;
         esac
         # shellcheck disable=SC2086
-        (cd "$folder/src" && $cc -O2 -w -D_CONSOLE -DPACKAGE_VERSION='"0.73"' $flags rinetd.c match.c net.c parse.c getopt.c \
+        (cd "$source" && $cc -O2 -w -D_CONSOLE -DPACKAGE_VERSION='"0.73"' $flags rinetd.c match.c net.c parse.c getopt.c \
             -o "$root/$build/$how.exe" $(sed "s|target/|$root/target/|g" <<<"$libs")) >"$out/rinetd.log" 2>&1 ||
             { fail "rinetd, $how (building)" "$out/rinetd.log"; return; }
         forward "$how"
@@ -121,6 +127,14 @@ part_programs() {
         *) fail "rinetd, $how: $answers" "$out/rinetd.log" ;;
         esac
     done
+}
+
+# as the semantic patch leaves it, with nothing edited by hand
+by_name() { # FROM TO
+    rm -rf "$2"
+    cp -r "$1" "$2" &&
+        spatch --very-quiet --sp-file "$root/migrate/closesocket.cocci" --in-place "$2/rinetd.c" >"$out/rinetd.log" 2>&1 &&
+        [ "$(grep -c 'gc_close(' "$2/rinetd.c")" -ge 10 ] && grep -q 'closesocket(si.fd)' "$2/rinetd.c" # a listener
 }
 
 # the forwarder under Wine, the server behind it and the client native
