@@ -38,7 +38,7 @@ static void read_settings(void)
     settings.blocking = number("GRACEFUL_CLOSE_BLOCKING", 0) != 0;
     settings.any_role = role != NULL && strcmp(role, "any") == 0;
     settings.exit_ms = number("GRACEFUL_CLOSE_EXIT_WAIT_MS", 2000);
-    settings.options.timeout_ms = number("GRACEFUL_CLOSE_TIMEOUT_MS", settings.blocking ? 5000 : 30000);
+    settings.options.timeout_ms = number("GRACEFUL_CLOSE_TIMEOUT_MS", settings.blocking ? 5000 : 10000);
     settings.options.idle_timeout_ms = number("GRACEFUL_CLOSE_IDLE_MS", 5000);
     settings.options.max_drain_bytes = number("GRACEFUL_CLOSE_MAX_BYTES", 64U << 20);
     settings.log = getenv("GRACEFUL_CLOSE_LOG");

@@ -3,7 +3,7 @@
  * Licence: MIT OR Apache-2.0.
  *
  *     GRACEFUL_CLOSE_OFF=1            plain closes, as if the archive were not there
- *     GRACEFUL_CLOSE_TIMEOUT_MS=30000 for each connection; with BLOCKING 5000
+ *     GRACEFUL_CLOSE_TIMEOUT_MS=10000 for each connection; with BLOCKING 5000
  *     GRACEFUL_CLOSE_IDLE_MS=5000     give up sooner when nothing moves; 0: not
  *     GRACEFUL_CLOSE_MAX_BYTES=67108864  bytes a peer may send meanwhile; 0: any number
  *     GRACEFUL_CLOSE_EXIT_WAIT_MS=2000  how long the end of the program may wait for the rest

@@ -27,7 +27,7 @@ other kinds of sockets, sockets with SO_LINGER {1,0}, sockets that the program h
 for reading, connections that another process or descriptor still holds.
 
 Options, and the environment variables that they set:
-  --timeout MS           GRACEFUL_CLOSE_TIMEOUT_MS     30000  for the whole close
+  --timeout MS           GRACEFUL_CLOSE_TIMEOUT_MS     10000  for the whole close
   --idle MS              GRACEFUL_CLOSE_IDLE_MS         5000  without any progress
   --max-bytes N          GRACEFUL_CLOSE_MAX_BYTES   67108864  thrown away per connection
   --max-parked N         GRACEFUL_CLOSE_MAX_PARKED       256  connections at one time

@@ -63,7 +63,7 @@ impl Settings {
             off: text("GRACEFUL_CLOSE_OFF").is_some_and(|value| value != "0"),
             only: list("GRACEFUL_CLOSE_ONLY"),
             except: list("GRACEFUL_CLOSE_EXCEPT"),
-            timeout: ms("GRACEFUL_CLOSE_TIMEOUT_MS", 30_000),
+            timeout: ms("GRACEFUL_CLOSE_TIMEOUT_MS", 10_000),
             idle: ms("GRACEFUL_CLOSE_IDLE_MS", 5000),
             max_bytes: number("GRACEFUL_CLOSE_MAX_BYTES", 64 << 20) as usize,
             max_parked: number("GRACEFUL_CLOSE_MAX_PARKED", 256) as usize,

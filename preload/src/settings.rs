@@ -5,8 +5,9 @@ use crate::real;
 use std::ffi::CStr;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU8, Ordering::Relaxed};
 
-/// Limits of one close and of all.
-pub static TIMEOUT_MS: AtomicU32 = AtomicU32::new(30_000);
+/// Limits of one close and of all. A peer that writes on and never reads is told within the
+/// first: Redis's test suite, for one, waits 30 s for it.
+pub static TIMEOUT_MS: AtomicU32 = AtomicU32::new(10_000);
 pub static IDLE_MS: AtomicU32 = AtomicU32::new(5_000);
 pub static MAX_BYTES: AtomicU32 = AtomicU32::new(64 << 20);
 pub static MAX_PARKED: AtomicU32 = AtomicU32::new(256);
