@@ -202,6 +202,12 @@ impl Machine {
         self.nobody_asks = true;
     }
 
+    /// It has turned out to be TCP.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    pub(crate) fn is_tcp(&self) -> bool {
+        self.is_tcp
+    }
+
     /// What has come in so far.
     pub(crate) fn drained(&self) -> usize {
         self.drained

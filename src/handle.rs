@@ -41,6 +41,11 @@ impl Handle {
     pub(crate) fn step(&mut self, sink: &mut Sink<'_>) -> Option<End> {
         if self.ended.is_none() {
             self.next = self.machine.step(&mut self.socket, &SystemClock, sink);
+            // A level-triggered loop would be woken by it for ever.
+            #[cfg(any(target_os = "linux", target_os = "android"))]
+            if self.machine.is_tcp() && self.wants_read() {
+                self.socket.drop_notice();
+            }
             self.note_end();
         }
         self.machine.end()

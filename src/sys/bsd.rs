@@ -182,7 +182,9 @@ impl Waiter {
     /// Returns when a step may be worth while, or the time is up.
     pub(crate) fn wait(&mut self, socket: Socket, wait: Wait) {
         match wait.watch {
-            Watch::Readable => socket.poll_readable(wait.until),
+            Watch::Readable => {
+                socket.poll_readable(wait.until);
+            }
             Watch::Change => nap(wait.recheck),
         }
     }

@@ -10,6 +10,7 @@ use crate::connection::{Connection, Fault, FaultKind, Kind, Received, TcpState};
 use counters::Counters;
 use libc::{c_int, socklen_t};
 use std::mem::size_of;
+use std::ptr::null_mut;
 
 #[path = "linux/counters.rs"]
 mod counters;
@@ -165,6 +166,13 @@ impl Socket {
         }
     }
 
+    /// Takes one of the notices that nobody will fetch any more (a MSG_ZEROCOPY that
+    /// is done, a time stamp): as long as there is one, poll() says POLLERR at once.
+    pub(crate) fn drop_notice(self) {
+        let flags = libc::MSG_ERRQUEUE | libc::MSG_DONTWAIT;
+        let _ = syscall!(libc::recv(self.0, null_mut(), 0, flags));
+    }
+
     fn state(self) -> Result<TcpState, Fault> {
         let mut info = [0u8; 8];
         self.tcp_info(&mut info)?;
@@ -254,7 +262,11 @@ impl Waiter {
     /// Returns when a step may be worth while, or the time is up.
     pub(crate) fn wait(&mut self, socket: Socket, wait: Wait) {
         match wait.watch {
-            Watch::Readable => socket.poll_readable(wait.until),
+            Watch::Readable => {
+                if socket.poll_readable(wait.until) == libc::POLLERR {
+                    socket.drop_notice();
+                }
+            }
             Watch::Change => self.wait_for_change(socket, wait),
         }
     }

@@ -4,7 +4,7 @@ use crate::clock::{Clock, SystemClock, Time};
 use crate::connection::{Fault, FaultKind, Kind, Received};
 use crate::log::Ends;
 use crate::set::Indexed;
-use libc::{c_int, c_void, socklen_t};
+use libc::{c_int, c_short, c_void, socklen_t};
 use socket2::SockRef;
 use std::mem::size_of;
 use std::os::fd::{AsRawFd, BorrowedFd, IntoRawFd, OwnedFd, RawFd};
@@ -291,13 +291,15 @@ impl Socket {
     }
 
     /// Waits until it can be read, or the time is up; a signal may end it early.
-    pub(super) fn poll_readable(self, until: Time) {
+    /// What poll() says of it.
+    pub(super) fn poll_readable(self, until: Time) -> c_short {
         let mut entry = libc::pollfd {
             fd: self.0,
             events: libc::POLLIN,
             revents: 0,
         };
         poll(std::slice::from_mut(&mut entry), until);
+        entry.revents
     }
 }
 
