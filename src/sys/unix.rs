@@ -396,7 +396,7 @@ extern "C" fn run_body(body: *mut c_void) -> *mut c_void {
 }
 
 impl Thread {
-    /// Starts it with so much stack.
+    /// Starts it with so much stack at least.
     pub(crate) fn start(stack: usize, body: Body) -> Result<Thread, Fault> {
         let body = Box::into_raw(Box::new(body));
         // SAFETY: all of them are overwritten before they are read.
@@ -413,7 +413,11 @@ impl Thread {
             libc::sigfillset(&mut all);
             libc::pthread_sigmask(libc::SIG_SETMASK, &all, &mut mask);
             libc::pthread_attr_init(&mut attributes);
-            libc::pthread_attr_setstacksize(&mut attributes, stack);
+            // glibc takes the thread-local variables of the program out of it, however
+            // many they are; so it is as large there as those of the program's threads.
+            if cfg!(not(target_env = "gnu")) {
+                libc::pthread_attr_setstacksize(&mut attributes, stack);
+            }
             let result = libc::pthread_create(&mut thread, &attributes, run_body, body.cast());
             libc::pthread_attr_destroy(&mut attributes);
             libc::pthread_sigmask(libc::SIG_SETMASK, &mask, std::ptr::null_mut());
