@@ -154,9 +154,7 @@ fn close(
             Err(Caught) => (GC_ERR_INTERNAL, None),
         };
         if let Some(report) = report {
-            let mut said = closing.report(Outcome::Uncertain);
-            said.system_error = error.unwrap_or(said.system_error);
-            report.write(code, &said);
+            report.write(code, &closing.report(Outcome::Uncertain));
         }
         (code, error)
     })

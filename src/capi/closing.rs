@@ -124,14 +124,12 @@ pub unsafe extern "C" fn gc_closing_report(
     if !out.is_wanted() {
         return refuse();
     }
-    let (code, system_error) = match closing.handle.end() {
-        None => (GC_PENDING, None),
-        Some(End::Outcome(outcome)) => (outcome as c_int, None),
-        Some(End::Refused(fault)) => (error_code(fault), Some(fault.code)),
+    let code = match closing.handle.end() {
+        None => GC_PENDING,
+        Some(End::Outcome(outcome)) => outcome as c_int,
+        Some(End::Refused(fault)) => error_code(fault),
     };
-    let mut said = closing.handle.report(Outcome::Uncertain);
-    said.system_error = system_error.unwrap_or(said.system_error);
-    out.write(code, &said);
+    out.write(code, &closing.handle.report(Outcome::Uncertain));
     0
 }
 

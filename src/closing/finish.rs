@@ -21,6 +21,7 @@ enum Fate {
 impl Machine {
     /// The system refused before anything was done.
     pub(super) fn refuse(&mut self, fault: Fault) -> Option<Next> {
+        self.system_error = fault.code;
         self.phase = Phase::Ended(End::Refused(fault));
         None
     }

@@ -78,6 +78,8 @@ static void all_states(void)
         CHECK_IS(reports[i].struct_size, sizeof(gc_report));
         CHECK_IS(reports[i].outcome, all.expected[i]);
         CHECK_IS(reports[i].closed, all.expected[i] >= 0);
+        CHECK_IS(reports[i].system_error != 0,
+                 reports[i].outcome == GC_RESET || reports[i].outcome == GC_ERR_NOT_A_SOCKET);
         CHECK_IS(reports[i].peer_closed, all.expected[i] == GC_GRACEFUL);
         if (i == 2 || i == 5)
             CHECK_BETWEEN(reports[i].elapsed_us, 200000, 3000000);
