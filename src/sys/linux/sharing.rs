@@ -40,12 +40,15 @@ fn look(fd: RawSocket) -> Result<bool, Fault> {
 
 fn is_held_by_others(socket: &Target) -> Result<bool, Fault> {
     let mut processes = Folder::open(libc::AT_FDCWD, c"/proc")?;
-    let mut name = [0u8; 12];
-    let this = decimal(std::process::id() as RawSocket, &mut name);
     let proc = processes.fd;
+    // Not getpid(): that may be another number where /proc is of an outer PID namespace.
+    let Some(this) = link(proc, c"self") else {
+        return Ok(false);
+    };
     while let Some(process) = processes.next()? {
-        let is_process = process.to_bytes().first().is_some_and(u8::is_ascii_digit);
-        if is_process && process != this && is_held_by(proc, process, socket)? {
+        let name = process.to_bytes_with_nul();
+        let is_process = name.first().is_some_and(u8::is_ascii_digit);
+        if is_process && !this.starts_with(name) && is_held_by(proc, process, socket)? {
             return Ok(true);
         }
     }
