@@ -298,7 +298,10 @@ impl Socket {
             events: libc::POLLIN,
             revents: 0,
         };
-        poll(std::slice::from_mut(&mut entry), until);
+        if !poll(std::slice::from_mut(&mut entry), until) {
+            // A signal; or it is refused (RLIMIT_NOFILE is 0), and this would spin.
+            nap(until.min(SystemClock.now().plus_millis(1)));
+        }
         entry.revents
     }
 }

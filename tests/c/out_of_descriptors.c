@@ -3,9 +3,7 @@
  * and a connection that is shared is not ended for its other holder because nobody
  * could look.
  */
-#include "check.h"
-
-#include "graceful_close.h"
+#include "reaper_test.h"
 
 #ifndef __linux__
 
@@ -16,8 +14,6 @@ int main(void)
 }
 
 #else
-
-#include <sys/resource.h>
 
 #define ANSWER 1000000
 
@@ -55,6 +51,7 @@ int main(void)
     check_thread reader;
     check_socket sock, peer, other;
     struct rlimit limit;
+    double start, used;
     check_start();
     CHECK_IS(getrlimit(RLIMIT_NOFILE, &limit), 0);
     limit.rlim_cur = 128;
@@ -93,6 +90,21 @@ int main(void)
     check_close(other);
     check_close(peer);
     give_back();
+
+    /* as sandboxes do; poll() is refused then, too */
+    check_doing = "none allowed";
+    check_pair(&sock, &peer);
+    limit.rlim_cur = 0;
+    CHECK_IS(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    start = check_now();
+    used = processor_time();
+    CHECK_IS(gc_close(sock, 300), GC_TIMED_OUT);
+    used = processor_time() - used;
+    CHECK_ELAPSED(start, 300, 3000);
+    CHECK_BETWEEN(used, 0, check_is_slow() ? 250 : 60);
+    check_close(peer);
+    limit.rlim_cur = 128;
+    CHECK_IS(setrlimit(RLIMIT_NOFILE, &limit), 0);
     return 0;
 }
 
