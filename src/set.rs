@@ -174,7 +174,10 @@ impl<C: Indexed, P: Watcher<C>, K: Clock> Set<C, P, K> {
     /// All memory that taking one in may need.
     fn make_room(&mut self, index: usize) -> Result<(), std::collections::TryReserveError> {
         if self.free.is_empty() {
-            self.slots.try_reserve(1)?;
+            // One more than a timer can name is as one more than there is memory for.
+            let is_full = self.slots.len() >> SLOT_BITS != 0;
+            self.slots
+                .try_reserve(if is_full { usize::MAX } else { 1 })?;
             // Room to give every slot back without asking for memory.
             let slots = self.slots.len() + 1;
             self.free.try_reserve(slots)?;

@@ -1,0 +1,103 @@
+//! More than the table can number.
+
+use crate::clock::Time;
+use crate::closing::tests::sim::SimClock;
+use crate::closing::{Brief, End};
+use crate::connection::{Connection, Fault, Kind, Received, TcpState};
+use crate::outcome::Outcome;
+use crate::set::{Indexed, Packed, Set, Watcher, SLOT_BITS};
+use std::sync::Arc;
+
+/// A stream whose peer says nothing.
+#[derive(Clone, Copy)]
+struct Silent(usize);
+
+impl Indexed for Silent {
+    fn index(&self) -> usize {
+        self.0
+    }
+}
+
+impl Connection for Silent {
+    fn classify(&mut self) -> Result<Kind, Fault> {
+        Ok(Kind::Stream)
+    }
+    fn is_shared(&mut self) -> bool {
+        false
+    }
+    fn is_connected(&mut self) -> bool {
+        true
+    }
+    fn prepare(&mut self, _keeps_selection: bool) {}
+    fn linger_off(&mut self) {}
+    fn half_close(&mut self) -> Result<(), Fault> {
+        Ok(())
+    }
+    fn discard(&mut self, _most: usize) -> Received {
+        Received::Empty
+    }
+    fn receive(&mut self, _buffer: &mut [u8]) -> Received {
+        Received::Empty
+    }
+    fn tcp_state(&mut self) -> Option<TcpState> {
+        None
+    }
+    fn in_flight(&mut self) -> Option<usize> {
+        None
+    }
+    fn pending_error(&mut self) -> Option<Fault> {
+        None
+    }
+    fn was_alive(&mut self) -> Option<bool> {
+        None
+    }
+    fn fin_arrived(&mut self) -> bool {
+        false
+    }
+    fn fin_may_be_acknowledged(&mut self) -> bool {
+        false
+    }
+    fn low_water(&mut self, _raised: bool) -> bool {
+        false
+    }
+    fn close(&mut self, _graceful: bool) -> Result<(), Fault> {
+        Ok(())
+    }
+    fn abort(&mut self) -> Result<(), Fault> {
+        Ok(())
+    }
+}
+
+/// Nothing ever happens.
+struct Nothing;
+
+impl Watcher<Silent> for Nothing {
+    const TELLS_EDGES: bool = true;
+    fn watch(&self, _connection: Silent, _readable: bool) {}
+    fn remove(&self, _connection: Silent) {}
+}
+
+/// A timer has no room for its number: it would wait for ever.
+#[test]
+fn one_too_many_is_ended_by_its_fallback() {
+    let clock = SimClock::new();
+    let mut set = Set::new(Arc::new(Nothing), &clock, false);
+    let mut ended = Vec::new();
+    let most = 1 << SLOT_BITS;
+    let mut admit = |index: usize, ended: &mut Vec<_>| {
+        let packed = Packed::Brief {
+            socket: Silent(index),
+            brief: Brief::new(1000, Time::from_nanos(clock.nanos())),
+            is_watched: true,
+        };
+        set.admit(packed.unpack(), ended);
+        set.len()
+    };
+    for index in 0..most {
+        admit(index, &mut ended);
+    }
+    assert_eq!(ended.len(), 0);
+    assert_eq!(admit(most, &mut ended), most);
+    let end = ended.pop().and_then(|entry| entry.machine.end());
+    assert_eq!(end, Some(End::Outcome(Outcome::Evicted)));
+}
