@@ -224,6 +224,11 @@ typedef struct gc_reaper gc_reaper;
  * Called on the closing thread. data is valid during the call only. Return 0 to
  * go on, anything else to stop with GC_STOPPED. It must not throw, longjmp out
  * or close the socket itself; it may call any other function of the library.
+ *
+ * In the background it is called on the reaper's thread; but what has come already
+ * may be given inside gc_reaper_close(), on the thread that calls that: hold no lock
+ * there which on_data takes. It must neither flush nor free its own reaper, nor
+ * step or free its own gc_closing.
  */
 typedef int (GRACEFUL_CLOSE_CALLBACK *gc_data_fn)(void *user, const void *data, size_t size);
 
