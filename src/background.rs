@@ -192,7 +192,7 @@ impl Drop for Reaper {
 fn code_of(refusal: Refusal) -> i32 {
     match refusal {
         Refusal::Stopped => LastError::STOPPED,
-        Refusal::NoResources => LastError::RESOURCES,
+        Refusal::NoResources(code) => code,
         Refusal::System(fault) => fault.code,
     }
 }

@@ -15,7 +15,7 @@ use crate::options::{Options, INFINITE};
 use crate::set::{Done, Packed, Reader};
 use crate::stats;
 use crate::sys::PerProcess;
-use crate::sys::{self, Poller, Socket, Thread};
+use crate::sys::{self, LastError, Poller, Socket, Thread};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -44,9 +44,17 @@ pub enum WhenFull {
 pub(crate) enum Refusal {
     /// Stopped, or another process's.
     Stopped,
-    /// No memory, no thread, or the table is full.
-    NoResources,
+    /// No memory, descriptor or thread, with what the system said; or the table is full.
+    NoResources(i32),
     System(Fault),
+}
+
+impl Refusal {
+    pub(crate) const NO_MEMORY: Refusal = Refusal::NoResources(LastError::RESOURCES);
+
+    fn of_start(fault: Fault) -> Refusal {
+        Refusal::NoResources(fault.code)
+    }
 }
 
 /// A thread and the closings that it finishes.
@@ -93,9 +101,9 @@ impl Reaper {
     /// Starts the thread. `max_pending` 0: no limit.
     pub(crate) fn start(max_pending: usize, when_full: WhenFull) -> Result<Reaper, Refusal> {
         if !memory::can_have(memory::REAPER) {
-            return Err(Refusal::NoResources);
+            return Err(Refusal::NO_MEMORY);
         }
-        let poller = Poller::new().map_err(|_| Refusal::NoResources)?;
+        let poller = Poller::new().map_err(Refusal::of_start)?;
         let shared = Arc::new(Shared {
             door: Door::new(),
             poller: Arc::new(poller),
@@ -112,7 +120,7 @@ impl Reaper {
             Box::new(move || shared.run())
         });
         Ok(Reaper {
-            thread: thread.map_err(|_| Refusal::NoResources)?,
+            thread: thread.map_err(Refusal::of_start)?,
             is_joined: AtomicBool::new(false),
             shared,
         })
@@ -251,7 +259,7 @@ pub(crate) fn of_the_process() -> Result<&'static Reaper, Refusal> {
         // Another thread was faster.
         let _ = late.stop(0);
     }
-    OF_THE_PROCESS.get().ok_or(Refusal::NoResources)
+    OF_THE_PROCESS.get().ok_or(Refusal::NO_MEMORY)
 }
 
 /// The same, if it has been started.

@@ -89,7 +89,7 @@ pub unsafe extern "C" fn gc_reaper_close(
         Ok((options, raw)) if options.fallback != Fallback::Keep => {
             let has_callback = done.is_some() || raw.on_data.is_some();
             if has_callback && !memory::can_have(memory::HANDOVER) {
-                return enter(|| refused(Refusal::NoResources));
+                return enter(|| refused(Refusal::NO_MEMORY));
             }
             let handover = Handover {
                 socket: Socket(sock),
@@ -243,7 +243,7 @@ fn timed_out_unless(flushed: bool) -> c_int {
 fn refused(refusal: Refusal) -> (c_int, Option<i32>) {
     match refusal {
         Refusal::Stopped => (GC_ERR_STOPPED, Some(LastError::STOPPED)),
-        Refusal::NoResources => (GC_ERR_RESOURCES, Some(LastError::RESOURCES)),
+        Refusal::NoResources(code) => (GC_ERR_RESOURCES, Some(code)),
         Refusal::System(fault @ Fault { code, .. }) => (error_code(fault), Some(code)),
     }
 }

@@ -27,7 +27,7 @@ impl Shared {
             .reserve(now.plus(SOON))
             .map_err(|shut| match shut {
                 Shut::Closed => Refusal::Stopped,
-                Shut::NoMemory => Refusal::NoResources,
+                Shut::NoMemory => Refusal::NO_MEMORY,
             })?;
         // From here on the guest gives back what it has.
         let mut guest = Guest {
@@ -36,14 +36,14 @@ impl Shared {
             is_counted: false,
         };
         if !is_brief && !memory::can_have(memory::HANDOVER) {
-            return Err(Refusal::NoResources);
+            return Err(Refusal::NO_MEMORY);
         }
         let others = self.alive.fetch_add(1, Ordering::AcqRel);
         stats::count_pending(true);
         guest.is_counted = true;
         let is_full = self.max_pending > 0 && others >= self.max_pending;
         match is_full && self.when_full == WhenFull::Refuse {
-            true => Err(Refusal::NoResources),
+            true => Err(Refusal::NO_MEMORY),
             false => Ok(guest),
         }
     }

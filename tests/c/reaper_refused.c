@@ -64,11 +64,12 @@ static void without_a_thread(void)
     for (i = 0; i < 50; i++) {
         errno = 0;
         CHECK_IS(gc_close_async(sock, 1000), GC_ERR_RESOURCES);
-        CHECK(errno != 0);
+        CHECK_IS(errno, EAGAIN);
         check_works(sock, peer);
         errno = 0;
         CHECK_IS(gc_reaper_new(NULL, &reaper), GC_ERR_RESOURCES);
-        CHECK(errno != 0 && reaper == NULL);
+        CHECK_IS(errno, EAGAIN);
+        CHECK(reaper == NULL);
         CHECK_IS(gc_flush(1000), 0);
     }
     CHECK_IS(fcntl(sock, F_GETFD), 0);
@@ -126,7 +127,8 @@ static void without_descriptors(void)
         if (i < 2) {
             errno = 0;
             CHECK_IS(gc_reaper_new(NULL, &reaper), GC_ERR_RESOURCES);
-            CHECK(errno != 0 && reaper == NULL);
+            CHECK_IS(errno, EMFILE);
+            CHECK(reaper == NULL);
         } else {
             CHECK_IS(gc_reaper_new(NULL, &reaper), 0);
         }
