@@ -398,16 +398,36 @@ extern "C" fn run_body(body: *mut c_void) -> *mut c_void {
     std::ptr::null_mut()
 }
 
+/// glibc takes the thread-local variables of the program out of the stack, however many
+/// they are; so it is as large there as those of the program's own threads.
+///
+/// # Safety
+/// `body` is what `run_body` takes.
+#[cfg(target_env = "gnu")]
+unsafe fn create(thread: &mut libc::pthread_t, _stack: usize, body: *mut c_void) -> c_int {
+    // SAFETY: `thread` is a place for its number; the caller vouches for the body.
+    unsafe { libc::pthread_create(thread, std::ptr::null(), run_body, body) }
+}
+
+#[cfg(not(target_env = "gnu"))]
+unsafe fn create(thread: &mut libc::pthread_t, stack: usize, body: *mut c_void) -> c_int {
+    // SAFETY: overwritten before they are read; the caller vouches for the body.
+    unsafe {
+        let mut attributes: libc::pthread_attr_t = std::mem::zeroed();
+        libc::pthread_attr_init(&mut attributes);
+        libc::pthread_attr_setstacksize(&mut attributes, stack);
+        let result = libc::pthread_create(thread, &attributes, run_body, body);
+        libc::pthread_attr_destroy(&mut attributes);
+        result
+    }
+}
+
 impl Thread {
     /// Starts it with so much stack at least.
     pub(crate) fn start(stack: usize, body: Body) -> Result<Thread, Fault> {
-        let body = Box::into_raw(Box::new(body));
-        // SAFETY: all of them are overwritten before they are read.
-        let (mut attributes, mut all, mut mask): (
-            libc::pthread_attr_t,
-            libc::sigset_t,
-            libc::sigset_t,
-        ) = unsafe { std::mem::zeroed() };
+        let body = Box::into_raw(Box::new(body)).cast();
+        // SAFETY: both are overwritten before they are read.
+        let (mut all, mut mask): (libc::sigset_t, libc::sigset_t) = unsafe { std::mem::zeroed() };
         // SAFETY: `std` says nothing against zero: a number, or a pointer.
         let mut thread: libc::pthread_t = unsafe { std::mem::zeroed() };
         // SAFETY: what is pointed to lives on this stack; `run_body` takes the
@@ -415,20 +435,13 @@ impl Thread {
         let result = unsafe {
             libc::sigfillset(&mut all);
             libc::pthread_sigmask(libc::SIG_SETMASK, &all, &mut mask);
-            libc::pthread_attr_init(&mut attributes);
-            // glibc takes the thread-local variables of the program out of it, however
-            // many they are; so it is as large there as those of the program's threads.
-            if cfg!(not(target_env = "gnu")) {
-                libc::pthread_attr_setstacksize(&mut attributes, stack);
-            }
-            let result = libc::pthread_create(&mut thread, &attributes, run_body, body.cast());
-            libc::pthread_attr_destroy(&mut attributes);
+            let result = create(&mut thread, stack, body);
             libc::pthread_sigmask(libc::SIG_SETMASK, &mask, std::ptr::null_mut());
             result
         };
         if result != 0 {
             // SAFETY: no thread has taken it over.
-            drop(unsafe { Box::from_raw(body) });
+            drop(unsafe { Box::from_raw(body.cast::<Body>()) });
             return Err(fault(result));
         }
         Ok(Thread(thread))
