@@ -74,7 +74,7 @@ if(NOT GRACEFUL_CLOSE_PREBUILT)
         list(APPEND _environment "CARGO_TARGET_${_upper}_RUSTFLAGS=-Ctarget-feature=+crt-static")
     endif()
     file(GLOB_RECURSE _sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/src/*.rs")
-    list(APPEND _sources "${PROJECT_SOURCE_DIR}/Cargo.toml" "${PROJECT_SOURCE_DIR}/Cargo.lock")
+    list(APPEND _sources "${PROJECT_SOURCE_DIR}/Cargo.toml" "${PROJECT_SOURCE_DIR}/build.rs" "${PROJECT_SOURCE_DIR}/Cargo.lock")
 endif()
 
 # _graceful_close_cargo(KIND OUTPUTS COMMAND...): runs cargo for one crate type, then the commands
