@@ -27,6 +27,7 @@ GRACEFUL_CLOSE_LIBRARY (a path), beside this file, and where the system looks.
 """
 
 import atexit
+import contextlib
 import ctypes
 import ctypes.util
 import enum
@@ -35,6 +36,7 @@ import socket
 import ssl
 import sys
 import threading
+import time
 from ctypes import POINTER, byref, c_char_p, c_int, c_size_t, c_uint, c_void_p, sizeof
 
 __all__ = [
@@ -89,18 +91,27 @@ class Shared(enum.IntEnum):
     RELEASE = 1
 
 
+def _code(number):
+    """An Outcome or an Error; the bare number if the library is newer than this file."""
+    try:
+        return Outcome(number) if number >= 0 else Error(number)
+    except ValueError:
+        return number
+
+
 class GracefulCloseError(OSError):
     """Nothing was done; the socket is still open and yours. ``code`` is an Error."""
 
     def __init__(self, code, system_error=0):
         super().__init__(system_error, _lib.gc_outcome_name(code).decode())
-        self.code = Error(code) if code in Error._value2member_map_ else code
+        self.code = _code(code)
 
 
 # What the C header declares. The library reads and writes struct_size bytes, no more.
 # None of this is for callers; the tests look at it.
 
 _Socket = c_size_t if _WINDOWS else c_int
+_LARGEST_SOCKET = UNKNOWN if _WINDOWS else 0x7FFFFFFF
 _DataFn = ctypes.CFUNCTYPE(c_int, c_void_p, c_void_p, c_size_t)
 
 
@@ -207,7 +218,8 @@ _lib = _load()
 class Report:
     """How a close ended.
 
-    outcome        an Outcome (or an Error, in close_many)
+    outcome        an Outcome (or an Error, in close_many); a number that only a newer
+                   library knows stays a number: closed, if it is positive
     graceful       whether it is Outcome.GRACEFUL
     system_error   the first errno or WSA code met, 0 if none
     closed         False: the descriptor is still open and yours (Fallback.KEEP)
@@ -220,7 +232,7 @@ class Report:
     __slots__ = ("outcome", "system_error", "closed", "peer_closed", "drained_bytes", "unacked_bytes", "elapsed")
 
     def __init__(self, raw):
-        self.outcome = Outcome(raw.outcome) if raw.outcome >= 0 else Error(raw.outcome)
+        self.outcome = _code(raw.outcome)
         self.system_error = raw.system_error
         self.closed = bool(raw.closed)
         self.peer_closed = bool(raw.peer_closed)
@@ -252,8 +264,9 @@ class _Taken:
             self.object = sock
         else:
             self.fd = sock
-        # what Python says of a closed socket; on Windows it would be no size_t
-        if self.fd < 0:
+        # -1 is what Python says of a closed socket. ctypes cuts what is too large: it would be
+        # the number of some other descriptor.
+        if not 0 <= self.fd <= _LARGEST_SOCKET:
             raise GracefulCloseError(Error.NOT_A_SOCKET)
 
     def put_back(self):
@@ -280,6 +293,8 @@ def _system_error():
 def _options(timeout, idle_timeout=0, peer_first=0, fallback=Fallback.CLOSE,
              if_shared=Shared.SHUTDOWN, max_drain_bytes=0, on_data=None):
     """The C structure, and the list that an exception of on_data is put into."""
+    if max_drain_bytes < 0:
+        raise ValueError("a number of bytes cannot be negative")
     raised = []
 
     def deliver(_user, data, size):
@@ -293,7 +308,7 @@ def _options(timeout, idle_timeout=0, peer_first=0, fallback=Fallback.CLOSE,
     options = _Options(
         struct_size=sizeof(_Options), timeout_ms=_milliseconds(timeout),
         idle_timeout_ms=_milliseconds(idle_timeout), peer_first_ms=_milliseconds(peer_first),
-        fallback=fallback, if_shared=if_shared, max_drain_bytes=max_drain_bytes,
+        fallback=fallback, if_shared=if_shared, max_drain_bytes=min(max_drain_bytes, UNKNOWN),
         on_data=_DataFn(deliver) if on_data is not None else _DataFn())
     return options, raised
 
@@ -340,7 +355,7 @@ def close_many(socks, timeout=5.0, **options):
         report.struct_size = sizeof(_Report)
     code = _lib.gc_close_many(fds, len(taken), byref(raw), reports) if taken else 0
     for one, report in zip(taken, reports):
-        if code < 0 or not report.closed:
+        if not report.closed:
             one.put_back()
     if code < 0:
         raise GracefulCloseError(code, _system_error())
@@ -390,7 +405,8 @@ class Reaper:
 
     done is called on the reaper's thread, once for each socket, also when the close is
     ended early; what it or on_data raises goes to sys.unraisablehook. Leaving the block
-    waits.
+    waits. A Reaper that nobody frees lives until the interpreter ends, which frees it
+    without waiting.
     """
 
     def __init__(self, max_pending=0, refuse_when_full=False):
@@ -399,10 +415,23 @@ class Reaper:
         self._lock = threading.Lock()
         self._callbacks = {}  # kept alive until the C side has called them
         self._last = 0
+        self._calls = 0  # under way, with the handle in their hands
         code = _lib.gc_reaper_new(byref(options), byref(self._handle))
         if code < 0:
             raise GracefulCloseError(code, _system_error())
         self._done = _DoneFn(self._finished)
+        _reapers.add(self)  # the thread calls _done even when nobody else knows of it any more
+
+    @contextlib.contextmanager
+    def _using(self):
+        with self._lock:
+            self._calls += 1
+            handle = self._handle
+        try:
+            yield handle
+        finally:
+            with self._lock:
+                self._calls -= 1
 
     def _finished(self, user, _sock, report):
         with self._lock:
@@ -420,7 +449,8 @@ class Reaper:
             self._last += 1
             user = self._last
             self._callbacks[user] = (done, raw, raised)
-        code = _lib.gc_reaper_close(self._handle, taken.fd, byref(raw), self._done, user)
+        with self._using() as handle:
+            code = _lib.gc_reaper_close(handle, taken.fd, byref(raw), self._done, user)
         if code < 0:
             error = GracefulCloseError(code, _system_error())
             with self._lock:
@@ -431,19 +461,23 @@ class Reaper:
     @property
     def pending(self):
         """How many closes are not finished yet."""
-        return _lib.gc_reaper_pending(self._handle)
+        with self._using() as handle:
+            return _lib.gc_reaper_pending(handle)
 
     def flush(self, timeout=5.0):
         """Waits until none is pending; False when the time is up."""
-        return _lib.gc_reaper_flush(self._handle, _milliseconds(timeout)) == 0
+        with self._using() as handle:
+            return _lib.gc_reaper_flush(handle, _milliseconds(timeout)) == 0
 
     def free(self, timeout=5.0):
         """Waits so long, ends what is left, stops the thread; False if some had to be ended."""
-        handle, self._handle = self._handle, c_void_p()
+        with self._lock:
+            handle, self._handle = self._handle, c_void_p()
         code = _lib.gc_reaper_free(handle, _milliseconds(timeout))
         if code < 0:
             self._handle = handle
             raise GracefulCloseError(code, _system_error())
+        _reapers.discard(self)
         return code == 0
 
     def __enter__(self):
@@ -453,7 +487,25 @@ class Reaper:
         self.free()
 
 
+_reapers = set()
 _log = _LogFn()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_reapers.clear)  # their threads are the parent's
+
+
+@atexit.register
+def _end_callbacks():
+    """Python ends a thread that asks for an interpreter which is gone, in the middle of the
+    library's functions: that would abort the process."""
+    for reaper in list(_reapers):
+        with reaper._lock:
+            if reaper._calls:  # of a daemon thread
+                continue
+            handle, reaper._handle = reaper._handle, c_void_p()
+        _lib.gc_reaper_free(handle, 0)
+    if _log:
+        _lib.gc_set_log(_LogFn(), None)
+        time.sleep(0.01)  # a call that has begun gets the interpreter's lock now
 
 
 def set_log(log):

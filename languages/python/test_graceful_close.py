@@ -2,9 +2,11 @@
 
 import ctypes
 import errno
+import gc
 import os
 import socket
 import ssl
+import subprocess
 import sys
 import threading
 import time
@@ -173,6 +175,30 @@ class Errors(unittest.TestCase):
                 graceful_close.close(sock, timeout=-1)
             self.assertNotEqual(sock.fileno(), -1)
 
+    def test_number_that_is_no_int(self):
+        server, client = pair()
+        for wrong in (1 << 32) + server.fileno(), -1:
+            with self.assertRaises(GracefulCloseError) as caught:
+                graceful_close.close(wrong, timeout=0)
+            self.assertIs(caught.exception.code, Error.NOT_A_SOCKET)
+        server.sendall(b"alive")
+        self.assertEqual(client.recv(10), b"alive")
+        server.close()
+        client.close()
+
+    def test_byte_counts_are_not_cut(self):
+        self.assertEqual(graceful_close._options(0, max_drain_bytes=1 << 64)[0].max_drain_bytes, graceful_close.UNKNOWN)
+        with self.assertRaises(ValueError):
+            graceful_close._options(0, max_drain_bytes=-1)
+
+    def test_outcome_of_a_newer_library(self):
+        raw = graceful_close._Report(struct_size=ctypes.sizeof(graceful_close._Report), outcome=42, closed=1)
+        report = graceful_close.Report(raw)
+        self.assertEqual((report.outcome, report.graceful, report.closed), (42, False, True))
+        raw.outcome = -42
+        self.assertEqual(graceful_close.Report(raw).outcome, -42)
+        self.assertEqual(GracefulCloseError(-42).code, -42)
+
     def test_rounding(self):
         milliseconds = graceful_close._milliseconds
         self.assertEqual([milliseconds(s) for s in (0, 0.0001, 1, 1.0005, None)],
@@ -278,6 +304,43 @@ class Background(unittest.TestCase):
         finally:
             sys.unraisablehook = former
         self.assertEqual(seen, [ZeroDivisionError])
+
+    def test_reaper_that_nobody_holds(self):
+        told = threading.Event()
+        server, client = pair()
+        Reaper().close(server, timeout=5, done=lambda report: told.set())
+        gc.collect()
+        client.close()
+        self.assertTrue(told.wait(5))
+
+    def test_end_of_the_interpreter(self):
+        # closes end, and are told, while modules are taken down
+        program = """
+import ctypes, socket, sys, graceful_close
+def pair():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        client = socket.create_connection(listener.getsockname())
+        return client, listener.accept()[0]
+class Slow:
+    usleep = ctypes.CDLL(None).usleep
+    def __del__(self):
+        self.usleep(300000)
+sys.modules["slow"] = Slow()
+reaper = graceful_close.Reaper()
+graceful_close.set_log(lambda outcome, line: None)
+clients = []
+for number in range(20):
+    client, server = pair()
+    if %d:
+        reaper.close(server, timeout=0.05 + number / 100, done=lambda report: None)
+    else:
+        graceful_close.close_async(server, timeout=0.05 + number / 100)
+    clients.append(client)
+"""
+        for kind in 0, 1:
+            ended = subprocess.run([sys.executable, "-c", program % kind], stderr=subprocess.PIPE, timeout=30,
+                                   cwd=os.path.dirname(os.path.abspath(graceful_close.__file__)))
+            self.assertEqual((ended.returncode, ended.stderr), (0, b""))
 
     def test_async(self):
         before = graceful_close.stats()
