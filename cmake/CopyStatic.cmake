@@ -10,17 +10,14 @@ if(NOT status EQUAL 0)
 endif()
 
 if(AR AND STRIP)
-    execute_process(COMMAND "${AR}" t "${copy}" OUTPUT_VARIABLE members RESULT_VARIABLE status
-            OUTPUT_QUIET ERROR_QUIET)
+    execute_process(COMMAND "${AR}" t "${copy}" OUTPUT_VARIABLE members RESULT_VARIABLE status ERROR_QUIET)
     string(REGEX MATCHALL "[^\r\n]+[.]dwo" debug_members "${members}")
     if(status EQUAL 0 AND debug_members)
-        execute_process(COMMAND "${AR}" d "${copy}" ${debug_members} RESULT_VARIABLE status
-            OUTPUT_QUIET ERROR_QUIET)
+        execute_process(COMMAND "${AR}" d "${copy}" ${debug_members} RESULT_VARIABLE status OUTPUT_QUIET ERROR_QUIET)
     endif()
     if(status EQUAL 0)
         execute_process(COMMAND "${STRIP}" --strip-debug -o "${copy}.stripped" "${copy}"
-            RESULT_VARIABLE status
-            OUTPUT_QUIET ERROR_QUIET)
+            RESULT_VARIABLE status OUTPUT_QUIET ERROR_QUIET)
     endif()
     if(status EQUAL 0)
         file(RENAME "${copy}.stripped" "${copy}")
