@@ -1,6 +1,7 @@
 # Runs the port without vcpkg: its functions are defined here, with the effect of the real ones as
 # far as the port uses them.  cmake -DLINKAGE=dynamic|static -DROOT=TREE -DOUT=FOLDER -P imitate.cmake
 set(VCPKG_LIBRARY_LINKAGE ${LINKAGE})
+set(VCPKG_CRT_LINKAGE ${LINKAGE}) # as in x64-windows and x64-windows-static
 set(PORT graceful-close)
 set(CURRENT_PACKAGES_DIR "${OUT}/packages")
 set(_build "${OUT}/build")
@@ -67,6 +68,13 @@ function(vcpkg_install_copyright)
 endfunction()
 
 include("${CMAKE_CURRENT_LIST_DIR}/ports/graceful-close/portfile.cmake")
+
+# the C runtime of the triplet; only MSVC makes a difference of it
+file(STRINGS "${_build}/CMakeCache.txt" crt REGEX "^GRACEFUL_CLOSE_MSVC_STATIC_CRT:")
+string(COMPARE EQUAL "${LINKAGE}" "static" wanted)
+if(NOT crt MATCHES "=${wanted}$")
+    message(FATAL_ERROR "${LINKAGE} C runtime, but ${crt}")
+endif()
 
 # A program that uses the installed package, as a project with the toolchain of vcpkg would.
 file(WRITE "${OUT}/consumer/CMakeLists.txt" "cmake_minimum_required(VERSION 3.15)

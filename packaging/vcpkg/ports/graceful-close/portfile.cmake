@@ -8,15 +8,19 @@ get_filename_component(SOURCE_PATH "${CMAKE_CURRENT_LIST_DIR}/../../../.." ABSOL
 
 # Programs of both configurations get the same libraries: Rust's C runtime is the release one anyway.
 set(VCPKG_BUILD_TYPE release)
+set(VCPKG_POLICY_MISMATCHED_NUMBER_OF_BINARIES enabled)
 
 string(COMPARE EQUAL "${VCPKG_LIBRARY_LINKAGE}" "dynamic" BUILD_SHARED)
 string(COMPARE EQUAL "${VCPKG_LIBRARY_LINKAGE}" "static" BUILD_STATIC)
+# x64-windows-static and its like: programs are compiled with /MT
+string(COMPARE EQUAL "${VCPKG_CRT_LINKAGE}" "static" STATIC_CRT)
 
 vcpkg_cmake_configure(
     SOURCE_PATH "${SOURCE_PATH}"
     OPTIONS
         -DGRACEFUL_CLOSE_SHARED=${BUILD_SHARED}
         -DGRACEFUL_CLOSE_STATIC=${BUILD_STATIC}
+        -DGRACEFUL_CLOSE_MSVC_STATIC_CRT=${STATIC_CRT}
         -DGRACEFUL_CLOSE_INSTALL=ON
         -DGRACEFUL_CLOSE_EXAMPLES=OFF
         -DGRACEFUL_CLOSE_TESTS=OFF
