@@ -209,7 +209,10 @@ func (o Options) raw() C.gc_options {
 	raw.timeout_ms = milliseconds(o.Timeout)
 	raw.idle_timeout_ms = milliseconds(o.IdleTimeout)
 	raw.peer_first_ms = milliseconds(o.PeerFirst)
-	raw.max_drain_bytes = C.size_t(o.MaxDrainBytes)
+	raw.max_drain_bytes = ^C.size_t(0) // 4 GiB, where that is all it can say
+	if o.MaxDrainBytes < uint64(raw.max_drain_bytes) {
+		raw.max_drain_bytes = C.size_t(o.MaxDrainBytes)
+	}
 	if o.Abort {
 		raw.fallback = C.GC_THEN_ABORT
 	}
