@@ -27,8 +27,11 @@
    library ends before it. */
 #define BYTES_SENT_AT 200
 
-/* where numbers are scarce: what waits in the background takes none below */
-#define PARKED_FROM 512
+/* What waits in the background takes no number below: what select() can take, and where numbers
+   are scarce the first half of that. The library moves what is below the first itself if it can,
+   and nobody is told of the number then. */
+#define PARKED_FROM 1024
+#define PARKED_FROM_IF_SCARCE 512
 
 int __wrap_close(int fd);
 
@@ -60,6 +63,8 @@ static int wants_grace(int fd)
     if (linger.l_onoff != 0 && linger.l_linger == 0) return 0; /* a reset on purpose */
     switch (info[0]) {
     case TCP_CLOSE_WAIT:
+    case TCP_LAST_ACK: /* both FINs may be on their way: what is unread resets all the same */
+    case TCP_CLOSING:
         return 1;
     case TCP_ESTABLISHED:
     case TCP_FIN_WAIT1:
@@ -86,9 +91,10 @@ static int number(const char *text)
     return value;
 }
 
+/* the kernel's, with 64 bits on 32-bit systems, too; C89 has no name for them */
 struct entry64 {
-    unsigned long ino;
-    long off;
+    unsigned int ino[2];
+    unsigned int off[2];
     unsigned short length;
     unsigned char type;
     char name[1];
@@ -111,7 +117,8 @@ static int is_same(int fd, const struct stat *socket)
 static int look_through(int fd, int leave)
 {
     union {
-        struct entry64 align;
+        struct entry64 entry;
+        double align;
         char bytes[4096];
     } buffer;
     struct stat socket;
@@ -148,11 +155,9 @@ static int park(int fd)
     struct rlimit limit;
     int from = PARKED_FROM;
 
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-        if (limit.rlim_cur > 2048)
-            from = 1024;
-        else if (limit.rlim_cur / 2 < (rlim_t)from)
-            from = (int)(limit.rlim_cur / 2);
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur <= PARKED_FROM) {
+        from = PARKED_FROM_IF_SCARCE;
+        if (limit.rlim_cur / 2 < (rlim_t)from) from = (int)(limit.rlim_cur / 2);
     }
     return fcntl(fd, F_DUPFD_CLOEXEC, from);
 }
@@ -194,7 +199,10 @@ int __wrap_close(int fd)
     }
     known = gco_forget(fd, &alone);
     settings = gco_get_settings();
-    if (settings->off || (known & GCO_PASSED) != 0 || (known == 0 && !settings->any_role)) return gco_close_real(fd);
+    if (settings->off || (known & GCO_PASSED) != 0 || (known == 0 && !settings->any_role)) {
+        errno = error;
+        return gco_close_real(fd);
+    }
     /* a handler that closes must not find this thread in the middle of it */
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);

@@ -1,4 +1,5 @@
 /* Settings, the reaper and the log of the link-time overrides; see settings.h. */
+#define _GNU_SOURCE
 #include "settings.h"
 
 #include <stdio.h>
@@ -17,9 +18,19 @@ static gco_settings settings;
 static gc_reaper *reaper;
 static unsigned long taken_over;
 
+/* Of a set-user-ID program the environment is a stranger's, who must not name a file for it. */
+static const char *setting(const char *name)
+{
+#ifdef _WIN32
+    return getenv(name);
+#else
+    return secure_getenv(name);
+#endif
+}
+
 static unsigned int number(const char *name, unsigned int otherwise)
 {
-    const char *text = getenv(name);
+    const char *text = setting(name);
     char *end;
     unsigned long value;
 
@@ -31,17 +42,18 @@ static unsigned int number(const char *name, unsigned int otherwise)
 static void read_settings(void)
 {
     static const gc_options defaults = GC_OPTIONS_INIT;
-    const char *role = getenv("GRACEFUL_CLOSE_ROLE");
+    const char *role = setting("GRACEFUL_CLOSE_ROLE");
+    const char *off = setting("GRACEFUL_CLOSE_OFF");
 
     settings.options = defaults;
-    settings.off = number("GRACEFUL_CLOSE_OFF", 0) != 0;
+    settings.off = off != NULL && *off != '\0' && strcmp(off, "0") != 0;
     settings.blocking = number("GRACEFUL_CLOSE_BLOCKING", 0) != 0;
     settings.any_role = role != NULL && strcmp(role, "any") == 0;
     settings.exit_ms = number("GRACEFUL_CLOSE_EXIT_WAIT_MS", 2000);
     settings.options.timeout_ms = number("GRACEFUL_CLOSE_TIMEOUT_MS", settings.blocking ? 5000 : 10000);
     settings.options.idle_timeout_ms = number("GRACEFUL_CLOSE_IDLE_MS", 5000);
     settings.options.max_drain_bytes = number("GRACEFUL_CLOSE_MAX_BYTES", 64U << 20);
-    settings.log = getenv("GRACEFUL_CLOSE_LOG");
+    settings.log = setting("GRACEFUL_CLOSE_LOG");
 }
 
 /* One line: how many closes were taken over, and how they ended. */
@@ -65,15 +77,19 @@ static void write_log(void)
 
 void gco_finish(void)
 {
+    static int is_over = 0; /* the time has been spent */
+
+    if (reaper == NULL) return;
     gco_mark(1);
-    if (reaper != NULL) gc_reaper_flush(reaper, settings.exit_ms);
+    if (gc_reaper_flush(reaper, is_over ? 0 : settings.exit_ms) != 0) is_over = 1;
     gco_mark(0);
 }
 
-static void at_exit(void)
+/* Behind all handlers of atexit() and destructors of the program, which may close, too. */
+__attribute__((destructor)) static void at_the_very_end(void)
 {
     gco_finish();
-    write_log();
+    if (!settings.off) write_log();
 }
 
 static void start(void)
@@ -81,8 +97,9 @@ static void start(void)
     gco_mark_init();
     read_settings();
     /* The archive is part of the program, so this is the program's own atexit: its handlers run
-       while all threads are alive, those of a DLL would not. */
-    if (!settings.off) atexit(at_exit);
+       while all threads are alive, those of a DLL would not. The wait comes early: the program's
+       threads run on meanwhile, and must not find what destructors have taken down. */
+    if (!settings.off) atexit(gco_finish);
 }
 
 const gco_settings *gco_get_settings(void)
@@ -99,12 +116,13 @@ const gco_settings *gco_get_settings(void)
     return &settings;
 }
 
+static gco_lock reaper_lock = GCO_LOCK_INIT;
+
 static gc_reaper *own_reaper(void)
 {
-    static gco_lock lock = GCO_LOCK_INIT;
     gc_reaper_options options = GC_REAPER_OPTIONS_INIT;
 
-    gco_enter(&lock);
+    gco_enter(&reaper_lock);
     if (reaper == NULL) {
         options.max_pending = MAX_PENDING;
         options.when_full = GC_FULL_REFUSE;
@@ -116,12 +134,16 @@ static gc_reaper *own_reaper(void)
         gco_look_at_numbers(1);
 #endif
     }
-    gco_leave(&lock);
+    gco_leave(&reaper_lock);
     return reaper;
 }
 
 void gco_forget_reaper(void)
 {
+    static const gco_lock open_lock = GCO_LOCK_INIT;
+
+    /* a thread that the child does not have may have held it */
+    reaper_lock = open_lock;
     reaper = NULL;
 }
 

@@ -44,7 +44,8 @@ part_wrap() {
     # shellcheck disable=SC2086
     compiles "wrap, static" $cc -o "$out/wrap" @"$lib/graceful_close_wrap.opts" $static &&
         check "wrap, static library" alone "$out/wrap" all &&
-        check "wrap, switched off" alone env GRACEFUL_CLOSE_OFF=1 "$out/wrap" none
+        check "wrap, switched off" alone env GRACEFUL_CLOSE_OFF=1 "$out/wrap" none &&
+        check "wrap, switched off by another word" alone env GRACEFUL_CLOSE_OFF=yes "$out/wrap" none
     # shellcheck disable=SC2086
     compiles "wrap, shared" $cc -o "$out/wrap-so" @"$lib/graceful_close_wrap.opts" $shared &&
         check "wrap, shared library" alone env LD_LIBRARY_PATH="$lib" "$out/wrap-so" all
@@ -52,6 +53,7 @@ part_wrap() {
     compiles "wrap, close and accept" $cc -o "$out/wrap-some" $minimal $static &&
         check "wrap, close and accept alone" alone "$out/wrap-some" some
     check "nm shows the archive in the program" grep_nm "$out/wrap" yes
+    set_user_id
     # The user compiles the sources in, and needs no archive.
     # shellcheck disable=SC2086
     compiles "wrap, compiled in" gcc -O2 -Iinclude -Ioverride tests/override/linux_wrap.c \
@@ -69,6 +71,21 @@ part_wrap() {
     else
         check "an archive too early on the line is an error" grep -q __wrap_close "$out/late.log"
     fi
+}
+
+# Who starts a set-user-ID program must not have it write to a file of the owner's.
+set_user_id() {
+    local folder
+    if [ "$(id -u)" -ne 0 ] || ! have setpriv; then skip "a set-user-ID program: needs root and setpriv"; return; fi
+    # a folder that others can come to
+    folder=$(mktemp -d) && chmod 755 "$folder" && cp "$out/wrap" "$folder/" && chmod 4755 "$folder/wrap"
+    setpriv --reuid 65534 --clear-groups env GRACEFUL_CLOSE_LOG="$folder/log" "$folder/wrap" one >"$out/check.log" 2>&1
+    local status=$? is_obeyed=no
+    if [ -e "$folder/log" ]; then is_obeyed=yes; fi
+    check "a set-user-ID program takes no settings from the environment" [ "$status $is_obeyed" = "0 no" ]
+    GRACEFUL_CLOSE_LOG="$folder/log" "$out/wrap" one >"$out/check.log" 2>&1
+    check "(and another does)" [ -e "$folder/log" ]
+    rm -rf "$folder"
 }
 
 grep_nm() { # PROGRAM yes|no

@@ -6,6 +6,7 @@
 #include "../c/check.h"
 
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 
@@ -46,6 +47,28 @@ static int came_whole(int peer)
     error = check_read_to_end(peer, &bytes, 0);
     close(peer);
     return error == 0 && bytes == ANSWER;
+}
+
+/* as much as goes into the connection without blocking */
+static size_t send_all_that_fits(int sock)
+{
+    static const char zeros[65536];
+    size_t sent = 0;
+    ssize_t got;
+
+    CHECK_IS(fcntl(sock, F_SETFL, O_NONBLOCK), 0);
+    while ((got = send(sock, zeros, sizeof(zeros), 0)) > 0) sent += (size_t)got;
+    return sent;
+}
+
+static size_t receive_all(int peer)
+{
+    static char bytes[65536];
+    size_t received = 0;
+    ssize_t got;
+
+    while ((got = recv(peer, bytes, sizeof(bytes), 0)) > 0) received += (size_t)got;
+    return received;
 }
 
 static void close_is_plain(int fd)
@@ -132,6 +155,67 @@ static void left_alone(void)
     CHECK_IS(check_send(other, "x", 1), 1);
     close(other);
     close(peer);
+}
+
+/* both sides have shut down for sending, and something is unread */
+static void both_shut(void)
+{
+    int peer, sock;
+    size_t sent;
+
+    check_pair(&sock, &peer);
+    check_send_pattern(peer, 3000, 0);
+    CHECK_IS(shutdown(peer, SHUT_WR), 0);
+    check_wait_readable(sock);
+    check_sleep(20);
+    sent = send_all_that_fits(sock);
+    CHECK_IS(shutdown(sock, SHUT_WR), 0);
+    CHECK_IS(close(sock), 0);
+    check_sleep(20);
+    if (on)
+        CHECK_IS(receive_all(peer), sent);
+    else
+        CHECK(receive_all(peer) < sent);
+    close(peer);
+}
+
+/* closed behind our back, and a pipe by now */
+static void another_by_now(void)
+{
+    int peer, sock = trap(&peer), pair[2];
+    FILE *stream = fdopen(sock, "w");
+
+    CHECK(stream != NULL && fclose(stream) == 0);
+    CHECK_IS(pipe(pair), 0);
+    CHECK_IS(dup2(pair[0], sock), sock);
+    errno = 77;
+    close_is_plain(sock);
+    CHECK_IS(errno, 77);
+    close(pair[0]);
+    close(pair[1]);
+    close(peer);
+}
+
+/* Whatever the limit is, a number that is the program's can be closed. */
+static void numbers(rlim_t most)
+{
+    static int all[3000];
+    int peer[2], sock, count = 0, i;
+    struct rlimit before, limit;
+
+    CHECK_IS(getrlimit(RLIMIT_NOFILE, &before), 0);
+    limit = before;
+    limit.rlim_cur = most;
+    CHECK_IS(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    for (i = 0; i < 2; i++) {
+        sock = trap(&peer[i]);
+        CHECK_IS(close(sock), 0);
+    }
+    while (count < 1000 && (all[count] = dup(0)) >= 0) count++;
+    CHECK(count > 500);
+    for (i = 0; i < count; i++) CHECK_IS(close(all[i]), 0);
+    for (i = 0; i < 2; i++) CHECK(came_whole(peer[i]) == on);
+    CHECK_IS(setrlimit(RLIMIT_NOFILE, &before), 0);
 }
 
 static void in_an_epoll_set(void)
@@ -289,6 +373,57 @@ static void at_the_end(int how)
     CHECK_IS(status, 0);
 }
 
+static int for_the_handler;
+
+static void handler(void)
+{
+    close(for_the_handler);
+}
+
+/* the program closes in a handler of atexit() that is older than its first close */
+static void in_a_handler(void)
+{
+    struct sockaddr_in address;
+    int listener = check_listener(&address), status, peer, ends[2];
+    size_t sent = 0;
+    pid_t child;
+
+    CHECK_IS(pipe(ends), 0);
+    child = fork();
+    if (child == 0) {
+        for_the_handler = accept(listener, NULL, NULL);
+        check_wait_readable(for_the_handler);
+        sent = send_all_that_fits(for_the_handler);
+        CHECK_IS(write(ends[1], &sent, sizeof(sent)), sizeof(sent));
+        exit(0);
+    }
+    peer = socket(AF_INET, SOCK_STREAM, 0);
+    CHECK_IS(connect(peer, (struct sockaddr *)&address, sizeof(address)), 0);
+    check_send_pattern(peer, 3000, 0);
+    CHECK_IS(read(ends[0], &sent, sizeof(sent)), sizeof(sent));
+    check_sleep(100);
+    check_send(peer, "late", 4);
+    if (on)
+        CHECK_IS(receive_all(peer), sent);
+    else
+        CHECK(receive_all(peer) < sent);
+    close(peer);
+    CHECK_IS(waitpid(child, &status, 0), child);
+    CHECK_IS(status, 0);
+    close(listener);
+    close(ends[0]);
+    close(ends[1]);
+    for_the_handler = -1;
+}
+
+/* one close, whatever comes of it: what the settings do is seen outside */
+static int one_close(void)
+{
+    int peer, sock = trap(&peer);
+
+    return close(sock);
+}
+
 int main(int argc, char **argv)
 {
     const char *mode = argc > 1 ? argv[1] : "";
@@ -297,10 +432,23 @@ int main(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN);
     on = strcmp(mode, "none") != 0;
     sees_messages = strcmp(mode, "all") == 0;
+    if (strcmp(mode, "one") == 0) return one_close();
+    for_the_handler = -1;
+    atexit(handler);
+    check_doing = "atexit, before the first close";
+    in_a_handler();
     check_doing = "a connection";
     ordinary();
     ordinary();
     left_alone();
+    check_doing = "both sides shut";
+    both_shut();
+    check_doing = "a pipe under the number of a connection";
+    another_by_now();
+    check_doing = "limit 1500";
+    numbers(1500);
+    check_doing = "limit 1024";
+    numbers(1024);
     check_doing = "epoll";
     in_an_epoll_set();
     check_doing = "fork";
