@@ -395,6 +395,7 @@ static void in_a_handler(void)
         check_wait_readable(for_the_handler);
         sent = send_all_that_fits(for_the_handler);
         CHECK_IS(write(ends[1], &sent, sizeof(sent)), sizeof(sent));
+        close(ends[1]);
         exit(0);
     }
     peer = socket(AF_INET, SOCK_STREAM, 0);
