@@ -6,6 +6,10 @@
  * The library itself asks ws2_32.dll for the real one at run time, and does not come back here.
  * Licence: MIT OR Apache-2.0.
  */
+/* CancelIoEx */
+#ifndef _WIN32_WINNT
+#define _WIN32_WINNT 0x0600
+#endif
 /* winsock2.h declares it dllimport, which what is defined here cannot be */
 #define closesocket closesocket_of_the_header
 #include <winsock2.h>
@@ -42,6 +46,13 @@ static int real_closesocket(SOCKET sock)
     return function(sock);
 }
 
+static int is_stream(SOCKET sock)
+{
+    int type = 0, size = (int)sizeof(type);
+
+    return getsockopt(sock, SOL_SOCKET, SO_TYPE, (char *)&type, &size) == 0 && type == SOCK_STREAM;
+}
+
 /* SO_LINGER {1, 0}: the program asks for a reset, or what looks like one to its peer */
 static int wants_reset(SOCKET sock)
 {
@@ -52,12 +63,21 @@ static int wants_reset(SOCKET sock)
            linger.l_linger == 0;
 }
 
+static int take(SOCKET sock)
+{
+    if (!is_stream(sock) || wants_reset(sock)) return 0;
+    /* As closesocket: what waits for the socket comes back now, not when the peer is done, and
+       nothing is written into the program's buffers any more. */
+    CancelIoEx((HANDLE)sock, NULL);
+    return gco_take(sock, GC_SHARED_RELEASE, 0) == 0;
+}
+
 int WSAAPI closesocket(SOCKET sock)
 {
-    const gco_settings *settings = gco_get_settings();
     int before = WSAGetLastError();
+    const gco_settings *settings = gco_get_settings();
 
-    if (!settings->off && !wants_reset(sock) && gco_take(sock, GC_SHARED_RELEASE, 0) == 0) {
+    if (!settings->off && take(sock)) {
         WSASetLastError(before);
         return 0;
     }
