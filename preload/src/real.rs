@@ -83,10 +83,14 @@ functions! {
 
 /// A variable of the environment. For the constructor: there is one thread then.
 pub fn environment(name: &CStr) -> Option<&'static CStr> {
+    // with another user's rights nothing that the user says counts: it would name a log file
+    extern "C" {
+        fn secure_getenv(name: *const c_char) -> *mut c_char;
+    }
     // SAFETY: the name ends with a zero; what comes back is a C string, and it stays where it is
     // as nobody changes the environment yet.
     unsafe {
-        let value = libc::getenv(name.as_ptr());
+        let value = secure_getenv(name.as_ptr());
         (!value.is_null()).then(|| CStr::from_ptr(value))
     }
 }

@@ -117,6 +117,37 @@ $(cat "$out/installed")"
     fi
 }
 
+# With another user's rights the library takes no orders: a log file would be written with them.
+# LD_PRELOAD is ignored there; but the library may be linked, or named in /etc/ld.so.preload.
+check_rights() {
+    local program=$scratch/linked/program log=$scratch/linked/log title="another user's rights: no log is written with them"
+    if [ "$(id -u)" -ne 0 ]; then skip "another user's rights: not root"; return; fi
+    chmod 711 "$scratch"
+    mkdir -m 777 "$scratch/linked"
+    printf '%s\n' '#include <stdio.h>' '#include <sys/auxv.h>' \
+        'int main(void) { return printf("%lu\n", getauxval(AT_SECURE)) < 0; }' >"$scratch/secure.c"
+    gcc -o "$program" "$scratch/secure.c" -Wl,--no-as-needed "$library" 2>"$out/rights" || {
+        fail "$title" "$(cat "$out/rights")"
+        return
+    }
+    env GRACEFUL_CLOSE_LOG="$log" "$program" >"$out/rights" 2>&1
+    if ! grep -q ': active$' "$log"; then
+        fail "$title" "the program does not write one otherwise: $(cat "$out/rights")"
+        return
+    fi
+    rm "$log"
+    chown 65534 "$program"
+    chmod u+s "$program"
+    env GRACEFUL_CLOSE_LOG="$log" "$program" >"$out/rights" 2>&1
+    if ! grep -qx 1 "$out/rights"; then
+        skip "another user's rights: not given here: $(cat "$out/rights")"
+    elif [ -e "$log" ]; then
+        fail "$title" "$(ls -l "$log")"
+    else
+        pass "$title"
+    fi
+}
+
 check_costs() { # a table, and a limit far above what is usual: the machine may be busy
     local turn
     for turn in 1 2 3; do
