@@ -63,7 +63,8 @@ fn duplicate_if_last(fd: c_int, taken: &Taken, since: Birth, sent: Sent) -> Opti
         Standing::Doubt => true,
     };
     if fate == Fate::Drain && !is_doubtful {
-        let _ = sys::discard(fd, PASS);
+        // to the FIN: what is there is all that will come
+        while matches!(sys::discard(fd, PASS), Ok(1..)) {}
         return None;
     }
     duplicate(fd, taken, is_doubtful)

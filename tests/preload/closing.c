@@ -1,4 +1,4 @@
-/* Where a connection is closed, and whether its answer arrives: T01-T04, T33-T41. */
+/* Where a connection is closed, and whether its answer arrives: T01-T04, T33-T41, T61. */
 #include "lab.h"
 
 #include <sys/syscall.h>
@@ -226,6 +226,28 @@ static void late_data(void)
     came_whole(one);
 }
 
+/* T61: the peer has sent all it had, and more of it is unread than one pass takes. */
+static void much_unread(void)
+{
+    int listening = listener(), room = 8 << 20, all = 3 << 20, fd;
+    habits how;
+    peer one;
+
+    if (setsockopt(listening, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof room) != 0)
+        skip("no large receive buffer: not allowed here");
+    memset(&how, 0, sizeof how);
+    how.request = all;
+    how.is_done = 1;
+    how.wait_ms = 300;
+    one = start_peer(listening, how);
+    fd = accepted(listening);
+    wait_for_bytes(fd, all);
+    sleep_ms(30);
+    send_answer(fd);
+    close(fd);
+    came_whole(one);
+}
+
 int main(int argc, char **argv)
 {
     static const check checks[] = {
@@ -235,7 +257,7 @@ int main(int argc, char **argv)
         {"T35", replaced},            {"T36", held_back_by_stdout},
         {"T37", exec_after_close},    {"T38", range_closed},
         {"T39", peer_closed_first},   {"T40", linger_three},
-        {"T41", late_data},
+        {"T41", late_data},           {"T61", much_unread},
     };
 
     return lab_main(argc, argv, checks, sizeof checks / sizeof *checks);

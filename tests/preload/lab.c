@@ -158,6 +158,8 @@ static void be_a_peer(int listening, habits how, int report)
 
     memset(&end, 0, sizeof end);
     send_bytes(fd, how.request);
+    if (how.is_done)
+        shutdown(fd, SHUT_WR);
     sleep_ms(how.wait_ms);
     send_bytes(fd, how.more);
     while ((got = recv(fd, data, sizeof data, 0)) > 0)

@@ -62,6 +62,7 @@ typedef struct fate {
 
 typedef struct habits {
     int request;      /* bytes to send */
+    int is_done;      /* and nothing more: the half-close */
     int wait_ms;      /* before reading */
     int more;         /* bytes to send after that, still before reading */
     int silent_ms;    /* stay connected for so long after the end */
