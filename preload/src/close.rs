@@ -11,6 +11,7 @@ use crate::settings;
 use crate::sys;
 use crate::table::{self, Taken, Word, CONNECTED};
 use crate::tcp::{self, Fate};
+use crate::thread;
 use libc::c_int;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -102,6 +103,15 @@ fn duplicate(fd: c_int, taken: &Taken, is_doubtful: bool) -> Option<Parked> {
 }
 
 impl Closing {
+    /// Makes the system's close. A thread that is cancelled in it would leave behind what is
+    /// taken over: it is cancelled at the next occasion instead.
+    pub fn make<R>(&self, real: impl FnOnce() -> R) -> R {
+        if self.parked.is_none() && self.taken.word.kind() != table::Kind::Counted {
+            return real();
+        }
+        thread::not_cancelled(real)
+    }
+
     /// The program's descriptor is closed.
     pub fn after(self) {
         let Some(parked) = self.parked else {
@@ -164,7 +174,7 @@ pub fn close(fd: c_int, real: impl FnOnce() -> c_int) -> c_int {
         };
     }
     let closing = before(fd, Sent::Something);
-    let result = real();
+    let result = closing.make(real);
     closing.after();
     result
 }

@@ -5,8 +5,11 @@ use std::ffi::CStr;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 type Words = *const *const c_char;
-/// posix_spawn's file actions and attributes, of which nothing is looked at.
+/// Attributes, sets of signals and posix_spawn's file actions, of which nothing is looked at.
 type Opaque = *const c_void;
+
+/// What a thread does. It may end by unwinding, when it is cancelled.
+pub type Start = unsafe extern "C-unwind" fn(*mut c_void) -> *mut c_void;
 
 /// One place for each: found when first asked for, at the latest by the constructor, so that no
 /// signal handler ever has to look for one.
@@ -65,6 +68,9 @@ functions! {
     fclose(*mut FILE) -> c_int;
     fdopen(c_int, *const c_char) -> *mut FILE;
     fork() -> pid_t;
+    pthread_create(*mut libc::pthread_t, Opaque, Start, *mut c_void) -> c_int;
+    pthread_sigmask(c_int, Opaque, *mut c_void) -> c_int;
+    sigprocmask(c_int, Opaque, *mut c_void) -> c_int;
     clone(*mut c_void, *mut c_void, c_int, *mut c_void, usize, usize, usize) -> c_int;
     system(*const c_char) -> c_int;
     popen(*const c_char, *const c_char) -> *mut FILE;

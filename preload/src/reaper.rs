@@ -62,7 +62,7 @@ pub fn is_this_thread() -> bool {
     WHO.load(SeqCst) == sys::thread_id()
 }
 
-extern "C" fn run(_: *mut c_void) -> *mut c_void {
+extern "C-unwind" fn run(_: *mut c_void) -> *mut c_void {
     WHO.store(sys::thread_id(), SeqCst);
     sys::name_thread(c"graceful_close");
     if catch_unwind(AssertUnwindSafe(serve)).is_err() {

@@ -1,17 +1,22 @@
 //! Starting the background thread, and taking its descriptors over.
 
+use crate::real::{self, Start};
 use crate::sys;
-use libc::{c_int, c_void};
+use libc::c_int;
 use std::os::fd::{FromRawFd, OwnedFd};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// Most of it is never touched. A program with much thread-local data needs it in there, too.
 const STACK: usize = 256 << 10;
 
 /// Linux has 64 signals; those of the C library itself stay unblocked.
-pub fn start(body: extern "C" fn(*mut c_void) -> *mut c_void) -> bool {
+pub fn start(body: Start) -> bool {
     // SAFETY: the objects are initialised before they are read, and live on this stack; the body
     // takes no argument. The thread inherits the signal mask, which is put back.
     unsafe {
+        let Some(create) = real::pthread_create() else {
+            return false;
+        };
         let mut attributes: libc::pthread_attr_t = std::mem::zeroed();
         let (mut all, mut mask): (libc::sigset_t, libc::sigset_t) = std::mem::zeroed();
         let mut thread: libc::pthread_t = 0;
@@ -22,24 +27,76 @@ pub fn start(body: extern "C" fn(*mut c_void) -> *mut c_void) -> bool {
         libc::pthread_attr_setdetachstate(&mut attributes, libc::PTHREAD_CREATE_DETACHED);
         libc::sigfillset(&mut all);
         libc::pthread_sigmask(libc::SIG_SETMASK, &all, &mut mask);
-        let result = libc::pthread_create(&mut thread, &attributes, body, std::ptr::null_mut());
+        let at = (&attributes as *const libc::pthread_attr_t).cast();
+        let result = create(&mut thread, at, body, std::ptr::null_mut());
         libc::pthread_sigmask(libc::SIG_SETMASK, &mask, std::ptr::null_mut());
         libc::pthread_attr_destroy(&mut attributes);
         result == 0
     }
 }
 
+thread_local! {
+    /// The signals that this thread has blocked by a call, or was started with: of none of them
+    /// a handler can be running. In a library that is there from the start this takes no memory.
+    static BLOCKED_BY_CALL: AtomicU64 = const { AtomicU64::new(0) };
+}
+
 /// Whether a thread may be started here: not in a signal handler, which may have interrupted the
-/// C library with a lock held. A handler runs with its signal blocked, and often on a stack of
-/// its own; who blocks signals otherwise is taken for one, too.
+/// C library with a lock held. A handler runs with its signal blocked, by nobody's call, and often
+/// on a stack of its own.
 pub fn may_start() -> bool {
-    sys::blocked_signals() == 0 && !sys::on_signal_stack()
+    let by_call = BLOCKED_BY_CALL.with(|mask| mask.load(Relaxed));
+    sys::blocked_signals() & !by_call == 0 && !sys::on_signal_stack()
+}
+
+/// The first that a thread of the program does: no handler is running.
+pub fn begins() {
+    BLOCKED_BY_CALL.with(|mask| mask.store(sys::blocked_signals(), Relaxed));
+}
+
+/// Around a call that changes the thread's blocked signals. In a handler its own one is blocked
+/// before already.
+pub fn blocking_by_call<R>(work: impl FnOnce() -> R) -> R {
+    let before = sys::blocked_signals();
+    let result = work();
+    let after = sys::blocked_signals();
+    BLOCKED_BY_CALL.with(|mask| {
+        let kept = mask.load(Relaxed) & after;
+        mask.store(kept | after & !before, Relaxed);
+    });
+    result
 }
 
 /// A parked duplicate, which belongs to nobody else.
 pub fn own(fd: c_int) -> OwnedFd {
     // SAFETY: the number is ours: the program is refused to close it.
     unsafe { OwnedFd::from_raw_fd(fd) }
+}
+
+/// Ends the calling thread if somebody has cancelled it.
+pub fn be_cancelled_if_asked() {
+    extern "C-unwind" {
+        fn pthread_testcancel();
+    }
+    // SAFETY: takes nothing; it may unwind, and so may those who call this.
+    unsafe { pthread_testcancel() }
+}
+
+/// Puts a cancellation of the calling thread off until the work is done.
+pub fn not_cancelled<R>(work: impl FnOnce() -> R) -> R {
+    extern "C" {
+        fn pthread_setcancelstate(state: c_int, old: *mut c_int) -> c_int;
+    }
+    const DISABLE: c_int = 1;
+    let mut before = 0;
+    // SAFETY: the state is one of the two that there are; the old one has a place.
+    let is_off = unsafe { pthread_setcancelstate(DISABLE, &mut before) } == 0;
+    let result = work();
+    if is_off {
+        // SAFETY: the state that it had.
+        unsafe { pthread_setcancelstate(before, std::ptr::null_mut()) };
+    }
+    result
 }
 
 /// Keeps `errno` as it is through what the C library is called for.

@@ -8,12 +8,17 @@ use crate::process;
 use crate::reaper;
 use crate::sys;
 use crate::table;
+use crate::thread;
 use libc::{c_int, c_uint};
 
 /// # Safety
 /// As close().
 #[cfg_attr(not(test), no_mangle)]
-pub unsafe extern "C" fn close(fd: c_int) -> c_int {
+pub unsafe extern "C-unwind" fn close(fd: c_int) -> c_int {
+    if process::is_awake() {
+        // as the system's close does, and while nothing has been done
+        thread::be_cancelled_if_asked();
+    }
     refused_or(close::close(fd, || real_close(fd)))
 }
 

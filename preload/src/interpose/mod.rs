@@ -13,6 +13,7 @@ mod epoll;
 #[cfg(has_naked_functions)]
 mod execl;
 mod processes;
+mod signals;
 mod sockets;
 mod start;
 mod streams;

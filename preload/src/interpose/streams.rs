@@ -21,7 +21,7 @@ pub unsafe extern "C" fn fclose(stream: *mut FILE) -> c_int {
         return real!(fclose(stream));
     }
     let closing = close::before(fd, Sent::Later);
-    let result = real!(fclose(stream));
+    let result = closing.make(|| real!(fclose(stream)));
     closing.after_flush();
     result
 }

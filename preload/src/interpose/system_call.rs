@@ -1,6 +1,6 @@
 //! syscall(): the way of libuv, and with it Node.js and uvloop.
 
-use super::{descriptors, epoll, processes, refused_or, sockets};
+use super::{descriptors, epoll, processes, refused_or, signals, sockets};
 use crate::close;
 use crate::epoll_sets;
 use crate::exit;
@@ -100,6 +100,7 @@ unsafe fn noted(number: c_long, a: &Arguments) -> c_long {
             call()
         }
         libc::SYS_execve | libc::SYS_execveat => processes::exec(call),
+        libc::SYS_rt_sigprocmask => signals::changes(call),
         libc::SYS_exit_group => {
             exit::before_end(false);
             call()
