@@ -131,10 +131,14 @@ impl Slot {
     }
 }
 
-/// A slot for a connection with one holder; `None`: all are taken.
+/// A fork looks for a slot for each socket: not through a full table. Children that are killed
+/// never give theirs back.
+const TRIES: usize = 64;
+
+/// A slot for a connection with one holder; `None`: there is none near by.
 fn new_slot(cookie: u64, flags: u64) -> Option<u32> {
     let slots = SLOTS.all();
-    for _ in 0..slots.len() {
+    for _ in 0..slots.len().min(TRIES) {
         let at = NEXT_SLOT.fetch_add(1, SeqCst) % slots.len();
         let slot = slots.get(at)?;
         let old = slot.state.load(SeqCst);

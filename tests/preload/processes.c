@@ -1,4 +1,4 @@
-/* Forks, signals and the end of a process: T23, T24, T27, T28, T50-T54. */
+/* Forks, signals and the end of a process: T23, T24, T27, T28, T50-T54, T62. */
 #include "lab.h"
 
 #include <linux/filter.h>
@@ -298,12 +298,46 @@ static void threads_and_forks(void)
     _exit(0);
 }
 
+/* T62: children that are killed never give back what they held: when there is no room left to
+ * count, fork() is not slower for it. */
+static void killed_children(void)
+{
+    double longest = 0;
+    int round, i;
+
+    for (round = 0; round < 75; round++) {
+        int first = -1, last = -1;
+        double start;
+        pid_t child;
+        for (i = 0; i < 900; i++) {
+            last = socket(AF_INET, SOCK_DGRAM, 0);
+            MUST(last >= 0);
+            if (first < 0)
+                first = last;
+        }
+        start = seconds();
+        child = fork();
+        if (child == 0)
+            for (;;)
+                pause();
+        if (seconds() - start > longest)
+            longest = seconds() - start;
+        MUST(child > 0 && kill(child, SIGKILL) == 0);
+        MUST(waitpid(child, NULL, 0) == child);
+        for (i = first; i <= last; i++)
+            close(i);
+    }
+    printf("the longest fork() took %.0f ms\n", longest * 1000);
+    MUST(longest < 0.5);
+}
+
 int main(int argc, char **argv)
 {
     static const check checks[] = {
         {"T23", fork_meanwhile},  {"T24", child_has_its_own}, {"T27", delayed_end},
         {"T28", in_a_handler},    {"T50", main_thread_gone},  {"T51", confined},
         {"T52", written_to_the_end}, {"T53", daemon_serves},  {"T54", threads_and_forks},
+        {"T62", killed_children},
     };
 
     return lab_main(argc, argv, checks, sizeof checks / sizeof *checks);
