@@ -1,5 +1,7 @@
 //! Linux: LD_PRELOAD.
 
+#[path = "linux/broken_pipe.rs"]
+mod broken_pipe;
 #[path = "linux/elf.rs"]
 mod elf;
 #[path = "linux/library.rs"]
@@ -36,7 +38,7 @@ pub fn run(request: &Request) -> Result<i32, Failure> {
         Some(why) => eprintln!("graceful-close: {} is {why}", path.display()),
         None => {}
     }
-    let error = prepared(&request.program, &path, &library)
+    let error = broken_pipe::keep(&mut prepared(&request.program, &path, &library))
         .args(&request.arguments)
         .envs(
             request

@@ -103,6 +103,13 @@ check_command() {
     says "--check of what is not there" 127 "no such program" run --check -- no-such-program
     LD_PRELOAD=libc.so.6 says "what is preloaded anyway stays" 0 "preload.so:libc.so.6$" run -- printenv LD_PRELOAD
     says "options reach the program" 0 "^123$" run --idle 123 -- printenv GRACEFUL_CLOSE_IDLE_MS
+    if (trap '' PIPE && exec env GRACEFUL_CLOSE_PRELOAD="$library" "$artifacts/graceful-close" run -- \
+        grep SigIgn /proc/self/status) </dev/null >"$out/command" 2>&1 &&
+        (trap '' PIPE && exec grep SigIgn /proc/self/status) | diff - "$out/command" >/dev/null; then
+        pass "graceful-close: ignored signals stay ignored"
+    else
+        fail "graceful-close: ignored signals stay ignored" "$(cat "$out/command")"
+    fi
     # installed as packages do it
     mkdir -p "$scratch/usr/bin" "$scratch/usr/lib/graceful_close"
     cp "$artifacts/graceful-close" "$scratch/usr/bin/"
