@@ -40,14 +40,18 @@ pub fn run(request: &Request) -> Result<i32, Failure> {
     }
     let error = broken_pipe::keep(&mut prepared(&request.program, &path, &library))
         .args(&request.arguments)
-        .envs(
-            request
-                .environment
-                .iter()
-                .map(|(name, value)| (name, value)),
-        )
+        .envs(request.environment.iter().map(from_anywhere))
         .exec();
     Err(refused(&path, &error))
+}
+
+/// A setting for programs that may have other current directories.
+fn from_anywhere((name, value): &(&'static str, OsString)) -> (&'static str, OsString) {
+    let whole = || std::path::absolute(value).ok().map(OsString::from);
+    match *name {
+        "GRACEFUL_CLOSE_LOG" => (name, whole().unwrap_or_else(|| value.clone())),
+        _ => (name, value.clone()),
+    }
 }
 
 /// A program with the library in front of those that are preloaded anyway.

@@ -94,6 +94,14 @@ check_command() {
     says "a program of another word size is refused" 126 "word size" run -- "$scratch/narrow"
     says "no such program" 127 "no such program" run -- no-such-program
     says "not executable" 126 "ermission" run -- tests/preload/lab.h
+    says "--check of what is not executable" 126 "ermission" run --check -- tests/preload/lab.h
+    (cd "$scratch" && GRACEFUL_CLOSE_PRELOAD=$library "$artifacts/graceful-close" run --log here -- \
+        sh -c 'cd / && env true') >"$out/command" 2>&1
+    if [ "$(grep -c ': active$' "$scratch/here")" -ge 2 ] && [ ! -e /here ]; then
+        pass "graceful-close: one log, wherever the programs are"
+    else
+        fail "graceful-close: one log, wherever the programs are" "$(cat "$out/command" "$scratch/here" 2>&1)"
+    fi
     says "a wrong option" 125 "no such option" run --frobnicate -- true
     says "no library" 125 "no such library" run --library /nowhere -- true
     says "its version" 0 "^graceful-close [0-9]" --version

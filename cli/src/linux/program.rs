@@ -14,7 +14,11 @@ pub fn find(name: &OsStr) -> Result<PathBuf, Failure> {
     if name.as_bytes().contains(&b'/') {
         let path = PathBuf::from(name);
         return match path.metadata() {
-            Ok(_) => Ok(path),
+            Ok(file) if file.is_file() && file.permissions().mode() & 0o111 != 0 => Ok(path),
+            Ok(_) => Err(Failure::Cannot(format!(
+                "{}: not a program, or no permission to run it",
+                path.display()
+            ))),
             Err(error) => Err(Failure::NotFound(format!("{}: {error}", path.display()))),
         };
     }
