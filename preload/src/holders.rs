@@ -314,7 +314,8 @@ pub fn passed(fd: c_int) {
     }
 }
 
-/// A child of vfork() has made a duplicate: its memory is ours, its descriptors are not.
+/// A child of vfork() has made a duplicate, or passes it on: its memory is ours, its descriptors
+/// are not.
 pub fn duplicated_elsewhere(fd: c_int) {
     if let Some(entry) = table::get(fd) {
         match slot_of(entry.word()) {
@@ -327,6 +328,14 @@ pub fn duplicated_elsewhere(fd: c_int) {
             }
             None => {}
         }
+    }
+}
+
+/// It is about to be made close-on-exec: who was started before has it all the same.
+pub fn inherited_until_now(fd: c_int) {
+    let word = table::get(fd).map(Entry::word).unwrap_or_default();
+    if matches!(word.kind(), Kind::Alone | Kind::Counted) && may_be_inherited(fd, word) {
+        duplicated_elsewhere(fd);
     }
 }
 

@@ -51,6 +51,7 @@ functions! {
     dup3(c_int, c_int, c_int) -> c_int;
     fcntl(c_int, c_int, usize) -> c_int;
     fcntl64(c_int, c_int, usize) -> c_int;
+    ioctl(c_int, libc::c_ulong, usize) -> c_int;
     close_range(c_uint, c_uint, c_int) -> c_int;
     closefrom(c_int) -> ();
     shutdown(c_int, c_int) -> c_int;

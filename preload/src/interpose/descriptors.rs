@@ -9,7 +9,7 @@ use crate::reaper;
 use crate::sys;
 use crate::table;
 use crate::thread;
-use libc::{c_int, c_uint};
+use libc::{c_int, c_uint, c_ulong};
 
 /// # Safety
 /// As close().
@@ -115,6 +115,35 @@ pub fn makes_a_duplicate(command: c_int) -> bool {
     command == libc::F_DUPFD || command == libc::F_DUPFD_CLOEXEC
 }
 
+/// Before a descriptor is made close-on-exec, or is no longer: what a child of vfork() lets its
+/// program have is closed on exec here as before.
+pub fn inheritance_changes(fd: c_int, is_ended: bool) {
+    if !process::is_awake() {
+        return;
+    }
+    match (process::is_own(), is_ended) {
+        (true, true) => holders::inherited_until_now(fd),
+        (false, false) => holders::duplicated_elsewhere(fd),
+        _ => {}
+    }
+}
+
+pub fn flags_change(fd: c_int, command: c_int, flags: usize) {
+    if command == libc::F_SETFD {
+        inheritance_changes(fd, flags & libc::FD_CLOEXEC as usize != 0);
+    }
+}
+
+/// # Safety
+/// As ioctl(), of which no request takes more.
+#[cfg_attr(not(test), no_mangle)]
+pub unsafe extern "C" fn ioctl(fd: c_int, request: c_ulong, argument: usize) -> c_int {
+    if request == libc::FIOCLEX || request == libc::FIONCLEX {
+        inheritance_changes(fd, request == libc::FIOCLEX);
+    }
+    real!(ioctl(fd, request, argument))
+}
+
 /// # Safety
 /// As fcntl(). Its one optional argument is an int or a pointer: either is in the third register.
 #[cfg_attr(not(test), no_mangle)]
@@ -122,6 +151,7 @@ pub unsafe extern "C" fn fcntl(fd: c_int, command: c_int, argument: usize) -> c_
     if makes_a_duplicate(command) {
         return duplicate(fd, || real!(fcntl(fd, command, argument)));
     }
+    flags_change(fd, command, argument);
     real!(fcntl(fd, command, argument))
 }
 
@@ -132,6 +162,7 @@ pub unsafe extern "C" fn fcntl64(fd: c_int, command: c_int, argument: usize) -> 
     if makes_a_duplicate(command) {
         return duplicate(fd, || real!(fcntl64(fd, command, argument)));
     }
+    flags_change(fd, command, argument);
     real!(fcntl64(fd, command, argument))
 }
 
@@ -165,6 +196,13 @@ pub fn close_parts(first: c_uint, last: c_uint, real: impl Fn(c_uint, c_uint) ->
     0
 }
 
+fn inheritance_of_all_ends(first: c_uint, last: c_uint) {
+    let begin = c_int::try_from(first).unwrap_or(c_int::MAX);
+    for (fd, _) in table::numbers_from(begin).take_while(|(fd, _)| *fd as c_uint <= last) {
+        inheritance_changes(fd, true);
+    }
+}
+
 /// # Safety
 /// As close_range().
 #[cfg_attr(not(test), no_mangle)]
@@ -173,6 +211,9 @@ pub unsafe extern "C" fn close_range(first: c_uint, last: c_uint, flags: c_int) 
     if flags & libc::CLOSE_RANGE_UNSHARE as c_int != 0 {
         // from now on threads of one process have different descriptors
         process::confine();
+    }
+    if flags & libc::CLOSE_RANGE_CLOEXEC as c_int != 0 {
+        inheritance_of_all_ends(first, last);
     }
     if flags != 0 || first > last || !process::is_own() {
         return real(first, last);

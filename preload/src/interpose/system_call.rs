@@ -48,6 +48,10 @@ unsafe fn noted(number: c_long, a: &Arguments) -> c_long {
         libc::SYS_fcntl if descriptors::makes_a_duplicate(second) => {
             descriptors::duplicate(first, small).into()
         }
+        libc::SYS_fcntl => {
+            descriptors::flags_change(first, second, a[2]);
+            call()
+        }
         libc::SYS_close_range => {
             // SAFETY: takes numbers.
             unsafe { descriptors::close_range(a[0] as u32, a[1] as u32, third) }.into()
