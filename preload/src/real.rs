@@ -16,6 +16,7 @@ pub type Start = unsafe extern "C-unwind" fn(*mut c_void) -> *mut c_void;
 macro_rules! functions {
     ($($name:ident($($argument:ty),*) -> $result:ty;)*) => {
         $(
+            #[allow(non_snake_case)]
             pub fn $name() -> Option<unsafe extern "C" fn($($argument),*) -> $result> {
                 static PLACE: AtomicUsize = AtomicUsize::new(0);
                 let found = find(&PLACE, concat!(stringify!($name), "\0"));
@@ -69,6 +70,8 @@ functions! {
     fclose(*mut FILE) -> c_int;
     fdopen(c_int, *const c_char) -> *mut FILE;
     fork() -> pid_t;
+    _Fork() -> pid_t;
+    unshare(c_int) -> c_int;
     pthread_create(*mut libc::pthread_t, Opaque, Start, *mut c_void) -> c_int;
     pthread_sigmask(c_int, Opaque, *mut c_void) -> c_int;
     sigprocmask(c_int, Opaque, *mut c_void) -> c_int;

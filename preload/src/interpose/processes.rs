@@ -24,6 +24,32 @@ pub unsafe extern "C" fn fork() -> pid_t {
     child
 }
 
+/// As fork(), without the handlers.
+///
+/// # Safety
+/// As _Fork().
+#[allow(non_snake_case)]
+#[cfg_attr(not(test), no_mangle)]
+pub unsafe extern "C" fn _Fork() -> pid_t {
+    clones(0);
+    real!(_Fork())
+}
+
+/// From now on threads of one process have different descriptors.
+pub fn unshares(flags: usize) {
+    if flags & libc::CLONE_FILES as usize != 0 {
+        process::confine();
+    }
+}
+
+/// # Safety
+/// As unshare().
+#[cfg_attr(not(test), no_mangle)]
+pub unsafe extern "C" fn unshare(flags: c_int) -> c_int {
+    unshares(flags as usize);
+    real!(unshare(flags))
+}
+
 /// A thread, or a process that has its own descriptors and of which no fork handler hears.
 pub fn clones(flags: usize) {
     let shares = (libc::CLONE_FILES | libc::CLONE_THREAD) as usize;

@@ -92,6 +92,10 @@ unsafe fn noted(number: c_long, a: &Arguments) -> c_long {
             processes::clones(0);
             call()
         }
+        libc::SYS_unshare => {
+            processes::unshares(a[0]);
+            call()
+        }
         libc::SYS_clone => {
             processes::clones(a[0]);
             call()
