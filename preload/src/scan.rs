@@ -1,7 +1,6 @@
 //! Who holds a socket, by looking at every descriptor of every process: dear, and for the
 //! doubtful cases only. By system call, without asking for memory.
 
-use crate::process;
 use crate::sys;
 use crate::table;
 use libc::c_int;
@@ -50,9 +49,10 @@ fn is_held_here(own: &mut Folder, target: &Target) -> Result<bool, sys::Error> {
 fn is_held_elsewhere(target: &Target) -> Result<Found, sys::Error> {
     let mut processes = Folder::open(libc::AT_FDCWD, c"/proc")?;
     let proc = processes.fd;
+    let own = own_number(proc).ok_or(sys::Error(libc::ENOENT))?;
     let mut found = Found::Nobody;
     while let Some(name) = processes.next()? {
-        let Some(pid) = number(name).filter(|pid| *pid != process::own_pid()) else {
+        let Some(pid) = number(name).filter(|pid| *pid != own) else {
             continue;
         };
         match is_held_by(proc, name, target) {
@@ -61,12 +61,18 @@ fn is_held_elsewhere(target: &Target) -> Result<Found, sys::Error> {
             Err(sys::Error(libc::EMFILE | libc::ENFILE | libc::ENOMEM)) => {
                 return Ok(Found::Unknown);
             }
-            Err(_) if is_relative(proc, name) => found = Found::Unknown,
+            Err(_) if is_relative(proc, name, own) => found = Found::Unknown,
             // another user's, whom nobody has given it, or it has ended
             Err(_) => {}
         }
     }
     Ok(found)
+}
+
+/// Not getpid(): that may be another where /proc is of an outer PID namespace.
+fn own_number(proc: c_int) -> Option<c_int> {
+    let target = link(proc, c"self")?;
+    number(CStr::from_bytes_until_nul(&target).ok()?)
 }
 
 fn is_held_by(proc: c_int, process: &CStr, target: &Target) -> Result<bool, sys::Error> {
@@ -82,12 +88,12 @@ fn is_held_by(proc: c_int, process: &CStr, target: &Target) -> Result<bool, sys:
 }
 
 /// Whether a process is our child or of our session, and so may have inherited the socket.
-fn is_relative(proc: c_int, process: &CStr) -> bool {
+fn is_relative(proc: c_int, process: &CStr, own: c_int) -> bool {
     let (Some(theirs), Some(ours)) = (Status::of(proc, process), Status::of(proc, c"self")) else {
         // it has ended
         return false;
     };
-    theirs.parent == process::own_pid() || theirs.session == ours.session
+    theirs.parent == own || theirs.session == ours.session
 }
 
 /// The parts of /proc/PID/stat that are needed.

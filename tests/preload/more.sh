@@ -132,6 +132,19 @@ $(cat "$out/installed")"
     fi
 }
 
+# A PID namespace of its own under the /proc of the outer one: the process has another number there.
+check_outer_proc() {
+    local title="under the /proc of an outer PID namespace, in doubt" status
+    if ! unshare --net --pid --fork true 2>/dev/null; then
+        skip "$title: not allowed here"
+        return
+    fi
+    timeout -k 2 "$limit" unshare --net --pid --fork bash -c '"$@"; exit $?' run \
+        env LD_PRELOAD="$library" "$out/sharing" T13 </dev/null >"$out/outer" 2>&1
+    status=$?
+    if [ $status -eq 0 ]; then pass "$title"; else fail "$title" "status $status: $(cat "$out/outer")"; fi
+}
+
 # With another user's rights the library takes no orders: a log file would be written with them.
 # LD_PRELOAD is ignored there; but the library may be linked, or named in /etc/ld.so.preload.
 check_rights() {
