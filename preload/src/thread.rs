@@ -6,7 +6,8 @@ use libc::c_int;
 use std::os::fd::{FromRawFd, OwnedFd};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-/// Most of it is never touched. A program with much thread-local data needs it in there, too.
+/// Most of it is never touched. A program's thread-local data must be in there, too: if it is not
+/// enough for them the thread gets as much as the program's own.
 const STACK: usize = 256 << 10;
 
 /// Linux has 64 signals; those of the C library itself stay unblocked.
@@ -23,12 +24,19 @@ pub fn start(body: Start) -> bool {
         if libc::pthread_attr_init(&mut attributes) != 0 {
             return false;
         }
+        let mut usual = 0;
+        libc::pthread_attr_getstacksize(&attributes, &mut usual);
         libc::pthread_attr_setstacksize(&mut attributes, STACK);
         libc::pthread_attr_setdetachstate(&mut attributes, libc::PTHREAD_CREATE_DETACHED);
         libc::sigfillset(&mut all);
         libc::pthread_sigmask(libc::SIG_SETMASK, &all, &mut mask);
         let at = (&attributes as *const libc::pthread_attr_t).cast();
-        let result = create(&mut thread, at, body, std::ptr::null_mut());
+        let mut result = create(&mut thread, at, body, std::ptr::null_mut());
+        if result != 0 {
+            libc::pthread_attr_setstacksize(&mut attributes, usual);
+            let at = (&attributes as *const libc::pthread_attr_t).cast();
+            result = create(&mut thread, at, body, std::ptr::null_mut());
+        }
         libc::pthread_sigmask(libc::SIG_SETMASK, &mask, std::ptr::null_mut());
         libc::pthread_attr_destroy(&mut attributes);
         result == 0

@@ -1,4 +1,5 @@
-/* Threads that block signals, that are interrupted by them, or that are cancelled: T56-T60. */
+/* Threads that block signals, that are interrupted by them, that are cancelled, or have much data: T56-T60,
+ * T67. */
 #include "lab.h"
 
 #include <dirent.h>
@@ -240,11 +241,21 @@ static void cancelled_close(void)
     MUST(seconds() - start < 1.5);
 }
 
+static __thread char large[400000];
+
+/* T67: a program whose threads have much data of their own: the background thread has them, too. */
+static void much_thread_data(void)
+{
+    memset(large, 1, sizeof large);
+    serve_one((void *)(long)listener());
+}
+
 int main(int argc, char **argv)
 {
     static const check checks[] = {
         {"T56", blocked_worker}, {"T57", blocked_by_call}, {"T58", in_handlers},
         {"T59", cancelled},      {"T60", cancelled_close},
+        {"T67", much_thread_data},
     };
 
     return lab_main(argc, argv, checks, sizeof checks / sizeof *checks);
