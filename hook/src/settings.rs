@@ -104,7 +104,7 @@ mod tests {
     fn an_empty_environment_means_the_defaults() {
         let settings = with(&[]);
         assert!(!settings.off && !settings.any_role && !settings.both_is_half);
-        assert_eq!(settings.timeout, Duration::from_secs(30));
+        assert_eq!(settings.timeout, Duration::from_secs(10));
         assert_eq!(settings.idle, Duration::from_secs(5));
         assert_eq!(settings.exit_wait, Duration::from_secs(2));
         assert_eq!((settings.max_bytes, settings.max_parked), (67_108_864, 256));
