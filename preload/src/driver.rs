@@ -45,15 +45,14 @@ static DRIVER: Guarded<Driver> = Guarded::new(Driver {
 });
 
 /// Two that close at the same moment see each other's duplicates: who has seen somebody looks
-/// again after these many milliseconds. A process that ends waits for one look less; and the one
-/// with the lower number gives up two looks before the other, so that this finds itself alone,
-/// on a busy machine, too.
+/// again after these many milliseconds. A process that ends waits for one look less, and of two
+/// alike the one with the lower number gives up first, so that the other finds itself alone.
 const LOOK_AGAIN_MS: [u64; 5] = [1, 4, 16, 64, 250];
 
 fn looks_again(holder: c_int) -> usize {
     let is_ending = crate::exit::is_under_way();
     let gives_up_first = process::own_pid() < holder;
-    LOOK_AGAIN_MS.len() - usize::from(is_ending) - 2 * usize::from(gives_up_first)
+    LOOK_AGAIN_MS.len() - usize::from(is_ending) - usize::from(gives_up_first)
 }
 
 /// The driver, for the thread that has been made sure to be the only one that drives.
