@@ -1,5 +1,5 @@
 # make demo    the library against a plain close, side by side
-# make test    everything: checks, Rust and C tests, on Linux and (under Wine) on Windows
+# make test    checks, Rust, C and C++ tests, on Linux and (under Wine) on Windows
 # make help    the other targets
 
 # make install puts it below PREFIX; packagers add DESTDIR, and LIBDIR where it is not PREFIX/lib
@@ -19,7 +19,8 @@ TARGET ?= $(HOST)
 INSTALL_PLACES = PREFIX="$(PREFIX)" DESTDIR="$(DESTDIR)" LIBDIR="$(LIBDIR)" BINDIR="$(BINDIR)" \
 	INCLUDEDIR="$(INCLUDEDIR)" MANDIR="$(MANDIR)" TARGET="$(TARGET)"
 
-.PHONY: help lib lib-windows demo test test-linux test-windows checks header man bench setup clean \
+.PHONY: help lib lib-windows demo test test-all test-more test-linux test-windows checks header man bench \
+	setup clean \
 	packaged install install-preload uninstall preload hook override dist abi
 
 help:
@@ -35,7 +36,12 @@ help:
 	@echo 'make dist          the archives of a release'
 	@echo 'make abi           compares the exported functions with the committed list'
 	@echo 'make demo          builds the library and shows what it is good for'
-	@echo 'make test          all tests (as root on Debian it installs what they need)'
+	@echo 'make test          the tests of what the library does, on Linux and (under Wine) on Windows;'
+	@echo '                   as root on Debian it installs what they need, and says so before'
+	@echo 'make test ONLY=many          one test by name: a leg, tests/many.rs, unit tests, tests/c/many.c;'
+	@echo '                   with SYSTEM=windows under Wine'
+	@echo 'make test-all      also archives, package recipes, languages, other programs, other versions of Rust'
+	@echo 'make test-more     what test-all has and test has not'
 	@echo 'make test-linux    Rust and C tests of this machine only'
 	@echo 'make test-windows  Rust and C tests under Wine only'
 	@echo 'make checks        format, lints, documentation, the other systems'
@@ -84,13 +90,27 @@ demo: lib
 setup:
 	scripts/setup
 
-test: setup
-	scripts/test
+# one test by name: make test ONLY=many
+ONLY ?=
+SYSTEM ?= linux
+
+test:
+ifeq ($(ONLY),)
+	scripts/test checks header linux windows
+else
+	scripts/test --only $(ONLY) $(SYSTEM)
+endif
+
+test-all:
+	scripts/test checks header linux windows packaging real rust
+
+test-more:
+	scripts/test packaging real rust
 
 test-linux:
 	scripts/test linux
 
-test-windows: setup
+test-windows:
 	scripts/test windows
 
 checks:

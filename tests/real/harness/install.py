@@ -7,7 +7,6 @@ import subprocess
 
 from . import places
 
-POLICY = "/usr/sbin/policy-rc.d"
 LIMIT = 400  # seconds for each installer
 
 
@@ -23,31 +22,9 @@ def run(command, log, limit=LIMIT, **more):
         return False
 
 
-class NoServices:
-    """Debian starts a daemon when it is installed, unless this file says no."""
-
-    def __enter__(self):
-        self.ours = not os.path.exists(POLICY)
-        if self.ours:
-            with open(POLICY, "w") as policy:
-                policy.write("#!/bin/sh\nexit 101\n")
-            os.chmod(POLICY, 0o755)
-
-    def __exit__(self, *_):
-        if self.ours:
-            os.unlink(POLICY)
-
-
 def installed(package):
     done = subprocess.run(["dpkg-query", "-W", "-f", "${Status}", package], capture_output=True, text=True)
     return done.stdout.endswith(" installed")
-
-
-def evicts_others(package):
-    """Would this package put another one out (a second mail server, a second inetd)?"""
-    done = subprocess.run(["apt-get", "-s", "install", "--no-install-recommends", package],
-                          capture_output=True, text=True)
-    return any(line.startswith("Remv ") for line in done.stdout.splitlines())
 
 
 def debian(packages, log):
@@ -59,17 +36,8 @@ def debian(packages, log):
         return {}
     if os.geteuid() != 0:
         return {name: "not installed, and not root" for name in missing}
-    # a second mail server or inetd would put the one of this machine out
-    refused = [name for name in missing if evicts_others(name)]
-    wanted = [name for name in missing if name not in refused]
-    if wanted:
-        with NoServices():
-            run([os.path.join(places.ROOT, "scripts", "packages")] + wanted, log, limit=900)
-    reasons = {name: "would remove another package" for name in refused}
-    for name in wanted:
-        if not installed(name):
-            reasons[name] = "apt-get could not install it"
-    return reasons
+    run([os.path.join(places.ROOT, "scripts", "packages")] + missing, log, limit=900)
+    return {name: "could not be installed" for name in missing if not installed(name)}
 
 
 def pypi(requirements, log):
@@ -124,20 +92,26 @@ def npm(packages, log):
     return {name: "npm could not install it" for name in missing if not run(command + [name], log)}
 
 
-def everything(needs, log):
-    """needs: a set of deb:NAME, pip:NAME==VERSION, npm:NAME@VERSION, new-requests.
-    Returns {need: reason} of what could not be had."""
-    def of(kind):
-        return {need.split(":", 1)[1] for need in needs if need.startswith(kind + ":")}
+def names(needs, kind):
+    return {need.split(":", 1)[1] for need in needs if need.startswith(kind + ":")}
 
-    packages = of("deb")
-    if of("pip") or "new-requests" in needs:
+
+def debian_names(needs):
+    """The Debian packages among the needs, and those that bring PyPI's and npm's."""
+    packages = names(needs, "deb")
+    if names(needs, "pip") or "new-requests" in needs:
         packages.add("python3-venv")
     if any(name.startswith("npm:") or name == "node" for name in needs):
         packages |= {name for name, command in (("nodejs", "node"), ("npm", "npm")) if not shutil.which(command)}
-    reasons = {"deb:" + name: why for name, why in debian(packages, log).items()}
-    reasons.update({"pip:" + name: why for name, why in pypi(of("pip"), log).items()})
-    reasons.update({"npm:" + name: why for name, why in npm(of("npm"), log).items()})
+    return packages
+
+
+def everything(needs, log):
+    """needs: a set of deb:NAME, pip:NAME==VERSION, npm:NAME@VERSION, new-requests.
+    Returns {need: reason} of what could not be had."""
+    reasons = {"deb:" + name: why for name, why in debian(debian_names(needs), log).items()}
+    reasons.update({"pip:" + name: why for name, why in pypi(names(needs, "pip"), log).items()})
+    reasons.update({"npm:" + name: why for name, why in npm(names(needs, "npm"), log).items()})
     if "node" in needs and not shutil.which("node"):
         reasons["node"] = "node is not installed"
     if "new-requests" in needs:

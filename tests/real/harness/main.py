@@ -22,6 +22,7 @@ def arguments():
     parser.add_argument("--stock", action="store_true", help="only the programs as they are")
     parser.add_argument("--no-wire", action="store_true", help="leave the 20 ms wire out")
     parser.add_argument("--only-wire", action="store_true", help="nothing but the 20 ms wire")
+    parser.add_argument("--packages", action="store_true", help="only print the Debian packages that are needed")
     parser.add_argument("--client", action="append", default=[], metavar="NAME", help="only this client")
     parser.add_argument("server", nargs="*", help="only these (see harness/servers.py)")
     options = parser.parse_args()
@@ -44,9 +45,13 @@ def missing_command(pair):
     return ""
 
 
+def all_needs(wanted):
+    return {"deb:iproute2"}.union(*(needs_of(pair) for pair in wanted))
+
+
 def available(wanted, tally):
     """Installs; leaves out what cannot be had, and says so."""
-    needs = {"deb:iproute2"}.union(*(needs_of(pair) for pair in wanted))
+    needs = all_needs(wanted)
     os.makedirs(places.WORK, exist_ok=True)
     with open(os.path.join(places.WORK, "install.log"), "w") as log:
         reasons = install.everything(needs, log)
@@ -102,6 +107,10 @@ def keep(rows):
 
 def main():
     options = arguments()
+    if options.packages:
+        needs = all_needs(choose(options)).union(*checks.NEEDS.values())
+        print("\n".join(sorted(install.debian_names(needs))))
+        return 0
     tally = Tally()
     why = namespaces.why_not()
     if why:
