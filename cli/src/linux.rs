@@ -8,9 +8,12 @@ mod elf;
 mod library;
 #[path = "linux/program.rs"]
 mod program;
+#[path = "linux/trial.rs"]
+mod trial;
 
 use crate::arguments::Request;
 use crate::failure::Failure;
+use program::Image;
 use std::env;
 use std::ffi::OsString;
 use std::io;
@@ -23,10 +26,11 @@ const PRELOAD: &str = "LD_PRELOAD";
 /// Turns into the program; returns only if that fails, or if it was only to check.
 pub fn run(request: &Request) -> Result<i32, Failure> {
     let path = program::find(&request.program)?;
-    let obstacle = program::obstacle(&path);
     let library = library::find(request.library.as_deref())?;
+    let image = program::image(&path);
+    let obstacle = image.obstacle(library::kind(&library)?);
     if request.check {
-        return check(&path, &library, obstacle.as_deref());
+        return Ok(check(&path, &library, obstacle.as_deref(), &image));
     }
     match obstacle {
         Some(why) if !request.anyway => {
@@ -54,15 +58,19 @@ fn from_anywhere((name, value): &(&'static str, OsString)) -> (&'static str, OsS
     }
 }
 
-/// A program with the library in front of those that are preloaded anyway.
-fn prepared(name: &OsString, path: &Path, library: &Path) -> Command {
+/// The library in front of those that are preloaded anyway.
+fn preloaded(library: &Path) -> OsString {
     let mut preload = OsString::from(library);
     if let Some(others) = env::var_os(PRELOAD).filter(|others| !others.is_empty()) {
         preload.push(":");
         preload.push(others);
     }
+    preload
+}
+
+fn prepared(name: &OsString, path: &Path, library: &Path) -> Command {
     let mut command = Command::new(path);
-    command.arg0(name).env(PRELOAD, preload);
+    command.arg0(name).env(PRELOAD, preloaded(library));
     command
 }
 
@@ -74,39 +82,21 @@ fn refused(path: &Path, error: &io::Error) -> Failure {
     }
 }
 
-fn check(path: &Path, library: &Path, obstacle: Option<&str>) -> Result<i32, Failure> {
+fn check(path: &Path, library: &Path, obstacle: Option<&str>, image: &Image) -> i32 {
     println!("program  {}", path.display());
     println!("library  {}", library.display());
     let verdict = match obstacle {
         Some(why) => Err(format!("it is {why}")),
-        None => trial(library),
+        None => trial::load(library, image),
     };
     match verdict {
         Ok(()) => {
             println!("verdict  its connections would end gracefully");
-            Ok(0)
+            0
         }
         Err(why) => {
             println!("verdict  no: {why}");
-            Ok(126)
+            126
         }
     }
-}
-
-/// Loads the library into this command, which is as good as any other program for that.
-fn trial(library: &Path) -> Result<(), String> {
-    let own = Path::new("/proc/self/exe");
-    let said = prepared(&"graceful-close".into(), own, library)
-        .arg("--version")
-        .env("GRACEFUL_CLOSE_LOG", "/proc/self/fd/2")
-        .env_remove("GRACEFUL_CLOSE_OFF")
-        .env_remove("GRACEFUL_CLOSE_ONLY")
-        .env_remove("GRACEFUL_CLOSE_EXCEPT")
-        .output()
-        .map_err(|error| error.to_string())?;
-    let log = String::from_utf8_lossy(&said.stderr);
-    if log.contains(": active") {
-        return Ok(());
-    }
-    Err(format!("the library cannot be loaded: {}", log.trim()))
 }

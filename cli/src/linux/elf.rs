@@ -4,11 +4,14 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 
+/// EI_CLASS (1: 32 bits, 2: 64 bits), EI_DATA and e_machine: what must be the same in a program
+/// and its libraries.
+pub type Kind = (u8, u8, u16);
+
 /// What is known of a program.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Elf {
-    /// EI_CLASS (1: 32 bits, 2: 64 bits), EI_DATA and e_machine.
-    pub kind: (u8, u8, u16),
+    pub kind: Kind,
     /// The dynamic linker that it asks for; `None`: it is statically linked.
     pub interpreter: Option<Vec<u8>>,
     /// It has the sections that the Go tool chain writes.

@@ -1,8 +1,10 @@
 //! Where the library is that is to be preloaded.
 
+use super::elf::{self, Kind};
 use crate::failure::Failure;
 use std::env;
 use std::ffi::OsStr;
+use std::fs::File;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -32,6 +34,14 @@ pub fn find(asked: Option<&OsStr>) -> Result<PathBuf, Failure> {
         )));
     }
     Ok(found)
+}
+
+/// The processor that it is for; this command may be for another.
+pub fn kind(library: &Path) -> Result<Kind, Failure> {
+    let wrong = |why: String| Failure::Usage(format!("{}: {why}", library.display()));
+    let file = File::open(library).map_err(|error| wrong(error.to_string()))?;
+    let elf = elf::read(&file).ok_or_else(|| wrong("not a library".into()))?;
+    Ok(elf.kind)
 }
 
 fn absolute(path: &Path) -> Option<PathBuf> {

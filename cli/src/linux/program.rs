@@ -1,6 +1,6 @@
 //! The program that is to be started: where it is, and whether a library can be put into it.
 
-use super::elf::{self, Elf};
+use super::elf::{self, Elf, Kind};
 use crate::failure::Failure;
 use std::env;
 use std::ffi::{CString, OsStr, OsString};
@@ -49,32 +49,46 @@ pub fn find(name: &OsStr) -> Result<PathBuf, Failure> {
 /// A script's interpreter may be a script.
 const MOST_SCRIPTS: usize = 4;
 
-/// Why the library cannot be put into this program; `None`: it can.
-pub fn obstacle(path: &Path) -> Option<String> {
-    obstacle_behind(path, MOST_SCRIPTS)
+/// The file whose code would run: the program, or the interpreter of a script.
+#[derive(Debug)]
+pub struct Image {
+    pub path: PathBuf,
+    /// `None`: it may be run and not read.
+    pub elf: Option<Elf>,
+    /// How one comes to it from a script.
+    behind: String,
 }
 
-fn obstacle_behind(path: &Path, scripts_left: usize) -> Option<String> {
-    let Ok(file) = File::open(path) else {
-        // it may be run and not read: the system will tell
-        return privileges(path);
-    };
-    if let Some(elf) = elf::read(&file) {
-        return why_not(&elf).or_else(|| privileges(path));
+pub fn image(path: &Path) -> Image {
+    let mut path = path.to_owned();
+    let mut behind = String::new();
+    for _ in 0..=MOST_SCRIPTS {
+        let Ok(file) = File::open(&path) else { break };
+        if let Some(elf) = elf::read(&file) {
+            let elf = Some(elf);
+            return Image { path, elf, behind };
+        }
+        path = interpreter(&file).unwrap_or_else(|| "/bin/sh".into());
+        behind.push_str(&format!("a script for {}, which is ", path.display()));
     }
-    let interpreter = interpreter(&file).unwrap_or_else(|| "/bin/sh".into());
-    if scripts_left == 0 {
-        return None;
+    Image {
+        path,
+        elf: None,
+        behind,
     }
-    obstacle_behind(&interpreter, scripts_left - 1)
-        .map(|why| format!("a script for {}, which is {why}", interpreter.display()))
 }
 
-fn why_not(elf: &Elf) -> Option<String> {
-    let own = File::open("/proc/self/exe")
-        .ok()
-        .and_then(|own| elf::read(&own));
-    if own.is_some_and(|own| own.kind != elf.kind) {
+impl Image {
+    /// Why a library of this kind cannot be put into it; `None`: nothing is known against it.
+    pub fn obstacle(&self, library: Kind) -> Option<String> {
+        let why = self.elf.as_ref().and_then(|elf| why_not(elf, library));
+        why.or_else(|| privileges(&self.path))
+            .map(|why| format!("{}{why}", self.behind))
+    }
+}
+
+fn why_not(elf: &Elf, library: Kind) -> Option<String> {
+    if elf.kind != library {
         return Some("for another processor or word size than the library".into());
     }
     if elf.is_go {
@@ -148,7 +162,7 @@ fn interpreter(file: &File) -> Option<PathBuf> {
 
 #[cfg(test)]
 mod tests {
-    use super::{find, interpreter, obstacle};
+    use super::{find, image, interpreter};
     use crate::failure::Failure;
     use std::ffi::OsStr;
     use std::fs::{self, File};
@@ -178,7 +192,30 @@ mod tests {
 
     #[test]
     fn a_dynamic_program_is_fine() {
-        assert_eq!(obstacle(Path::new("/proc/self/exe")), None);
+        let own = image(Path::new("/proc/self/exe"));
+        let kind = own.elf.as_ref().unwrap().kind;
+        assert_eq!(own.obstacle(kind), None);
+    }
+
+    #[test]
+    fn another_processor_is_that_of_the_library() {
+        let own = image(Path::new("/proc/self/exe"));
+        let (class, data, machine) = own.elf.as_ref().unwrap().kind;
+        let why = own.obstacle((class, data, machine + 1)).unwrap();
+        assert!(why.starts_with("for another processor"), "{why}");
+    }
+
+    #[test]
+    fn behind_a_script() {
+        let path = script("behind", "#!/proc/self/exe\n");
+        let behind = image(&path);
+        fs::remove_file(path).unwrap();
+        assert_eq!(behind.path, Path::new("/proc/self/exe"));
+        let why = behind.obstacle((0, 0, 0)).unwrap();
+        assert!(
+            why.starts_with("a script for /proc/self/exe, which is for"),
+            "{why}"
+        );
     }
 
     #[test]
