@@ -11,7 +11,7 @@ INCLUDEDIR ?= $(PREFIX)/include
 MANDIR ?= $(PREFIX)/share/man
 
 CARGO ?= cargo
-HOST := $(shell rustc -vV | sed -n 's/^host: //p')
+HOST := $(shell rustc -vV 2>/dev/null | sed -n 's/^host: //p')
 WINDOWS := x86_64-pc-windows-gnu
 # what is installed: this machine's, or make install TARGET=x86_64-pc-windows-gnu
 TARGET ?= $(HOST)
@@ -51,7 +51,7 @@ help:
 	@echo 'make clean'
 
 lib:
-	scripts/build-artifacts $(HOST)
+	scripts/build-artifacts
 
 lib-windows:
 	scripts/build-artifacts $(WINDOWS)
@@ -69,12 +69,13 @@ uninstall:
 	scripts/install uninstall $(INSTALL_PLACES)
 
 preload:
-	scripts/build-preload $(HOST)
+	scripts/build-preload
 
 hook:
 	scripts/build-hook $(WINDOWS)
 
 override:
+	scripts/need-rust
 	scripts/build-override $(HOST)
 	scripts/build-override $(WINDOWS)
 
@@ -117,6 +118,7 @@ checks:
 	scripts/test checks header
 
 header:
+	scripts/need-rust
 	$(CARGO) run --quiet --example generate_header
 
 man:

@@ -24,6 +24,7 @@ if(NOT GRACEFUL_CLOSE_PREBUILT)
     endif()
     get_filename_component(_cargo_bin "${GRACEFUL_CLOSE_CARGO}" DIRECTORY)
     find_program(GRACEFUL_CLOSE_RUSTC rustc HINTS "${_cargo_bin}" NO_CMAKE_FIND_ROOT_PATH)
+    graceful_close_need_rust("${GRACEFUL_CLOSE_RUSTC}")
     graceful_close_rust_host(_host "${GRACEFUL_CLOSE_RUSTC}")
 
     set(_triple "${GRACEFUL_CLOSE_RUST_TARGET}")

@@ -8,7 +8,7 @@ set(_pkgconfig_dir "${CMAKE_INSTALL_LIBDIR}/pkgconfig")
 # the templates are filled by scripts/install as well, under the same names
 function(_graceful_close_fill template output)
     set(VERSION ${PROJECT_VERSION})
-    set(SO_MAJOR ${PROJECT_VERSION_MAJOR})
+    set(SO_NUMBER ${GRACEFUL_CLOSE_SO_NUMBER})
     set(full "${CMAKE_INSTALL_FULL_LIBDIR}")
     file(RELATIVE_PATH LIB_DIR "${CMAKE_INSTALL_PREFIX}" "${full}")
     file(RELATIVE_PATH BIN_DIR "${CMAKE_INSTALL_PREFIX}" "${CMAKE_INSTALL_FULL_BINDIR}")

@@ -62,3 +62,17 @@ function(graceful_close_rust_host result rustc)
     endif()
     set(${result} "${CMAKE_MATCH_1}" PARENT_SCOPE)
 endfunction()
+
+# Stops, in words, where Rust is older than Cargo.toml asks for; scripts/need-rust does so for make.
+function(graceful_close_need_rust rustc)
+    file(STRINGS "${PROJECT_SOURCE_DIR}/Cargo.toml" least REGEX "^rust-version = " LIMIT_COUNT 1)
+    string(REGEX REPLACE "^rust-version = \"([0-9.]+)\"" "\\1" least "${least}")
+    execute_process(COMMAND "${rustc}" --version OUTPUT_VARIABLE said RESULT_VARIABLE status)
+    if(NOT status EQUAL 0 OR NOT said MATCHES "^rustc ([0-9]+[0-9.]*)")
+        message(FATAL_ERROR "graceful_close: '${rustc} --version' does not tell a version: ${said}")
+    endif()
+    if(CMAKE_MATCH_1 VERSION_LESS least)
+        message(FATAL_ERROR "graceful_close: Rust ${CMAKE_MATCH_1} is too old, ${least} or newer is needed. Type "
+            "'rustup update', or see https://rustup.rs; or set GRACEFUL_CLOSE_PREBUILT to a folder with the libraries.")
+    endif()
+endfunction()
