@@ -15,6 +15,8 @@ struct Product {
     most: u64,
     /// Beginnings of the names of libraries that it may need, in lower case.
     may_need: &'static [&'static str],
+    /// All that it exports, where nothing else compares that (scripts/abi, scripts/preload-tests).
+    exports: Option<&'static str>,
 }
 
 /// glibc, the compiler's unwinder and the loader.
@@ -41,31 +43,37 @@ const PRODUCTS: &[Product] = &[
         name: "libgraceful_close.so",
         most: 450_000,
         may_need: LINUX,
+        exports: None,
     },
     Product {
         name: "libgraceful_close_preload.so",
         most: 550_000,
         may_need: LINUX,
+        exports: None,
     },
     Product {
         name: "graceful-close",
         most: 700_000,
         may_need: LINUX_PROGRAM,
+        exports: None,
     },
     Product {
         name: "graceful_close.dll",
         most: 450_000,
         may_need: WINDOWS,
+        exports: None,
     },
     Product {
         name: "graceful_close_hook.dll",
         most: 550_000,
         may_need: WINDOWS,
+        exports: Some("graceful_close_hook_init"),
     },
     Product {
         name: "graceful-close.exe",
         most: 700_000,
         may_need: WINDOWS,
+        exports: None,
     },
 ];
 
@@ -120,6 +128,12 @@ fn judge(file: &Path, product: &Product) -> Result<String, String> {
     if let Some(foreign) = needs.iter().find(is_foreign) {
         return Err(format!("it must not need {foreign} (it needs {list})"));
     }
+    if let Some(wanted) = product.exports {
+        let exported = exports(&data).map_err(|error| error.to_string())?;
+        if exported != [wanted] {
+            return Err(format!("it must export {wanted} alone, not {exported:?}"));
+        }
+    }
     Ok(format!(
         "{size} bytes of at most {}, needs {list}",
         product.most
@@ -153,6 +167,14 @@ fn needed(data: &[u8]) -> object::Result<BTreeSet<String>> {
     Ok(names)
 }
 
+fn exports(data: &[u8]) -> object::Result<Vec<String>> {
+    let exports = object::File::parse(data)?.exports()?;
+    Ok(exports
+        .iter()
+        .map(|export| String::from_utf8_lossy(export.name()).into_owned())
+        .collect())
+}
+
 fn text(name: &[u8]) -> String {
     String::from_utf8_lossy(name).to_lowercase()
 }
@@ -170,6 +192,7 @@ mod tests {
             name: "",
             most,
             may_need,
+            exports: None,
         }
     }
 
