@@ -1,6 +1,6 @@
 # The parts of scripts/override-tests on Linux.
 # shellcheck shell=bash disable=SC2154
-parts="header migrate wrap programs"
+parts="header migrate lines wrap programs"
 static="$lib/libgraceful_close_wrap.a $lib/libgraceful_close.a -lpthread -ldl"
 shared="$lib/libgraceful_close_wrap.a -L$lib -lgraceful_close -lpthread"
 minimal="-Wl,--wrap=close,--wrap=accept,--wrap=accept4"
@@ -39,6 +39,10 @@ part_migrate() {
     done
 }
 
+part_lines() {
+    check "the lines of docs/replacing-closesocket.md, section 4" tests/override/document-lines linux
+}
+
 part_wrap() {
     local cc="gcc -std=c89 -pedantic-errors $warnings -O2 -g -Iinclude tests/override/linux_wrap.c"
     # shellcheck disable=SC2086
@@ -56,9 +60,7 @@ part_wrap() {
     set_user_id
     # The user compiles the sources in, and needs no archive.
     # shellcheck disable=SC2086
-    compiles "wrap, compiled in" gcc -O2 -Iinclude -Ioverride tests/override/linux_wrap.c \
-        override/settings.c override/sockets.c override/close.c override/children.c override/messages.c \
-        override/exit.c -o "$out/wrap-in" @override/graceful_close_wrap.opts "$lib/libgraceful_close.a" -lpthread -ldl &&
+    compiles "wrap, compiled in" gcc -O2 -Iinclude -Ioverride tests/override/linux_wrap.c override/*.c -o "$out/wrap-in" @override/graceful_close_wrap.opts "$lib/libgraceful_close.a" -lpthread -ldl &&
         check "wrap, sources compiled in" alone "$out/wrap-in" all
     # without --wrap the archive is not even looked at
     echo 'int close(int); int main(void) { return close(-1) == 0; }' >"$out/none.c"
@@ -133,7 +135,7 @@ compare() { # NAME STOCK-COMMAND -- WRAPPED-COMMAND: stock loses some, wrapped n
 
 part_programs() {
     if ! unshare -n true 2>/dev/null; then skip "programs: no network namespace to be had"; return; fi
-    packages "programs" gcc g++ make pkg-config python3 libevent-dev iproute2 || return
+    packages "programs" gcc g++ make pkg-config python3 libevent-dev iproute2 dpkg-dev xz-utils patch || return
     must=none
     program_tinyproxy
     program_httplib
@@ -146,12 +148,13 @@ program_tinyproxy() {
     if [ ! -x "$build/src/tinyproxy" ]; then
         rm -rf "$build"
         cp -r "$folder" "$build"
-        (cd "$build" && ./configure -q --disable-manpage_support && make -s -C src -j2) >"$out/$title.log" 2>&1 ||
+        (cd "$build" && ./configure -q --disable-manpage_support && make -s -C src -j2 $no_autotools) >"$out/$title.log" 2>&1 ||
             { fail "$title builds" "$out/$title.log"; return; }
         cp "$build/src/tinyproxy" "$build/src/stock"
     fi
     rm -f "$build/src/tinyproxy"
-    make -s -C "$build/src" tinyproxy LDFLAGS="@$root/$lib/graceful_close_wrap.opts" \
+    # shellcheck disable=SC2086
+    make -s -C "$build/src" tinyproxy $no_autotools LDFLAGS="@$root/$lib/graceful_close_wrap.opts" \
         LIBS="$(sed "s|target/|$root/target/|g" <<<"$static")" >"$out/$title.log" 2>&1 ||
         { fail "$title builds with the archive" "$out/$title.log"; return; }
     cat >"$out/tinyproxy.conf" <<C
@@ -182,7 +185,7 @@ migrate_tinyproxy() {
         spatch --very-quiet --sp-file "$root/migrate/close.cocci" --in-place --dir . &&
             [ "$(grep -c 'graceful_close:' conns.c)" -eq 2 ] &&
             sed -i 's/if (close (connptr/if (gc_closesocket (connptr/; 0,/#include "conns.h"/s//&\n#include "graceful_close.h"/' \
-                conns.c && make -s tinyproxy CPPFLAGS="-I$root/include" LIBS="$root/$lib/libgraceful_close.a -lpthread -ldl"
+                conns.c && make -s tinyproxy $no_autotools CPPFLAGS="-I$root/include" LIBS="$root/$lib/libgraceful_close.a -lpthread -ldl"
     ) >"$out/by-name.log" 2>&1 || { fail "tinyproxy by name builds" "$out/by-name.log"; return; }
     asking="18411 50 upload http://127.0.0.1/"
     lost "$build/src/tinyproxy" -d -c "$out/tinyproxy.conf"
@@ -214,12 +217,13 @@ program_memcached() {
     if [ ! -x "$build/stock" ]; then
         rm -rf "$build"
         cp -r "$folder" "$build"
-        (cd "$build" && ./configure -q --disable-docs --disable-dependency-tracking && make -s -j2 memcached) \
+        (cd "$build" && ./configure -q --disable-docs --disable-dependency-tracking && make -s -j2 $no_autotools memcached) \
             >"$out/memcached.log" 2>&1 || { fail "memcached builds" "$out/memcached.log"; return; }
         cp "$build/memcached" "$build/stock"
     fi
     rm -f "$build/memcached"
-    make -s -C "$build" memcached LIBS="-levent @$root/$lib/graceful_close_wrap.opts $(sed "s|target/|$root/target/|g" <<<"$static")" \
+    # shellcheck disable=SC2086
+    make -s -C "$build" memcached $no_autotools LIBS="-levent @$root/$lib/graceful_close_wrap.opts $(sed "s|target/|$root/target/|g" <<<"$static")" \
         >"$out/memcached.log" 2>&1 || { fail "memcached builds with the archive" "$out/memcached.log"; return; }
     asking="18413 100 quit"
     # shellcheck disable=SC2086

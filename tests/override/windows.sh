@@ -1,6 +1,6 @@
 # The parts of scripts/override-tests on Windows: mingw and Wine.
 # shellcheck shell=bash disable=SC2154
-parts="link define programs"
+parts="link lines define programs"
 cc=x86_64-w64-mingw32-gcc
 static="$lib/libgraceful_close.a -lws2_32 -lntdll"
 shared="$lib/libgraceful_close.dll.a -lws2_32"
@@ -22,6 +22,10 @@ present() { # PROGRAM yes|no
     [ "$there" = "$2" ]
 }
 export -f imported present
+
+part_lines() {
+    check "the lines of docs/replacing-closesocket.md, section 3" tests/override/document-lines windows
+}
 
 part_link() {
     local build="$cc -std=c89 -pedantic-errors -Wall -Wextra -Werror -O2 -Iinclude tests/override/win_link.c tests/override/win_link_other.c"
@@ -97,7 +101,7 @@ C
 
 part_programs() {
     local build=$out/rinetd how flags libs source ways="bare archive define"
-    packages "rinetd" python3 || return
+    packages "rinetd" python3 dpkg-dev xz-utils patch || return
     if packages "rinetd by name" coccinelle; then ways="$ways name"; fi
     fetch rinetd || return
     mkdir -p "$build"

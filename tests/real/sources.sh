@@ -63,6 +63,5 @@ build_once() {
     fi
 }
 
-# patches of Debian touch files that automake would read again; what is there already is good enough
-# shellcheck disable=SC2034
-no_autotools="AUTOMAKE=: AUTOCONF=: ACLOCAL=: AUTOHEADER=:"
+# shellcheck source=../harness/no-autotools.sh
+. "$root/tests/harness/no-autotools.sh"
