@@ -146,7 +146,8 @@ typedef int gc_socket;
 #define GC_PENDING 100
 
 /**
- * Bad descriptor or not a socket (EBADF, ENOTSOCK, WSAENOTSOCK, WSANOTINITIALISED).
+ * Bad descriptor or not a socket (EBADF, ENOTSOCK, WSAENOTSOCK). On Windows also
+ * WSANOTINITIALISED (10093): the program has not called WSAStartup.
  */
 #define GC_ERR_NOT_A_SOCKET (-1)
 

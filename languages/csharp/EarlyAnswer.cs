@@ -93,7 +93,7 @@ namespace GracefulClose
             Native.Report report = Native.Report.Empty();
             report.struct_size = new UIntPtr((uint)Marshal.OffsetOf(typeof(Native.Report), "drained_bytes"));
             report.elapsed_us = new UIntPtr(4711);
-            IntPtr second = SecondDescriptor.Of(server.Handle);
+            IntPtr second = SecondDescriptor.Of(server);
             Check(Native.CloseWith(second, ref options, ref report) == 0, "smaller structures are refused");
             Check(report.closed == 1 && report.peer_closed == 1, "a smaller report is not filled");
             Check(report.elapsed_us.ToUInt64() == 4711, "written behind the end of a smaller report");
@@ -126,6 +126,18 @@ namespace GracefulClose
                 Check(e.Code == Outcome.NotASocket && e.SystemError != 0, "code " + e.Code + ", " + e.SystemError);
             }
             Graceful.Abort(server);
+            foreach (Action<Socket> again in new Action<Socket>[] {
+                delegate(Socket s) { Graceful.Close(s, 1000); }, delegate(Socket s) { Graceful.Abort(s); } })
+            {
+                try
+                {
+                    again(server);
+                    Check(false, "a socket is closed twice");
+                }
+                catch (ObjectDisposedException)
+                {
+                }
+            }
             try
             {
                 client.Receive(got);

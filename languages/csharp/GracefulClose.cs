@@ -133,8 +133,7 @@ namespace GracefulClose
 
         public static CloseReport Close(Socket socket, CloseOptions options)
         {
-            if (socket == null) throw new ArgumentNullException("socket");
-            IntPtr second = SecondDescriptor.Of(socket.Handle);
+            IntPtr second = SecondDescriptor.Of(socket);
             CloseReport report;
             try
             {
@@ -192,7 +191,7 @@ namespace GracefulClose
         /// <summary>Resets the connection now; what was not sent is dropped.</summary>
         public static void Abort(Socket socket)
         {
-            IntPtr second = SecondDescriptor.Of(socket.Handle);
+            IntPtr second = SecondDescriptor.Of(socket);
             // in the Socket, too: where other holders go on, the last to close resets
             socket.LingerState = new LingerOption(true, 0);
             int code = Native.Abort(second);
@@ -225,7 +224,20 @@ namespace GracefulClose
         private const int FromProtocolInfo = -1;
         private const uint Overlapped = 1, NoInherit = 0x80;
 
-        internal static IntPtr Of(IntPtr handle)
+        /// <summary>Throws ObjectDisposedException, as Socket's own methods do, after a close.</summary>
+        internal static IntPtr Of(Socket socket)
+        {
+            if (socket == null) throw new ArgumentNullException("socket");
+            // The handle of a closed Socket is -1 or, worse, still the old number. Its other
+            // properties throw; that it is not bound or not connected is no matter.
+            try { GC.KeepAlive(socket.LocalEndPoint); }
+            catch (SocketException) { }
+            IntPtr second = OfHandle(socket.Handle);
+            GC.KeepAlive(socket);
+            return second;
+        }
+
+        private static IntPtr OfHandle(IntPtr handle)
         {
             IntPtr second;
             if (Native.IsWindows)

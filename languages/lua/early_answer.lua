@@ -111,6 +111,9 @@ local function checks()
     client:close()
     assert(graceful.flush(5000))
 
+    report, message = graceful.close(server)
+    assert(report == nil and message:find "closed already", message)
+
     report, message, code, fd = graceful.close(-1)
     assert(report == nil and code == graceful.ERR_NOT_A_SOCKET and fd == 9, "EBADF")
 end

@@ -54,13 +54,14 @@ local function load()
         or windows and { "graceful_close.dll" }
         or ffi.os == "OSX" and { "libgraceful_close.0.dylib", "libgraceful_close.dylib" }
         or { "libgraceful_close.so.0", "libgraceful_close.so" }
-    local last
+    local why = {}
     for _, name in ipairs(names) do
         local ok, lib = pcall(ffi.load, name)
         if ok then return lib end
-        last = lib
+        why[#why + 1] = "    " .. name .. ": " .. tostring(lib)
     end
-    error("the library graceful_close cannot be loaded: " .. tostring(last), 0)
+    error("the shared library of graceful_close cannot be loaded. Tried:\n" .. table.concat(why, "\n")
+        .. "\nInstall it, or set the environment variable GRACEFUL_CLOSE_LIBRARY to its path.", 0)
 end
 
 local lib = load()
@@ -91,8 +92,10 @@ local function take(sock)
     return fd or -1, function() sock:setfd(fd) end
 end
 
-local function refused(code)
-    return nil, graceful.name(code), code, ffi.errno()
+-- fd: what was asked for; -1 is what LuaSocket says of a closed socket
+local function refused(code, fd)
+    local words = fd == -1 and "the socket is closed already, nothing was done" or graceful.name(code)
+    return nil, words, code, ffi.errno()
 end
 
 -- A callback must not be entered from compiled code.
@@ -122,7 +125,7 @@ function graceful.close(sock, timeout_ms, how)
     end
     local fd, put_back = take(sock)
     local code = call_close_with(fd, options, report)
-    local told = { refused(code) } -- errno first: what follows may change it
+    local told = { refused(code, fd) } -- errno first: what follows may change it
     if callback then callback:free() end
     if report.closed == 0 then put_back() end
     if code < 0 then return unpack(told, 1, 4) end
@@ -145,7 +148,7 @@ function graceful.close_async(sock, timeout_ms)
     local fd, put_back = take(sock)
     local code = lib.gc_close_async(fd, timeout_ms or 5000)
     if code == 0 then return true end
-    local told = { refused(code) }
+    local told = { refused(code, fd) }
     put_back()
     return unpack(told, 1, 4)
 end
@@ -158,7 +161,7 @@ function graceful.abort(sock)
     local fd, put_back = take(sock)
     local code = lib.gc_abort(fd)
     if code == 0 then return true end
-    local told = { refused(code) }
+    local told = { refused(code, fd) }
     put_back()
     return unpack(told, 1, 4)
 end

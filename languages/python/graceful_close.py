@@ -31,6 +31,7 @@ import contextlib
 import ctypes
 import ctypes.util
 import enum
+import errno
 import os
 import socket
 import ssl
@@ -102,9 +103,14 @@ def _code(number):
 class GracefulCloseError(OSError):
     """Nothing was done; the socket is still open and yours. ``code`` is an Error."""
 
-    def __init__(self, code, system_error=0):
-        super().__init__(system_error, _lib.gc_outcome_name(code).decode())
+    def __init__(self, code, system_error=0, words=None):
+        # the library has refused by itself, or was not even asked: the nearest errno
+        system_error = system_error or _NEAREST_ERRNO.get(code, errno.EINVAL)
+        super().__init__(system_error, words or _lib.gc_outcome_name(code).decode())
         self.code = _code(code)
+
+
+_NEAREST_ERRNO = {Error.NOT_A_SOCKET: errno.EBADF, Error.RESOURCES: errno.ENOMEM, Error.STOPPED: errno.EPIPE}
 
 
 # What the C header declares. The library reads and writes struct_size bytes, no more.
@@ -180,15 +186,19 @@ def _candidates():
 
 def _load():
     """Loads the library and declares its functions."""
-    last = None
+    why = []
     for path in _candidates():
         try:
             lib = ctypes.CDLL(path, use_errno=True, **({"use_last_error": True} if _WINDOWS else {}))
             break
         except OSError as error:
-            last = error
+            why.append("    %s: %s" % (path, error))
     else:
-        raise ImportError("the library graceful_close cannot be loaded: %s" % last)
+        raise ImportError(
+            "the shared library of graceful_close cannot be loaded. Tried:\n%s\n"
+            "Install it, put it beside %s, or set the environment variable GRACEFUL_CLOSE_LIBRARY to its path%s."
+            % ("\n".join(why), __file__,
+               " (it is set)" if os.environ.get("GRACEFUL_CLOSE_LIBRARY") else ""))
     options, report = POINTER(_Options), POINTER(_Report)
     for name, result, arguments in [
         ("gc_close_with", c_int, [_Socket, options, report]),
@@ -266,8 +276,10 @@ class _Taken:
             self.fd = sock
         # -1 is what Python says of a closed socket. ctypes cuts what is too large: it would be
         # the number of some other descriptor.
+        if self.fd == -1:
+            raise GracefulCloseError(Error.NOT_A_SOCKET, words="the socket is closed already, nothing was done")
         if not 0 <= self.fd <= _LARGEST_SOCKET:
-            raise GracefulCloseError(Error.NOT_A_SOCKET)
+            raise GracefulCloseError(Error.NOT_A_SOCKET, words="%d is no descriptor, nothing was done" % self.fd)
 
     def put_back(self):
         """Makes the object the owner again: the same one, for whoever else refers to it."""

@@ -146,6 +146,16 @@ class Errors(unittest.TestCase):
         with self.assertRaises(GracefulCloseError) as caught:
             graceful_close.close(sock)
         self.assertIs(caught.exception.code, Error.NOT_A_SOCKET)
+        self.assertEqual(caught.exception.errno, errno.EBADF)
+        self.assertIn("closed already", str(caught.exception))
+
+    def test_second_close(self):
+        server, client = pair()
+        client.close()
+        graceful_close.close(server)
+        for again in (graceful_close.close, graceful_close.close_async, graceful_close.abort):
+            with self.assertRaisesRegex(GracefulCloseError, "closed already"):
+                again(server)
 
     def test_file_is_left_alone(self):
         with open(__file__, "rb") as file:

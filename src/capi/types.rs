@@ -32,7 +32,8 @@ pub const GC_RELEASED: c_int = 9;
 /// Only from gc_closing_step(): not finished.
 pub const GC_PENDING: c_int = 100;
 
-/// Bad descriptor or not a socket (EBADF, ENOTSOCK, WSAENOTSOCK, WSANOTINITIALISED).
+/// Bad descriptor or not a socket (EBADF, ENOTSOCK, WSAENOTSOCK). On Windows also
+/// WSANOTINITIALISED (10093): the program has not called WSAStartup.
 pub const GC_ERR_NOT_A_SOCKET: c_int = -1;
 /// NULL where it may not be, unknown struct size, flag, fallback or policy.
 pub const GC_ERR_ARGUMENT: c_int = -2;

@@ -71,6 +71,32 @@ fn last_fault() -> Fault {
     fault(LastError::get())
 }
 
+/// Before WSAStartup no number is a socket. Windows says so (WSANOTINITIALISED,
+/// "getsockopt"); Wine 8 says WSAENOTSOCK, which hides the cause.
+fn with_cause(refused: Fault) -> Fault {
+    if refused.code != ws::WSAENOTSOCK {
+        return refused;
+    }
+    let cause = match is_started() {
+        true => refused.code,
+        false => ws::WSANOTINITIALISED,
+    };
+    LastError::set(cause);
+    fault(cause)
+}
+
+/// Whether WSAStartup has been called: the one question that every system
+/// answers is a new socket. Asked after an error alone.
+fn is_started() -> bool {
+    // SAFETY: takes numbers and a null pointer; the socket is nobody else's.
+    let socket = unsafe { ws::WSASocketW(ws::AF_INET.into(), ws::SOCK_DGRAM, 0, null(), 0, 0) };
+    if socket == ws::INVALID_SOCKET {
+        return LastError::get() != ws::WSANOTINITIALISED;
+    }
+    let _ = Socket(socket).close_once();
+    true
+}
+
 /// What closesocket says when it has not closed.
 fn is_still_open(result: Result<(), Fault>) -> bool {
     result.is_err_and(|refused| refused.code == ws::WSAEWOULDBLOCK)
@@ -97,7 +123,7 @@ impl Connection for Socket {
     /// The state of a TCP connection cannot be had everywhere, so all streams
     /// are the same here; [`Connection::tcp_state`] says what it can.
     fn classify(&mut self) -> Result<Kind, Fault> {
-        match self.option(ws::SO_TYPE)? {
+        match self.option(ws::SO_TYPE).map_err(with_cause)? {
             ws::SOCK_STREAM => Ok(Kind::Stream),
             _ => Ok(Kind::Other),
         }
