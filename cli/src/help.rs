@@ -53,7 +53,8 @@ Options, and the environment variables that they set:
   --off                  GRACEFUL_CLOSE_OFF=1                 loaded, but does nothing
   --library FILE         the library; otherwise $GRACEFUL_CLOSE_PRELOAD, or the one that
                          was installed with this command
-  --check                say whether it would work for PROGRAM, and start nothing
+  --check                say whether it would work for PROGRAM, and why not; asks PROGRAM's
+                         dynamic linker, and runs nothing of PROGRAM itself
   --anyway               start PROGRAM even if it cannot be made graceful
 
 Programs that it cannot reach: statically linked ones, those with set-user-ID or
