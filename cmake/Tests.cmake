@@ -17,6 +17,14 @@ else()
     find_package(Threads REQUIRED)
     set(_system_libs Threads::Threads ${CMAKE_DL_LIBS})
 endif()
+# A part of the programs alone, for those in a hurry
+set(GRACEFUL_CLOSE_TEST_FILTER "." CACHE STRING "Which tests and examples are built: a regular expression for their names")
+
+if(GRACEFUL_CLOSE_TEST_SET)
+    include("${CMAKE_CURRENT_LIST_DIR}/tests/Set.cmake")
+    return()
+endif()
+
 if(CMAKE_C_COMPILER_ID MATCHES "GNU|Clang")
     set(_warnings -Wall -Wextra)
 endif()
@@ -48,9 +56,6 @@ function(_graceful_close_test name label)
     set_tests_properties(${name} PROPERTIES LABELS ${label} TIMEOUT 120 SKIP_RETURN_CODE 77)
 endfunction()
 
-# A part of the programs alone, for those in a hurry
-set(GRACEFUL_CLOSE_TEST_FILTER "." CACHE STRING "Which tests and examples are built: a regular expression for their names")
-
 if(GRACEFUL_CLOSE_TESTS)
     file(GLOB _files RELATIVE "${PROJECT_SOURCE_DIR}" CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/c/*.c")
     foreach(_file IN LISTS _files)
@@ -66,7 +71,7 @@ if(GRACEFUL_CLOSE_TESTS)
 endif()
 
 if(GRACEFUL_CLOSE_EXAMPLES)
-    add_executable(pair "${PROJECT_SOURCE_DIR}/tests/packaging/pair.c")
+    add_executable(pair "${PROJECT_SOURCE_DIR}/tests/harness/pair.c")
     set_target_properties(pair PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/programs")
 
     # loops that need nothing but the system; the others have a library of their own

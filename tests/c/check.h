@@ -22,6 +22,9 @@
 #endif
 
 #ifdef _WIN32
+#ifndef WIN32_LEAN_AND_MEAN
+#define WIN32_LEAN_AND_MEAN /* half the time to compile */
+#endif
 #include <winsock2.h>
 #include <ws2tcpip.h>
 #include <windows.h>
