@@ -98,8 +98,13 @@ impl Handover {
 }
 
 impl Reaper {
-    /// Starts the thread. `max_pending` 0: no limit.
+    /// Starts the thread. `max_pending` 0: no limit. Not in a vfork() child: the thread would
+    /// end with it, and the memory is its parent's.
     pub(crate) fn start(max_pending: usize, when_full: WhenFull) -> Result<Reaper, Refusal> {
+        let process = sys::process_generation();
+        if process == sys::BORROWED {
+            return Err(Refusal::Stopped);
+        }
         if !memory::can_have(memory::REAPER) {
             return Err(Refusal::NO_MEMORY);
         }
@@ -111,7 +116,7 @@ impl Reaper {
             when_full,
             alive: AtomicUsize::new(0),
             stop: AtomicBool::new(false),
-            process: sys::process_generation(),
+            process,
             done: Condvar::new(),
             done_lock: Mutex::new(()),
         });

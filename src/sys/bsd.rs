@@ -14,7 +14,8 @@ use libc::c_int;
 #[path = "bsd/many.rs"]
 mod many;
 
-pub(crate) use super::unix::{process_generation, Thread};
+pub(crate) use super::process::{process_generation, BORROWED};
+pub(crate) use super::unix::Thread;
 pub(super) use many::{poll_many, Bell, PollEntry};
 
 #[cfg(not(target_os = "dragonfly"))]

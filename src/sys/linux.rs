@@ -19,7 +19,8 @@ mod poller;
 #[path = "linux/sharing.rs"]
 mod sharing;
 
-pub(crate) use super::unix::{process_generation, Thread};
+pub(crate) use super::process::{process_generation, BORROWED};
+pub(crate) use super::unix::Thread;
 pub(crate) use poller::Poller;
 
 /// linux/sockios.h: what has not been acknowledged, a FIN counting as one.

@@ -9,7 +9,8 @@
 //! - [`CancelGuard`]: holds off thread cancellation,
 //! - [`Poller`]: waits for many, and has a bell,
 //! - [`Thread`], and [`process_generation`], which tells a forked child from its
-//!   parent, and [`PerProcess`], which keeps their values apart,
+//!   parent ([`BORROWED`]: one that shares its memory), and [`PerProcess`], which keeps
+//!   their values apart,
 //! - [`OwnedSocket`], the system's owner of a socket, and [`disown`], which makes
 //!   one forget what has been closed.
 //!
@@ -17,6 +18,8 @@
 //! close: its `Drop` calls the `close` or `closesocket` of the link, which may
 //! be the program's override that calls us.
 
+#[cfg(unix)]
+mod process;
 #[cfg(unix)]
 mod unix;
 
@@ -45,7 +48,7 @@ pub(crate) use table::Poller;
 
 pub(crate) use per_process::PerProcess;
 pub(crate) use system::{disown, CancelGuard, LastError, OwnedSocket, Socket, Waiter};
-pub(crate) use system::{process_generation, Thread};
+pub(crate) use system::{process_generation, Thread, BORROWED};
 
 mod per_process;
 

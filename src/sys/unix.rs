@@ -8,8 +8,6 @@ use libc::{c_int, c_short, c_void, socklen_t};
 use socket2::SockRef;
 use std::mem::size_of;
 use std::os::fd::{AsRawFd, BorrowedFd, IntoRawFd, OwnedFd, RawFd};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::Once;
 
 pub(crate) type RawSocket = RawFd;
 pub(crate) type OwnedSocket = OwnedFd;
@@ -361,22 +359,6 @@ pub(super) fn millis_until(until: Time) -> c_int {
         None => -1,
         Some(ms) => c_int::try_from(ms).unwrap_or(c_int::MAX),
     }
-}
-
-static FORKS: AtomicUsize = AtomicUsize::new(0);
-
-/// Another number in every forked child, from the first question on.
-pub(crate) fn process_generation() -> usize {
-    extern "C" fn in_the_child() {
-        FORKS.fetch_add(1, Ordering::Relaxed);
-        crate::stats::nothing_is_pending();
-    }
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        // SAFETY: the handler is async-signal-safe: it changes atomics.
-        unsafe { libc::pthread_atfork(None, None, Some(in_the_child)) };
-    });
-    FORKS.load(Ordering::Relaxed)
 }
 
 /// A thread of ours in somebody else's process: no signal of the program is

@@ -25,6 +25,9 @@ pub(crate) fn process_generation() -> usize {
     0
 }
 
+/// The generation of a process that only borrows the memory: there is none.
+pub(crate) const BORROWED: usize = usize::MAX;
+
 /// A thread of ours in somebody else's process. It keeps the DLL loaded, for
 /// FreeLibrary must not take the code away under it, and holds a reference of its
 /// own to Winsock, for the program may call WSACleanup meanwhile. (A thread of
