@@ -72,8 +72,6 @@ enum Phase {
     Start,
     /// Waiting for the peer to close first.
     PeerFirst,
-    /// Half-closed in a hurry: SO_LINGER may still be on.
-    HalfClosed,
     /// Half-closed; receiving until the end of the stream.
     Drain,
     /// The peer's FIN is here; waiting for it to acknowledge ours.
@@ -94,8 +92,6 @@ pub(crate) struct Machine {
     bulk: Bulk,
     /// The program's own event loop drives it.
     keeps_selection: bool,
-    /// The next step ends behind the half-close.
-    hurries: bool,
     /// What is left in flight at the end is of interest to the log alone.
     nobody_asks: bool,
     /// The system tells the state, and what is in flight.
@@ -145,7 +141,6 @@ impl Machine {
             if_shared: options.if_shared,
             bulk: Bulk::Never,
             keeps_selection: false,
-            hurries: false,
             nobody_asks: false,
             is_tcp: false,
             peer_fin: false,
@@ -190,13 +185,6 @@ impl Machine {
         self.keeps_selection = true;
     }
 
-    /// Has the next step do what must not wait, the half-close, and leave the rest
-    /// to the one after it: SO_LINGER, too, so only where the system takes that
-    /// after the half-close.
-    pub(crate) fn hurry(&mut self) {
-        self.hurries = self.peer_first_ms == 0;
-    }
-
     /// Spares it the last look at what is in flight.
     pub(crate) fn nobody_asks(&mut self) {
         self.nobody_asks = true;
@@ -208,14 +196,14 @@ impl Machine {
         self.is_tcp
     }
 
+    /// Nothing has been done yet.
+    pub(crate) fn is_new(&self) -> bool {
+        self.phase == Phase::Start
+    }
+
     /// What has come in so far.
     pub(crate) fn drained(&self) -> usize {
         self.drained
-    }
-
-    /// Only the half-close has been done.
-    pub(crate) fn was_hurried(&self) -> bool {
-        self.phase == Phase::HalfClosed
     }
 
     /// Spares the machine the question what the socket is.
@@ -234,7 +222,6 @@ impl Machine {
             let next = match self.phase {
                 Phase::Start => self.start(conn, clock),
                 Phase::PeerFirst => self.peer_first(conn, clock, sink),
-                Phase::HalfClosed => self.catch_up(conn),
                 Phase::Drain => self.drain(conn, clock, sink),
                 Phase::Confirm => self.confirm(conn, clock),
                 Phase::Dead => self.pick_up(conn, clock, sink),
@@ -274,10 +261,8 @@ impl Machine {
             Kind::Tcp(state) => self.peer_fin = state.has_peer_fin(),
             Kind::Stream => {}
         }
-        if !self.hurries {
-            conn.prepare(self.keeps_selection);
-            conn.linger_off();
-        }
+        conn.prepare(self.keeps_selection);
+        conn.linger_off();
         Some(kind)
     }
 
@@ -334,18 +319,6 @@ impl Machine {
             self.in_flight = self.ask_in_flight(conn);
             self.moved(clock);
         }
-        if std::mem::take(&mut self.hurries) {
-            self.phase = Phase::HalfClosed;
-            return Some(Next::Again);
-        }
-        self.phase = Phase::Drain;
-        None
-    }
-
-    /// What was left undone in a hurry.
-    fn catch_up<C: Connection>(&mut self, conn: &mut C) -> Option<Next> {
-        conn.prepare(self.keeps_selection);
-        conn.linger_off();
         self.phase = Phase::Drain;
         None
     }

@@ -5,10 +5,14 @@
 //! finish is registered with the poller and brought to the door. The thread is
 //! woken only if it would oversleep; it works in short naps, so that many ends
 //! are taken in one go.
+//!
+//! The program may close any descriptor, by mistake or because it closes all there are: a
+//! socket that was handed over, or the poller's own. Whatever has the number then is left alone,
+//! by [`crate::set::Entry`] and by [`Poller`].
 
 use crate::clock::{Clock, SystemClock, Time};
 use crate::connection::Fault;
-use crate::door::Door;
+use crate::door::{Door, Wake};
 use crate::log;
 use crate::memory;
 use crate::options::{Options, INFINITE};
@@ -78,6 +82,10 @@ struct Shared {
     /// Wakes those who wait until none is pending.
     done: Condvar,
     done_lock: Mutex<()>,
+    /// Wakes the thread where it has nothing to wait for. That takes no descriptor: should the
+    /// program have closed all there are, it goes on all the same.
+    idle: Condvar,
+    is_woken: Mutex<bool>,
 }
 
 /// One hand-over.
@@ -119,6 +127,8 @@ impl Reaper {
             process,
             done: Condvar::new(),
             done_lock: Mutex::new(()),
+            idle: Condvar::new(),
+            is_woken: Mutex::new(false),
         });
         let thread = Thread::start(STACK, {
             let shared = Arc::clone(&shared);
@@ -188,7 +198,8 @@ impl Reaper {
         self.shared.door.close();
         let flushed = self.flush(timeout_ms)?;
         self.shared.stop.store(true, Ordering::Release);
-        self.shared.poller.ring();
+        self.shared.wake(Wake::Bell);
+        self.shared.wake(Wake::Idle);
         let is_own_thread = self.is_own_thread();
         if !self.is_joined.swap(true, Ordering::AcqRel) {
             match is_own_thread {
@@ -236,6 +247,32 @@ impl Shared {
             let _lock = self.lock_done();
             self.done.notify_all();
         }
+    }
+
+    fn wake(&self, wake: Wake) {
+        match wake {
+            Wake::No => {}
+            Wake::Bell => self.poller.ring(),
+            Wake::Idle => {
+                *self.lock_idle() = true;
+                self.idle.notify_one();
+            }
+        }
+    }
+
+    /// Until it is woken.
+    fn sleep_idly(&self) {
+        let mut is_woken = self.lock_idle();
+        while !std::mem::take(&mut *is_woken) {
+            let woken = self.idle.wait(is_woken);
+            is_woken = woken.unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn lock_idle(&self) -> MutexGuard<'_, bool> {
+        self.is_woken
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock_done(&self) -> MutexGuard<'_, ()> {

@@ -270,8 +270,9 @@ type DoneFn = unsafe extern "C" fn(*mut c_void, gc_socket, *const gc_report);
 
 fn callback(done: DoneFn, sock: gc_socket, user: *mut c_void) -> Done {
     let user = User(user);
-    Box::new(move |report: &Report| {
-        let report = convert::raw_report(report.outcome as c_int, report);
+    Box::new(move |fault: Option<Fault>, report: &Report| {
+        let code = fault.map_or(report.outcome as c_int, error_code);
+        let report = convert::raw_report(code, report);
         // SAFETY: the program gave the function and its argument for this.
         unsafe { done(user.get(), sock, ptr::addr_of!(report)) }
     })

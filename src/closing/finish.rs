@@ -109,11 +109,7 @@ impl Machine {
     pub(crate) fn give_up<C: Connection>(&mut self, conn: &mut C, outcome: Outcome) {
         if self.phase == Phase::Start {
             // Never stepped: it may be shared, a listener, or have SO_LINGER on.
-            self.hurries = false;
             self.admit(conn);
-        }
-        if self.phase == Phase::HalfClosed {
-            self.catch_up(conn);
         }
         if !matches!(self.phase, Phase::Ended(_)) {
             self.finish(conn, outcome);

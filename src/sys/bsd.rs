@@ -9,6 +9,7 @@ pub(crate) use super::unix::{disown, CancelGuard, LastError, OwnedSocket, Socket
 use super::unix::{fault, nap, syscall};
 use crate::closing::{Wait, Watch};
 use crate::connection::{Connection, Fault, FaultKind, Kind, Received, TcpState};
+use crate::set::Mark;
 use libc::c_int;
 
 #[path = "bsd/many.rs"]
@@ -127,13 +128,29 @@ impl Connection for Socket {
 }
 
 impl Socket {
-    /// macOS refuses SO_LINGER after the half-close.
-    pub(crate) const TAKES_LINGER_LATE: bool = false;
-
-    /// Whether it is a socket at all.
-    pub(crate) fn check(self) -> Result<(), Fault> {
-        self.kind_by_type().map(drop)
+    /// Whether it is a socket at all, and what tells it from a later one of the same number.
+    pub(crate) fn check(self) -> Result<Mark, Fault> {
+        self.kind_by_type()?;
+        Ok(self.ends_mark())
     }
+
+    /// Not to be had cheaply here.
+    pub(crate) fn is_tcp_connection(self) -> bool {
+        false
+    }
+
+    pub(crate) fn is_half_closed(self) -> bool {
+        false
+    }
+}
+
+pub(super) fn mark(socket: Socket) -> Option<Mark> {
+    socket.check().ok()
+}
+
+/// fstat() tells one socket from another nowhere here: their ends do, while they are known.
+pub(super) fn is_still(socket: Socket, mark: Mark) -> bool {
+    socket.check().is_ok_and(|now| now.may_be(mark))
 }
 
 /// Never repeated: after EINTR too the descriptor is gone, and after ECONNRESET,

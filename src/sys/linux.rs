@@ -3,10 +3,11 @@
 use super::scratch;
 use super::unix::RawSocket;
 pub(crate) use super::unix::{disown, CancelGuard, LastError, OwnedSocket, Socket};
-use super::unix::{millis_until, nap, nap_on, syscall};
+use super::unix::{fault, millis_until, nap, nap_on, syscall};
 use crate::clock::{Clock, SystemClock, Time};
 use crate::closing::{Wait, Watch};
 use crate::connection::{Connection, Fault, FaultKind, Kind, Received, TcpState};
+use crate::set::Mark;
 use counters::Counters;
 use libc::{c_int, socklen_t};
 use std::mem::size_of;
@@ -29,11 +30,13 @@ const SIOCOUTQ: u64 = 0x5411;
 const TCP_INQ: c_int = 36;
 /// linux/in.h.
 const IPPROTO_MPTCP: c_int = 262;
+/// linux/socket.h.
+const AF_SMC: c_int = 43;
 /// Raised so far, SO_RCVLOWAT makes one wake-up of a MiB (and the kernel grows
 /// the receive buffer to twice that).
 const LOW_WATER: c_int = 1 << 20;
-/// None of SHUT_RD, SHUT_WR and SHUT_RDWR.
-const NO_DIRECTION: c_int = 77;
+/// linux/sockios.h: what has not been sent. Asked of TCP, MPTCP and SMC only.
+const SIOCOUTQNSD: u64 = 0x894B;
 
 impl Connection for Socket {
     /// TCP_INFO fails for all that is not TCP, so one call tells bad
@@ -155,15 +158,34 @@ impl Connection for Socket {
 }
 
 impl Socket {
-    /// SO_LINGER can be changed after the half-close, too.
-    pub(crate) const TAKES_LINGER_LATE: bool = true;
+    /// Whether it is a socket at all, and what tells it from a later one of the same number,
+    /// as cheaply as both can be had.
+    pub(crate) fn check(self) -> Result<Mark, Fault> {
+        let stat = stat(self)?;
+        match stat.st_mode & libc::S_IFMT {
+            libc::S_IFSOCK => Ok(mark_of(&stat)),
+            _ => Err(fault(libc::ENOTSOCK)),
+        }
+    }
 
-    /// Whether it is a socket at all, as cheaply as that can be had: shutdown() of
-    /// no direction does nothing.
-    pub(crate) fn check(self) -> Result<(), Fault> {
-        match self.shutdown(NO_DIRECTION) {
-            Err(fault) if fault.kind == FaultKind::NotASocket => Err(fault),
-            _ => Ok(()),
+    /// A TCP connection, and no listening socket, as cheaply as that can be had: other
+    /// families do not know the question. Whether the connection is alive is not told.
+    pub(crate) fn is_tcp_connection(self) -> bool {
+        let mut unsent: c_int = 0;
+        syscall!(libc::ioctl(self.0, SIOCOUTQNSD as _, &mut unsent)).is_ok()
+    }
+
+    /// A TCP connection that has sent its FIN. Families on top of TCP show the state of a
+    /// connection below, which goes on for a while: they count as half-closed.
+    pub(crate) fn is_half_closed(self) -> bool {
+        use TcpState::{Established, Listen, SynReceived, SynSent};
+        match self.state() {
+            Ok(Established | SynReceived) => {
+                self.option(libc::SOL_SOCKET, libc::SO_PROTOCOL) == Ok(IPPROTO_MPTCP)
+                    || self.option(libc::SOL_SOCKET, libc::SO_DOMAIN) == Ok(AF_SMC)
+            }
+            Ok(Listen | SynSent) | Err(_) => false,
+            Ok(_) => true,
         }
     }
 
@@ -230,6 +252,27 @@ impl Socket {
         // SAFETY: this message carries an int behind its header.
         Some(unsafe { libc::CMSG_DATA(header).cast::<c_int>().read_unaligned() })
     }
+}
+
+/// In the socket file system every socket has a number of its own (net/socket.c, sock_alloc).
+pub(super) fn mark(socket: Socket) -> Option<Mark> {
+    stat(socket).ok().map(|stat| mark_of(&stat))
+}
+
+pub(super) fn is_still(socket: Socket, mark: Mark) -> bool {
+    self::mark(socket) == Some(mark)
+}
+
+fn stat(socket: Socket) -> Result<libc::stat, Fault> {
+    // SAFETY: all zeroes is a valid stat to be overwritten.
+    let mut stat: libc::stat = unsafe { std::mem::zeroed() };
+    syscall!(libc::fstat(socket.0, &mut stat))?;
+    Ok(stat)
+}
+
+/// With the file system: a file may have the number of a socket.
+fn mark_of(stat: &libc::stat) -> Mark {
+    Mark::of((stat.st_ino as u64) ^ (stat.st_dev as u64) << 40)
 }
 
 pub(super) fn close_raw(fd: RawSocket) -> Result<(), Fault> {

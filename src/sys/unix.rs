@@ -1,9 +1,9 @@
 //! What Linux, macOS and the BSDs have in common.
 
 use crate::clock::{Clock, SystemClock, Time};
-use crate::connection::{Fault, FaultKind, Kind, Received};
+use crate::connection::{Connection, Fault, FaultKind, Kind, Received};
 use crate::log::Ends;
-use crate::set::Indexed;
+use crate::set::{Indexed, Mark};
 use libc::{c_int, c_short, c_void, socklen_t};
 use socket2::SockRef;
 use std::mem::size_of;
@@ -146,6 +146,14 @@ impl Indexed for Socket {
     fn index(&self) -> usize {
         self.0 as usize
     }
+
+    fn mark(&self) -> Option<Mark> {
+        super::system::mark(*self)
+    }
+
+    fn is_still(&self, mark: Mark) -> bool {
+        super::system::is_still(*self, mark)
+    }
 }
 
 impl Socket {
@@ -243,14 +251,6 @@ impl Socket {
         let _ = self.shutdown(libc::SHUT_RD);
     }
 
-    /// What tells it from a later socket of the same number.
-    pub(crate) fn identity(self) -> Option<u64> {
-        // SAFETY: all zeroes is a valid stat to be overwritten.
-        let mut stat: libc::stat = unsafe { std::mem::zeroed() };
-        syscall!(libc::fstat(self.0, &mut stat)).ok()?;
-        Some(stat.st_ino as u64)
-    }
-
     /// Children that the program starts from now on do not get it.
     pub(crate) fn keep_from_children(self) {
         let _ = syscall!(libc::fcntl(self.0, libc::F_SETFD, libc::FD_CLOEXEC));
@@ -259,17 +259,44 @@ impl Socket {
     /// Moves it above what select() can take, if there is room, so that the
     /// program gets its low number back.
     pub(crate) fn out_of_the_way(self) -> Socket {
+        match self.higher_number() {
+            Some(high) => {
+                let _ = super::system::close_raw(self.0);
+                high
+            }
+            None => self,
+        }
+    }
+
+    /// A second number for it above what select() can take, which no child gets.
+    pub(crate) fn higher_number(self) -> Option<Socket> {
         const FD_SETSIZE: c_int = 1024;
         if self.0 >= FD_SETSIZE {
-            return self;
+            return None;
         }
-        match syscall!(libc::fcntl(self.0, libc::F_DUPFD_CLOEXEC, FD_SETSIZE)) {
-            Ok(high) => {
-                let _ = super::system::close_raw(self.0);
-                Socket(high)
-            }
-            Err(_) => self,
+        let high = syscall!(libc::fcntl(self.0, libc::F_DUPFD_CLOEXEC, FD_SETSIZE));
+        high.ok().map(Socket)
+    }
+
+    /// Gives one of two numbers of ours back.
+    pub(crate) fn give_up_number(self) {
+        let _ = super::system::close_raw(self.0);
+    }
+
+    /// Ends what the program was to be told of by signals: SIGIO, also under another number
+    /// (F_SETSIG), and SIGURG. They belong to the open connection, not to the number: another
+    /// holder may want them.
+    pub(crate) fn end_signals(mut self) {
+        let Ok(owner) = syscall!(libc::fcntl(self.0, libc::F_GETOWN)) else {
+            return;
+        };
+        if owner == 0 || self.is_shared() {
+            return;
         }
+        if let Ok(flags) = syscall!(libc::fcntl(self.0, libc::F_GETFL)) {
+            let _ = syscall!(libc::fcntl(self.0, libc::F_SETFL, flags & !libc::O_ASYNC));
+        }
+        let _ = syscall!(libc::fcntl(self.0, libc::F_SETOWN, 0));
     }
 
     /// Both addresses, for the log.

@@ -21,8 +21,6 @@ pub(crate) struct Seen {
     /// The unacknowledged bytes at the last look.
     pub(crate) unacked: Option<usize>,
     pub(crate) classified: bool,
-    /// SO_LINGER may wait until after the half-close.
-    pub(crate) may_hurry: bool,
     prepared: bool,
     pub(crate) looked_for_sharing: bool,
     pub(crate) half_closes: u32,
@@ -194,11 +192,11 @@ impl Connection for Sim<'_> {
             "half-closed what has nothing to close"
         );
         assert!(
-            self.seen.prepared || self.seen.may_hurry,
+            self.seen.prepared,
             "half-closed before it was prepared"
         );
         assert!(
-            !self.linger || self.refuses_options() || self.seen.may_hurry,
+            !self.linger || self.refuses_options(),
             "half-closed with SO_LINGER still on"
         );
         if let Some(fault) = self.setup.shutdown_fails {

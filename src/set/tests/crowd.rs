@@ -5,7 +5,7 @@ use crate::closing::tests::sim::SimClock;
 use crate::closing::{Brief, End};
 use crate::connection::{Connection, Fault, Kind, Received, TcpState};
 use crate::outcome::Outcome;
-use crate::set::{Indexed, Packed, Set, Watcher, SLOT_BITS};
+use crate::set::{Indexed, Keep, Mark, Packed, Set, Watcher, SLOT_BITS};
 use std::sync::Arc;
 
 /// A stream whose peer says nothing.
@@ -15,6 +15,14 @@ struct Silent(usize);
 impl Indexed for Silent {
     fn index(&self) -> usize {
         self.0
+    }
+
+    fn mark(&self) -> Option<Mark> {
+        Some(Mark::of(1))
+    }
+
+    fn is_still(&self, mark: Mark) -> bool {
+        self.mark() == Some(mark)
     }
 }
 
@@ -84,11 +92,13 @@ fn one_too_many_is_ended_by_its_fallback() {
     let mut set = Set::new(Arc::new(Nothing), &clock, false);
     let mut ended = Vec::new();
     let most = 1 << SLOT_BITS;
+    let mut keep = Keep::NEW;
+    keep.set_watched(true);
     let mut admit = |index: usize, ended: &mut Vec<_>| {
         let packed = Packed::Brief {
             socket: Silent(index),
             brief: Brief::new(1000, Time::from_nanos(clock.nanos())),
-            is_watched: true,
+            keep,
         };
         set.admit(packed.unpack(), ended);
         set.len()

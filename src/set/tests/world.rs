@@ -4,7 +4,7 @@ use crate::clock::{Clock, Time};
 use crate::closing::tests::plan::Plan;
 use crate::closing::tests::sim::{Handle, Sim, SimClock};
 use crate::connection::{Connection, Fault, Kind, Received, TcpState};
-use crate::set::{Indexed, Watcher};
+use crate::set::{Indexed, Mark, Watcher};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::mem::replace;
@@ -24,6 +24,8 @@ pub(super) struct World<'p> {
     ones: Vec<RefCell<Option<One<'p>>>>,
     /// The lowest number that is free is given out next, as POSIX wants it.
     taken: RefCell<Vec<bool>>,
+    /// Whose connection has the number now, where that is not the one it was given out for.
+    others: RefCell<BTreeMap<usize, usize>>,
 }
 
 /// One connection that has been handed over.
@@ -44,6 +46,7 @@ impl<'p> World<'p> {
             plans,
             ones: plans.iter().map(|_| RefCell::new(None)).collect(),
             taken: RefCell::new(vec![true; 3]),
+            others: RefCell::default(),
         }
     }
 
@@ -84,6 +87,17 @@ impl<'p> World<'p> {
         }
     }
 
+    /// The program has closed a connection behind the library's back, and its number is that
+    /// of another one now.
+    pub(super) fn give_number(&self, number: usize, id: usize) {
+        self.others.borrow_mut().insert(number, id);
+    }
+
+    fn is_anothers(&self, conn: &Conn<'_, '_>) -> bool {
+        let others = self.others.borrow();
+        others.get(&conn.number).is_some_and(|&id| id != conn.id)
+    }
+
     pub(super) fn with<R>(&self, id: usize, look: impl FnOnce(&mut One<'p>) -> R) -> R {
         look(self.ones[id].borrow_mut().as_mut().expect("handed over"))
     }
@@ -104,6 +118,8 @@ pub(super) struct Conn<'w, 'p> {
 
 impl<'p> Conn<'_, 'p> {
     fn ask<R>(&self, question: impl FnOnce(&mut Sim<'p>) -> R) -> R {
+        let is_anothers = self.world.is_anothers(self);
+        assert!(!is_anothers, "touched what has the number of {} now", self.id);
         self.world.with(self.id, |one| {
             let answer = question(&mut one.sim);
             one.looked = self.world.clock.nanos();
@@ -120,6 +136,16 @@ impl<'p> Conn<'_, 'p> {
 impl Indexed for Conn<'_, '_> {
     fn index(&self) -> usize {
         self.number
+    }
+
+    fn mark(&self) -> Option<Mark> {
+        Some(Mark::of(self.id as u64 + 1))
+    }
+
+    fn is_still(&self, mark: Mark) -> bool {
+        assert_eq!(self.mark(), Some(mark));
+        let is_open = self.world.with(self.id, |one| one.sim.handle == Handle::Open);
+        is_open && !self.world.is_anothers(self)
     }
 }
 
