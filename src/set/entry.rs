@@ -3,11 +3,12 @@
 use crate::clock::Clock;
 use crate::closing::{Brief, End, Machine, Next, Sink};
 use crate::connection::{Fault, FaultKind};
-use crate::log::Ends;
+use crate::log::{self, Ends};
 use crate::memory;
 use crate::outcome::Outcome;
 use crate::report::Report;
 use crate::set::{Indexed, Mark};
+use crate::sys::ProgramSignals;
 use std::ops::{Deref, DerefMut};
 use std::panic::{catch_unwind, AssertUnwindSafe};
 
@@ -91,8 +92,15 @@ impl<C: Indexed> Entry<C> {
             return None;
         }
         let reader = self.extras.as_mut();
-        let mut sink: Sink<'_> = match reader.and_then(|extras| extras.reader.as_mut()) {
-            Some(reader) => Some(&mut **reader),
+        let reader = reader.and_then(|extras| extras.reader.as_mut());
+        let mut reader = reader.map(|reader| {
+            move |data: &[u8]| {
+                let _signals = ProgramSignals::admit();
+                reader(data)
+            }
+        });
+        let mut sink: Sink<'_> = match &mut reader {
+            Some(reader) => Some(reader),
             None => None,
         };
         match self.machine.step(&mut self.socket, clock, &mut sink) {
@@ -135,9 +143,12 @@ impl<C: Indexed> Entry<C> {
             let _ = self.socket.close(false);
         }
         let mut extras = self.extras;
+        let done = extras.as_mut().and_then(|extras| extras.done.take());
+        let calls_back = done.is_some() || log::is_on();
+        let _signals = calls_back.then(ProgramSignals::admit);
         let ends = extras.as_ref().and_then(|extras| extras.ends.as_ref());
         self.machine.record(ends, clock);
-        let Some(done) = extras.as_mut().and_then(|extras| extras.done.take()) else {
+        let Some(done) = done else {
             return;
         };
         let (outcome, fault) = match self.machine.end() {

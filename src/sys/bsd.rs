@@ -16,7 +16,7 @@ use libc::c_int;
 mod many;
 
 pub(crate) use super::process::{process_generation, BORROWED};
-pub(crate) use super::unix::Thread;
+pub(crate) use super::thread::{ProgramSignals, Thread};
 pub(super) use many::{poll_many, Bell, PollEntry};
 
 #[cfg(not(target_os = "dragonfly"))]

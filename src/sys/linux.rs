@@ -21,7 +21,7 @@ mod poller;
 mod sharing;
 
 pub(crate) use super::process::{process_generation, BORROWED};
-pub(crate) use super::unix::Thread;
+pub(crate) use super::thread::{ProgramSignals, Thread};
 pub(crate) use poller::Poller;
 
 /// linux/sockios.h: what has not been acknowledged, a FIN counting as one.

@@ -11,6 +11,7 @@
 //! - [`Thread`], and [`process_generation`], which tells a forked child from its
 //!   parent ([`BORROWED`]: one that shares its memory), and [`PerProcess`], which keeps
 //!   their values apart,
+//! - [`ProgramSignals`]: lets the program's signals in while a callback runs,
 //! - [`OwnedSocket`], the system's owner of a socket, and [`disown`], which makes
 //!   one forget what has been closed.
 //!
@@ -20,6 +21,8 @@
 
 #[cfg(unix)]
 mod process;
+#[cfg(unix)]
+mod thread;
 #[cfg(unix)]
 mod unix;
 
@@ -48,7 +51,7 @@ pub(crate) use table::Poller;
 
 pub(crate) use per_process::PerProcess;
 pub(crate) use system::{disown, CancelGuard, LastError, OwnedSocket, Socket, Waiter};
-pub(crate) use system::{process_generation, Thread, BORROWED};
+pub(crate) use system::{process_generation, ProgramSignals, Thread, BORROWED};
 
 mod per_process;
 

@@ -42,6 +42,15 @@ unsafe impl Send for Thread {}
 // SAFETY: as above; nothing is changed through it.
 unsafe impl Sync for Thread {}
 
+/// There are no signals here.
+pub(crate) struct ProgramSignals;
+
+impl ProgramSignals {
+    pub(crate) fn admit() -> ProgramSignals {
+        ProgramSignals
+    }
+}
+
 /// What a thread runs.
 type Body = Box<dyn FnOnce() + Send>;
 
