@@ -100,7 +100,10 @@ pub(crate) fn abort<C: Connection>(conn: &mut C) -> Result<(), Fault> {
             stats::count_abort();
             conn.abort()
         }
-        false => conn.close(true),
+        false => {
+            conn.wake_blocked();
+            conn.close(true)
+        }
     };
     // The descriptor is gone, whatever the system thinks of the connection.
     let _ = result;

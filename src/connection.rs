@@ -149,6 +149,11 @@ pub(crate) trait Connection {
     /// it was done: a mark that the program has set itself is left alone.
     fn low_water(&mut self, raised: bool) -> bool;
 
+    /// Wakes threads of the program that are blocked on what has no connection: in accept() on a
+    /// listening socket, in recv() on a datagram one. Not if somebody else holds it, or that
+    /// cannot be told. Nothing to do where closing does that.
+    fn wake_blocked(&mut self) {}
+
     /// Closes. `graceful` says that the stream came to its end; otherwise
     /// threads that are still blocked on the socket are woken first.
     fn close(&mut self, graceful: bool) -> Result<(), Fault>;

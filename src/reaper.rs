@@ -270,9 +270,7 @@ impl Shared {
     }
 
     fn lock_idle(&self) -> MutexGuard<'_, bool> {
-        self.is_woken
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.is_woken.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock_done(&self) -> MutexGuard<'_, ()> {

@@ -63,9 +63,8 @@ impl Mark {
 
     pub(crate) fn of_ends(local: Option<u64>, peer: Option<u64>) -> Mark {
         // 0 is left for what is not known.
-        let part = |end: Option<u64>, bits: u32| {
-            end.map_or(0, |end| (end % ((1 << bits) - 1)) as u32 + 1)
-        };
+        let part =
+            |end: Option<u64>, bits: u32| end.map_or(0, |end| (end % ((1 << bits) - 1)) as u32 + 1);
         let local = part(local, Mark::LOCAL_BITS) << Mark::PEER_BITS;
         let bits = Mark::ENDS | local | part(peer, Mark::PEER_BITS);
         Mark(NonZeroU32::new(bits).unwrap_or(NonZeroU32::MIN))

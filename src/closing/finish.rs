@@ -89,6 +89,9 @@ impl Machine {
         self.in_flight = self.left_in_flight(conn, outcome);
         self.phase = Phase::Ended(End::Outcome(outcome));
         self.closed = fate != Fate::Keep;
+        if outcome == Outcome::NotConnected {
+            conn.wake_blocked();
+        }
         let result = match fate {
             Fate::Close => conn.close(!self.is_cut_short(outcome)),
             Fate::Abort => conn.abort(),

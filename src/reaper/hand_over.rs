@@ -3,7 +3,7 @@
 use super::{Handover, Refusal, Shared, WhenFull};
 use crate::clock::{SystemClock, Time};
 use crate::closing::{Brief, Machine, Next};
-use crate::connection::Connection;
+use crate::connection::{Connection, Kind, TcpState};
 use crate::door::Shut;
 use crate::log;
 use crate::memory;
@@ -61,11 +61,14 @@ impl Shared {
         };
         if is_brief {
             let brief = Brief::new(handover.options.timeout_ms, now);
-            guest.bring(Packed::Brief {
-                socket: handover.socket.out_of_the_way(),
-                brief,
-                keep: Keep::marked(mark),
-            }, due);
+            guest.bring(
+                Packed::Brief {
+                    socket: handover.socket.out_of_the_way(),
+                    brief,
+                    keep: Keep::marked(mark),
+                },
+                due,
+            );
         } else {
             // The log wants to know it by the number that the program knows.
             let mut entry = entry(&mut handover, false, now);
@@ -92,7 +95,14 @@ impl Shared {
         let is_half_closed = half_closed.is_some();
         let mut entry = match half_closed {
             Some(entry) => entry,
-            None => classified(&mut handover, is_brief, now)?,
+            None => {
+                let (mut entry, kind) = classified(&mut handover, is_brief, now)?;
+                if is_slow_to_close(&mut entry, kind) {
+                    guest.leave(entry, now);
+                    return Ok(());
+                }
+                entry
+            }
         };
         match entry.step(&SystemClock) {
             None => match entry.refusal() {
@@ -133,7 +143,9 @@ impl Shared {
     /// for its time alone.
     fn register(&self, entry: &mut Entry<Socket>, may_wait: Time, now: Time) -> Time {
         mark(entry);
-        entry.keep.set_watched(self.poller.add(entry.socket).is_ok());
+        entry
+            .keep
+            .set_watched(self.poller.add(entry.socket).is_ok());
         match entry.keep.is_watched() && <Poller as Watcher<Socket>>::TELLS_EDGES {
             true => may_wait,
             false => now,
@@ -185,14 +197,25 @@ fn classified(
     handover: &mut Handover,
     is_brief: bool,
     now: Time,
-) -> Result<Unpacked<Socket>, Refusal> {
+) -> Result<(Unpacked<Socket>, Kind), Refusal> {
     let kind = handover.socket.classify().map_err(Refusal::System)?;
     // Children started meanwhile must not hold the connection.
     handover.socket.keep_from_children();
     handover.socket.end_signals();
     let mut entry = entry(handover, is_brief, now);
     entry.machine.classified(kind);
-    Ok(entry)
+    Ok((entry, kind))
+}
+
+/// Before threads that are blocked on it may be woken, all who may hold it have to be looked for:
+/// nothing for the caller's thread. Under its own number, which those threads know.
+fn is_slow_to_close(entry: &mut Entry<Socket>, kind: Kind) -> bool {
+    let is_alone = matches!(kind, Kind::Other | Kind::Tcp(TcpState::Listen));
+    let is_slow = is_alone && entry.socket.may_be_blocked_on();
+    if is_slow {
+        mark(entry);
+    }
+    is_slow
 }
 
 /// One that has a place in the queue, and in the count; both are given back if

@@ -153,7 +153,9 @@ impl Shared {
         };
         entry.keep.set_mark(mark);
         if distrusts || !entry.keep.is_watched() {
-            entry.keep.set_watched(self.poller.add(entry.socket).is_ok());
+            entry
+                .keep
+                .set_watched(self.poller.add(entry.socket).is_ok());
         }
     }
 

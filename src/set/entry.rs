@@ -3,12 +3,11 @@
 use crate::clock::Clock;
 use crate::closing::{Brief, End, Machine, Next, Sink};
 use crate::connection::{Fault, FaultKind};
-use crate::log::{self, Ends};
+use crate::log::Ends;
 use crate::memory;
 use crate::outcome::Outcome;
 use crate::report::Report;
 use crate::set::{Indexed, Mark};
-use crate::sys::ProgramSignals;
 use std::ops::{Deref, DerefMut};
 use std::panic::{catch_unwind, AssertUnwindSafe};
 
@@ -57,7 +56,11 @@ impl Keep {
 
     pub(crate) fn set_watched(&mut self, is_watched: bool) {
         let mark = self.0 & !Self::WATCHED;
-        self.0 = if is_watched { mark | Self::WATCHED } else { mark };
+        self.0 = if is_watched {
+            mark | Self::WATCHED
+        } else {
+            mark
+        };
     }
 }
 
@@ -72,7 +75,9 @@ pub(crate) struct Extras {
 impl<C: Indexed> Entry<C> {
     /// The number is still that of the same open connection, as far as can be told.
     pub(crate) fn is_still_there(&self) -> bool {
-        self.keep.mark().map_or(true, |mark| self.socket.is_still(mark))
+        self.keep
+            .mark()
+            .map_or(true, |mark| self.socket.is_still(mark))
     }
 
     /// Whether it may be worked on. What a program has closed behind our back is let go: its
@@ -92,15 +97,8 @@ impl<C: Indexed> Entry<C> {
             return None;
         }
         let reader = self.extras.as_mut();
-        let reader = reader.and_then(|extras| extras.reader.as_mut());
-        let mut reader = reader.map(|reader| {
-            move |data: &[u8]| {
-                let _signals = ProgramSignals::admit();
-                reader(data)
-            }
-        });
-        let mut sink: Sink<'_> = match &mut reader {
-            Some(reader) => Some(reader),
+        let mut sink: Sink<'_> = match reader.and_then(|extras| extras.reader.as_mut()) {
+            Some(reader) => Some(&mut **reader),
             None => None,
         };
         match self.machine.step(&mut self.socket, clock, &mut sink) {
@@ -143,12 +141,9 @@ impl<C: Indexed> Entry<C> {
             let _ = self.socket.close(false);
         }
         let mut extras = self.extras;
-        let done = extras.as_mut().and_then(|extras| extras.done.take());
-        let calls_back = done.is_some() || log::is_on();
-        let _signals = calls_back.then(ProgramSignals::admit);
         let ends = extras.as_ref().and_then(|extras| extras.ends.as_ref());
         self.machine.record(ends, clock);
-        let Some(done) = done else {
+        let Some(done) = extras.as_mut().and_then(|extras| extras.done.take()) else {
             return;
         };
         let (outcome, fault) = match self.machine.end() {
@@ -166,11 +161,7 @@ impl<C: Indexed> Entry<C> {
 /// An entry while nobody works on it: what asks for nothing special takes few
 /// bytes, the others have a box.
 pub(crate) enum Packed<C> {
-    Brief {
-        socket: C,
-        brief: Brief,
-        keep: Keep,
-    },
+    Brief { socket: C, brief: Brief, keep: Keep },
     Whole(Box<Entry<C>>),
 }
 

@@ -16,7 +16,7 @@ use libc::c_int;
 mod many;
 
 pub(crate) use super::process::{process_generation, BORROWED};
-pub(crate) use super::thread::{ProgramSignals, Thread};
+pub(crate) use super::thread::Thread;
 pub(super) use many::{poll_many, Bell, PollEntry};
 
 #[cfg(not(target_os = "dragonfly"))]
@@ -132,6 +132,11 @@ impl Socket {
     pub(crate) fn check(self) -> Result<Mark, Fault> {
         self.kind_by_type()?;
         Ok(self.ends_mark())
+    }
+
+    /// Not to be told here, or closing wakes it.
+    pub(crate) fn may_be_blocked_on(self) -> bool {
+        false
     }
 
     /// Not to be had cheaply here.

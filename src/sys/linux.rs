@@ -13,6 +13,8 @@ use libc::{c_int, socklen_t};
 use std::mem::size_of;
 use std::ptr::null_mut;
 
+#[path = "linux/blocked.rs"]
+mod blocked;
 #[path = "linux/counters.rs"]
 mod counters;
 #[path = "linux/poller.rs"]
@@ -21,7 +23,7 @@ mod poller;
 mod sharing;
 
 pub(crate) use super::process::{process_generation, BORROWED};
-pub(crate) use super::thread::{ProgramSignals, Thread};
+pub(crate) use super::thread::Thread;
 pub(crate) use poller::Poller;
 
 /// linux/sockios.h: what has not been acknowledged, a FIN counting as one.
@@ -142,6 +144,13 @@ impl Connection for Socket {
         close_raw(self.0)
     }
 
+    /// shutdown() hits every holder, so only if there is nobody else for certain.
+    fn wake_blocked(&mut self) {
+        if blocked::may_be(self.0) && !self.is_shared() {
+            self.wake_readers();
+        }
+    }
+
     /// connect(AF_UNSPEC) resets at once, also while another process or a
     /// blocked thread holds the socket, when closing would send nothing.
     fn abort(&mut self) -> Result<(), Fault> {
@@ -166,6 +175,11 @@ impl Socket {
             libc::S_IFSOCK => Ok(mark_of(&stat)),
             _ => Err(fault(libc::ENOTSOCK)),
         }
+    }
+
+    /// A thread of the program may be blocked in a call on it.
+    pub(crate) fn may_be_blocked_on(self) -> bool {
+        blocked::may_be(self.0)
     }
 
     /// A TCP connection, and no listening socket, as cheaply as that can be had: other

@@ -11,7 +11,6 @@
 //! - [`Thread`], and [`process_generation`], which tells a forked child from its
 //!   parent ([`BORROWED`]: one that shares its memory), and [`PerProcess`], which keeps
 //!   their values apart,
-//! - [`ProgramSignals`]: lets the program's signals in while a callback runs,
 //! - [`OwnedSocket`], the system's owner of a socket, and [`disown`], which makes
 //!   one forget what has been closed.
 //!
@@ -51,7 +50,7 @@ pub(crate) use table::Poller;
 
 pub(crate) use per_process::PerProcess;
 pub(crate) use system::{disown, CancelGuard, LastError, OwnedSocket, Socket, Waiter};
-pub(crate) use system::{process_generation, ProgramSignals, Thread, BORROWED};
+pub(crate) use system::{process_generation, Thread, BORROWED};
 
 mod per_process;
 

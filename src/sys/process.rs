@@ -53,7 +53,9 @@ pub(crate) fn process_generation() -> usize {
             _ if !std::ptr::eq(witness, &UNWIPED) => return BORROWED,
             generation => {
                 let (set, fail) = (Ordering::AcqRel, Ordering::Relaxed);
-                let _ = witness.generation.compare_exchange(generation, 0, set, fail);
+                let _ = witness
+                    .generation
+                    .compare_exchange(generation, 0, set, fail);
             }
         }
     }
@@ -62,12 +64,17 @@ pub(crate) fn process_generation() -> usize {
 /// The first question in this process, by whichever thread is first.
 fn begin(witness: &Witness, this: usize) {
     let (set, fail) = (Ordering::AcqRel, Ordering::Relaxed);
-    if witness.generation.compare_exchange(0, BUSY, set, fail).is_err() {
+    if witness
+        .generation
+        .compare_exchange(0, BUSY, set, fail)
+        .is_err()
+    {
         return;
     }
     let generation = LAST.fetch_add(1, Ordering::Relaxed) + 1;
     if generation > 1 {
         crate::stats::nothing_is_pending();
+        super::thread::none_is_ours();
     }
     witness.pid.store(this, Ordering::Relaxed);
     witness.generation.store(generation, Ordering::Release);
@@ -123,7 +130,7 @@ fn install() -> &'static Witness {
     let (set, fail) = (Ordering::AcqRel, Ordering::Acquire);
     match WITNESS.compare_exchange(null_mut(), own, set, fail) {
         Ok(_) => {
-            // SAFETY: the handler changes atomics only, which is async-signal-safe.
+            // SAFETY: the handler changes atomics and the signal mask, which is async-signal-safe.
             unsafe { libc::pthread_atfork(None, None, Some(in_the_child)) };
         }
         // Another thread was faster.
@@ -139,6 +146,8 @@ extern "C" fn in_the_child() {
         witness.generation.store(0, Ordering::Release);
     }
     crate::stats::nothing_is_pending();
+    super::thread::none_is_ours();
+    super::thread::give_child_its_signals();
 }
 
 /// linux/mman.h

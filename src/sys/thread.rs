@@ -5,6 +5,7 @@ use crate::connection::Fault;
 use libc::{c_int, c_void};
 use std::cell::Cell;
 use std::mem::{zeroed, MaybeUninit};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// A thread of ours in somebody else's process: no signal of the program is
 /// delivered to it. (That of `std` would make the library a tenth larger.)
@@ -28,7 +29,9 @@ extern "C" fn run_body(start: *mut c_void) -> *mut c_void {
     // SAFETY: the pointer that `Thread::start` made, and handed to this thread.
     let Start { body, mask } = *unsafe { Box::from_raw(start.cast::<Start>()) };
     STARTERS_MASK.with(|own| own.set(Some(mask)));
+    OURS.fetch_add(1, Ordering::Relaxed);
     body();
+    OURS.fetch_sub(1, Ordering::Relaxed);
     std::ptr::null_mut()
 }
 
@@ -37,27 +40,30 @@ thread_local! {
     static STARTERS_MASK: Cell<Option<libc::sigset_t>> = const { Cell::new(None) };
 }
 
-/// While it lives, a thread of ours has the signal mask of the thread that started it: for the
-/// program's callbacks. What they start (fork, posix_spawn, system, popen) inherits the mask,
-/// and could not be ended by SIGTERM otherwise. On the program's own threads it does nothing.
-pub(crate) struct ProgramSignals(bool);
-
-impl ProgramSignals {
-    pub(crate) fn admit() -> ProgramSignals {
-        let mask = STARTERS_MASK.with(Cell::get);
-        if let Some(mask) = &mask {
-            set_mask(mask);
-        }
-        ProgramSignals(mask.is_some())
+/// In the child of a fork() on a thread of ours, by a callback of the program: no signal of the
+/// program is delivered to our thread, but the child, and what it executes, would be deaf to
+/// SIGTERM for ever. Async-signal-safe.
+pub(super) fn give_child_its_signals() {
+    if let Some(mask) = STARTERS_MASK.with(Cell::take) {
+        set_mask(&mask);
     }
 }
 
-impl Drop for ProgramSignals {
-    fn drop(&mut self) {
-        if self.0 {
-            set_mask(&all_signals());
-        }
-    }
+/// Threads of ours that are at work.
+static OURS: AtomicUsize = AtomicUsize::new(0);
+
+/// In a child: those of its parent are not there.
+pub(super) fn none_is_ours() {
+    OURS.store(0, Ordering::Relaxed);
+}
+
+/// Threads of ours, and the calling one if it is the program's.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(super) fn count_ours_and_this() -> usize {
+    // Those of a parent are forgotten by the first question.
+    super::process_generation();
+    let is_ours = STARTERS_MASK.with(|mask| mask.get().is_some());
+    OURS.load(Ordering::Relaxed) + usize::from(!is_ours)
 }
 
 /// Sets which signals are blocked; which were before.

@@ -142,6 +142,9 @@ impl Drop for CancelGuard {
     }
 }
 
+/// So many numbers select() can take.
+pub(super) const FD_SETSIZE: c_int = 1024;
+
 impl Indexed for Socket {
     fn index(&self) -> usize {
         self.0 as usize
@@ -270,7 +273,6 @@ impl Socket {
 
     /// A second number for it above what select() can take, which no child gets.
     pub(crate) fn higher_number(self) -> Option<Socket> {
-        const FD_SETSIZE: c_int = 1024;
         if self.0 >= FD_SETSIZE {
             return None;
         }

@@ -11,7 +11,7 @@ use windows_sys::Win32::Networking::WinSock as ws;
 use windows_sys::Win32::System::IO::CancelIoEx;
 
 pub(super) use background::{poll_many, Bell, PollEntry};
-pub(crate) use background::{process_generation, ProgramSignals, Thread, BORROWED};
+pub(crate) use background::{process_generation, Thread, BORROWED};
 use handle::RawSocket;
 pub(crate) use handle::{disown, CancelGuard, LastError, OwnedSocket, Socket};
 pub(crate) use waiter::Waiter;

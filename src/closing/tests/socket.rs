@@ -23,6 +23,8 @@ pub(crate) struct Seen {
     pub(crate) classified: bool,
     prepared: bool,
     pub(crate) looked_for_sharing: bool,
+    /// Threads that are blocked on what has no connection have been woken.
+    pub(crate) woken: bool,
     pub(crate) half_closes: u32,
     pub(crate) half_close_refused: bool,
     /// When it half-closed, the peer had nothing more to say.
@@ -191,10 +193,7 @@ impl Connection for Sim<'_> {
                 || !self.setup.system.tells_state(),
             "half-closed what has nothing to close"
         );
-        assert!(
-            self.seen.prepared,
-            "half-closed before it was prepared"
-        );
+        assert!(self.seen.prepared, "half-closed before it was prepared");
         assert!(
             !self.linger || self.refuses_options(),
             "half-closed with SO_LINGER still on"
@@ -295,6 +294,12 @@ impl Connection for Sim<'_> {
         self.seen.low_water = raised;
         self.seen.low_waters += 1;
         true
+    }
+
+    fn wake_blocked(&mut self) {
+        let is_there = matches!(self.handle, Handle::Open | Handle::Gone);
+        assert!(is_there, "woken too late");
+        self.seen.woken = true;
     }
 
     fn close(&mut self, graceful: bool) -> Result<(), Fault> {

@@ -283,7 +283,12 @@ impl<'w, 'p, const EDGES: bool> Drive<'w, 'p, EDGES> {
             Packed::Whole(entry) => {
                 let machine = &entry.machine;
                 let by = machine.wants_by();
-                (&entry.socket, by, machine.has_ended(), entry.keep.is_watched())
+                (
+                    &entry.socket,
+                    by,
+                    machine.has_ended(),
+                    entry.keep.is_watched(),
+                )
             }
         };
         assert_eq!(socket.id, conn.id);

@@ -400,9 +400,13 @@ fn a_number_that_is_another_ones_is_left_alone() {
         let mut ended = Vec::new();
         drive.set.evict_oldest(&mut ended);
         assert_eq!(drive.set.len(), 2, "one by each");
-        assert!(ended.iter().all(|entry| entry.refusal() == Some(Fault::GONE)));
+        assert!(ended
+            .iter()
+            .all(|entry| entry.refusal() == Some(Fault::GONE)));
         drive.poller.rows().clear();
-        drive.set.register_anew(0, |_| panic!("registered"), &mut ended);
+        drive
+            .set
+            .register_anew(0, |_| panic!("registered"), &mut ended);
         assert_eq!(drive.set.len(), 0);
         drive.settle_these(ended);
         let refused = |end: &Option<End>| *end == Some(End::Refused(Fault::GONE));

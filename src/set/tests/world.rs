@@ -119,7 +119,11 @@ pub(super) struct Conn<'w, 'p> {
 impl<'p> Conn<'_, 'p> {
     fn ask<R>(&self, question: impl FnOnce(&mut Sim<'p>) -> R) -> R {
         let is_anothers = self.world.is_anothers(self);
-        assert!(!is_anothers, "touched what has the number of {} now", self.id);
+        assert!(
+            !is_anothers,
+            "touched what has the number of {} now",
+            self.id
+        );
         self.world.with(self.id, |one| {
             let answer = question(&mut one.sim);
             one.looked = self.world.clock.nanos();
@@ -144,7 +148,9 @@ impl Indexed for Conn<'_, '_> {
 
     fn is_still(&self, mark: Mark) -> bool {
         assert_eq!(self.mark(), Some(mark));
-        let is_open = self.world.with(self.id, |one| one.sim.handle == Handle::Open);
+        let is_open = self
+            .world
+            .with(self.id, |one| one.sim.handle == Handle::Open);
         is_open && !self.world.is_anothers(self)
     }
 }
@@ -208,6 +214,10 @@ impl Connection for Conn<'_, '_> {
 
     fn low_water(&mut self, raised: bool) -> bool {
         self.ask(|sim| sim.low_water(raised))
+    }
+
+    fn wake_blocked(&mut self) {
+        self.ask(|sim| sim.wake_blocked());
     }
 
     fn close(&mut self, graceful: bool) -> Result<(), Fault> {

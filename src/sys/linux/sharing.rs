@@ -85,7 +85,7 @@ fn link(folder: RawSocket, name: &CStr) -> Option<Target> {
 }
 
 /// A folder that is being read, by system call: opendir() asks for memory.
-struct Folder {
+pub(super) struct Folder {
     fd: RawSocket,
     /// Entries as getdents64 gives them, which wants them aligned.
     entries: [u64; ENTRIES],
@@ -100,7 +100,7 @@ const LENGTH_AT: usize = 16;
 const NAME_AT: usize = 19;
 
 impl Folder {
-    fn open(at: RawSocket, path: &CStr) -> Result<Folder, Fault> {
+    pub(super) fn open(at: RawSocket, path: &CStr) -> Result<Folder, Fault> {
         let flags = libc::O_RDONLY | libc::O_DIRECTORY | libc::O_CLOEXEC;
         let fd = syscall!(libc::openat(at, path.as_ptr(), flags))?;
         Ok(Folder {
@@ -111,8 +111,13 @@ impl Folder {
         })
     }
 
+    /// Its descriptor, to open what is in it.
+    pub(super) fn number(&self) -> RawSocket {
+        self.fd
+    }
+
     /// The next name in it; good until the next call.
-    fn next(&mut self) -> Result<Option<&CStr>, Fault> {
+    pub(super) fn next(&mut self) -> Result<Option<&CStr>, Fault> {
         if self.at >= self.end {
             let room = self.entries.as_mut_ptr();
             let size = ENTRIES * 8;

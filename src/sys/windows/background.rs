@@ -42,15 +42,6 @@ unsafe impl Send for Thread {}
 // SAFETY: as above; nothing is changed through it.
 unsafe impl Sync for Thread {}
 
-/// There are no signals here.
-pub(crate) struct ProgramSignals;
-
-impl ProgramSignals {
-    pub(crate) fn admit() -> ProgramSignals {
-        ProgramSignals
-    }
-}
-
 /// What a thread runs.
 type Body = Box<dyn FnOnce() + Send>;
 
@@ -147,6 +138,11 @@ impl Socket {
     pub(crate) fn check(mut self) -> Result<Mark, Fault> {
         self.classify()?;
         Ok(self.ends_mark())
+    }
+
+    /// Not to be told here, or closing wakes it.
+    pub(crate) fn may_be_blocked_on(self) -> bool {
+        false
     }
 
     /// Not to be had cheaply here.
