@@ -17,12 +17,14 @@ use crate::outcome::Outcome;
 mod brief;
 mod finish;
 mod reading;
+mod sharing;
 #[cfg(test)]
 pub(crate) mod tests;
 mod waiting;
 
 pub(crate) use brief::Brief;
 use reading::Pass;
+use sharing::Others;
 use waiting::after;
 
 /// Gets the drained data; `false` stops the close.
@@ -89,6 +91,8 @@ pub(crate) struct Machine {
     kind: Option<Kind>,
     fallback: Fallback,
     if_shared: IfShared,
+    /// Who else holds it, if its owner has asked already.
+    others: Others,
     bulk: Bulk,
     /// The program's own event loop drives it.
     keeps_selection: bool,
@@ -139,6 +143,7 @@ impl Machine {
             kind: None,
             fallback: options.fallback,
             if_shared: options.if_shared,
+            others: Others::Unasked,
             bulk: Bulk::Never,
             keeps_selection: false,
             nobody_asks: false,
@@ -243,8 +248,7 @@ impl Machine {
                 return None;
             }
         };
-        if kind != Kind::Other && self.if_shared == IfShared::Release && conn.is_shared() {
-            self.finish(conn, Outcome::Released);
+        if kind != Kind::Other && !self.may_end_it(conn) {
             return None;
         }
         self.is_tcp = matches!(kind, Kind::Tcp(_));
@@ -267,6 +271,10 @@ impl Machine {
     }
 
     fn start<C: Connection, K: Clock>(&mut self, conn: &mut C, clock: &K) -> Option<Next> {
+        if self.asks_for_sharing() {
+            // The search ends with the time.
+            self.now(clock);
+        }
         let kind = self.admit(conn)?;
         if self.peer_first_ms > 0 && !self.peer_fin {
             // Receiving on what has no peer can hang or fail: look first.

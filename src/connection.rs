@@ -3,6 +3,8 @@
 //! Every call returns at once. [`crate::sys`] answers with system calls, the
 //! tests with a scripted peer.
 
+use crate::clock::Time;
+
 /// A system's refusal: what it means, and its number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Fault {
@@ -94,14 +96,43 @@ pub(crate) enum Received {
     Failed(Fault),
 }
 
+/// Who else holds a connection: a descriptor of the same process or of another one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sharing {
+    /// Nobody, as far as the system tells such things.
+    #[cfg_attr(
+        not(any(
+            target_os = "linux",
+            target_os = "android",
+            target_os = "macos",
+            windows
+        )),
+        allow(dead_code)
+    )]
+    Alone,
+    /// Somebody does.
+    #[cfg_attr(
+        not(any(
+            target_os = "linux",
+            target_os = "android",
+            target_os = "macos",
+            windows
+        )),
+        allow(dead_code)
+    )]
+    Shared,
+    /// The system cannot tell, or would not say; why.
+    Unknown(Fault),
+}
+
 /// The list of primitives, the same on every system.
 pub(crate) trait Connection {
     /// What it is. Fails for what is no socket; changes nothing.
     fn classify(&mut self) -> Result<Kind, Fault>;
 
-    /// Another descriptor or process holds the same connection, as far as the
-    /// system can tell.
-    fn is_shared(&mut self) -> bool;
+    /// Who else holds the connection. `until` ends a long search, but not before
+    /// the system had a fair time for it.
+    fn sharing(&mut self, until: Time) -> Sharing;
 
     /// It has a peer: receiving cannot hang or fail for want of one.
     fn is_connected(&mut self) -> bool;

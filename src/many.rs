@@ -10,7 +10,7 @@ use crate::log::{self, Ends};
 use crate::options::Options;
 use crate::outcome::Outcome;
 use crate::report::Report;
-use crate::sys::{Socket, Waiter};
+use crate::sys::{look_for_sharing, Socket, Waiter};
 use std::collections::TryReserveError;
 use std::time::Duration;
 
@@ -69,8 +69,23 @@ impl Many {
         &self.0
     }
 
+    /// Finds out who else holds them, in one search for all: it may take long.
+    fn look_for_sharing(&mut self) {
+        let deadline = self
+            .0
+            .first()
+            .map_or(Time::NEVER, |one| one.machine.deadline());
+        look_for_sharing(
+            &mut self.0,
+            |one| one.machine.asks_for_sharing().then_some(one.socket),
+            deadline,
+            |one, sharing| one.machine.sharing_is(sharing),
+        );
+    }
+
     /// Until all have ended.
     pub(crate) fn run(&mut self, sink: &mut Sink<'_>) {
+        self.look_for_sharing();
         let mut first = 0;
         let (mut gap, mut has_read) = (SWEEP_EVERY, false);
         while let Some(wait) = self.sweep(&mut first, sink) {

@@ -3,7 +3,7 @@
 use super::Shared;
 use crate::clock::{Clock, SystemClock, Time};
 use crate::set::{Entry, Indexed, Packed, Set, Watcher, ENDED};
-use crate::sys::{Poller, Socket};
+use crate::sys::{look_for_sharing, Poller, Socket};
 use std::sync::atomic::Ordering;
 use std::sync::Arc;
 use std::time::Duration;
@@ -120,6 +120,7 @@ impl Shared {
     fn let_in(&self, work: &mut Work) -> bool {
         self.door.take(&mut work.arrivals);
         let any = !work.arrivals.is_empty();
+        self.look_for_sharing(&mut work.arrivals);
         for packed in work.arrivals.drain(..) {
             let mut entry = packed.unpack();
             if !entry.machine.has_ended() {
@@ -157,6 +158,24 @@ impl Shared {
                 .keep
                 .set_watched(self.poller.add(entry.socket).is_ok());
         }
+    }
+
+    /// Finds out who else holds those that were only queued, in one search for all.
+    fn look_for_sharing(&self, arrivals: &mut [Packed<Socket>]) {
+        look_for_sharing(
+            arrivals,
+            |packed| {
+                let entry = packed.whole()?;
+                entry.machine.asks_for_sharing().then_some(entry.socket)
+            },
+            // Its thread has others to look after: the system's fair time, and no more.
+            SystemClock.now(),
+            |packed, sharing| {
+                if let Packed::Whole(entry) = packed {
+                    entry.machine.sharing_is(sharing);
+                }
+            },
+        );
     }
 
     /// Ends the oldest as long as there are too many.

@@ -172,6 +172,14 @@ pub(crate) enum Unpacked<C> {
 }
 
 impl<C> Packed<C> {
+    /// What asks for something special.
+    pub(crate) fn whole(&self) -> Option<&Entry<C>> {
+        match self {
+            Packed::Brief { .. } => None,
+            Packed::Whole(entry) => Some(entry),
+        }
+    }
+
     #[inline(never)]
     pub(crate) fn unpack(self) -> Unpacked<C> {
         match self {

@@ -1,19 +1,23 @@
 //! macOS, iOS and the BSDs.
 //!
-//! None of them tells who else holds a socket, and no event of theirs tells of
-//! an acknowledgement.
+//! No event of theirs tells of an acknowledgement; only macOS tells whether somebody
+//! else holds a socket.
 
 use super::scratch;
 use super::unix::RawSocket;
 pub(crate) use super::unix::{disown, CancelGuard, LastError, OwnedSocket, Socket};
 use super::unix::{fault, nap, syscall};
+use crate::clock::Time;
 use crate::closing::{Wait, Watch};
-use crate::connection::{Connection, Fault, FaultKind, Kind, Received, TcpState};
+use crate::connection::{Connection, Fault, FaultKind, Kind, Received, Sharing, TcpState};
 use crate::set::Mark;
 use libc::c_int;
 
 #[path = "bsd/many.rs"]
 mod many;
+
+#[path = "bsd/sharing.rs"]
+mod sharing;
 
 pub(crate) use super::process::{process_generation, BORROWED};
 pub(crate) use super::thread::Thread;
@@ -50,8 +54,8 @@ impl Connection for Socket {
         }
     }
 
-    fn is_shared(&mut self) -> bool {
-        false
+    fn sharing(&mut self, _until: Time) -> Sharing {
+        sharing::of(*self)
     }
 
     fn is_connected(&mut self) -> bool {

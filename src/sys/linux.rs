@@ -6,7 +6,7 @@ pub(crate) use super::unix::{disown, CancelGuard, LastError, OwnedSocket, Socket
 use super::unix::{fault, millis_until, nap, nap_on, syscall};
 use crate::clock::{Clock, SystemClock, Time};
 use crate::closing::{Wait, Watch};
-use crate::connection::{Connection, Fault, FaultKind, Kind, Received, TcpState};
+use crate::connection::{Connection, Fault, FaultKind, Kind, Received, Sharing, TcpState};
 use crate::set::Mark;
 use counters::Counters;
 use libc::{c_int, socklen_t};
@@ -25,6 +25,7 @@ mod sharing;
 pub(crate) use super::process::{process_generation, BORROWED};
 pub(crate) use super::thread::Thread;
 pub(crate) use poller::Poller;
+pub(crate) use sharing::look_for_sharing;
 
 /// linux/sockios.h: what has not been acknowledged, a FIN counting as one.
 const SIOCOUTQ: u64 = 0x5411;
@@ -51,8 +52,8 @@ impl Connection for Socket {
         }
     }
 
-    fn is_shared(&mut self) -> bool {
-        sharing::is_shared(self.0)
+    fn sharing(&mut self, until: Time) -> Sharing {
+        sharing::of_one(*self, until)
     }
 
     fn is_connected(&mut self) -> bool {
@@ -146,7 +147,7 @@ impl Connection for Socket {
 
     /// shutdown() hits every holder, so only if there is nobody else for certain.
     fn wake_blocked(&mut self) {
-        if blocked::may_be(self.0) && !self.is_shared() {
+        if blocked::may_be(self.0) && self.sharing(SystemClock.now()) == Sharing::Alone {
             self.wake_readers();
         }
     }

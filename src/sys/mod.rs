@@ -11,6 +11,7 @@
 //! - [`Thread`], and [`process_generation`], which tells a forked child from its
 //!   parent ([`BORROWED`]: one that shares its memory), and [`PerProcess`], which keeps
 //!   their values apart,
+//! - `look_for_sharing`, the question who else holds them for many sockets at once,
 //! - [`OwnedSocket`], the system's owner of a socket, and [`disown`], which makes
 //!   one forget what has been closed.
 //!
@@ -51,6 +52,28 @@ pub(crate) use table::Poller;
 pub(crate) use per_process::PerProcess;
 pub(crate) use system::{disown, CancelGuard, LastError, OwnedSocket, Socket, Waiter};
 pub(crate) use system::{process_generation, Thread, BORROWED};
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(crate) use system::look_for_sharing;
+
+/// Who else holds each of these sockets: of what has one to be looked for. A question
+/// for each of them, where that costs one system call.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub(crate) fn look_for_sharing<T>(
+    all: &mut [T],
+    socket: impl Fn(&T) -> Option<Socket>,
+    until: crate::clock::Time,
+    tell: impl Fn(&mut T, crate::connection::Sharing),
+) {
+    for one in all {
+        if let Some(mut socket) = socket(one) {
+            tell(
+                one,
+                crate::connection::Connection::sharing(&mut socket, until),
+            );
+        }
+    }
+}
 
 mod per_process;
 

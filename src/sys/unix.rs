@@ -1,7 +1,7 @@
 //! What Linux, macOS and the BSDs have in common.
 
 use crate::clock::{Clock, SystemClock, Time};
-use crate::connection::{Connection, Fault, FaultKind, Kind, Received};
+use crate::connection::{Connection, Fault, FaultKind, Kind, Received, Sharing};
 use crate::log::Ends;
 use crate::set::{Indexed, Mark};
 use libc::{c_int, c_short, c_void, socklen_t};
@@ -292,7 +292,7 @@ impl Socket {
         let Ok(owner) = syscall!(libc::fcntl(self.0, libc::F_GETOWN)) else {
             return;
         };
-        if owner == 0 || self.is_shared() {
+        if owner == 0 || self.sharing(SystemClock.now()) != Sharing::Alone {
             return;
         }
         if let Ok(flags) = syscall!(libc::fcntl(self.0, libc::F_GETFL)) {

@@ -4,7 +4,8 @@
 //! completion port, and plain calls do not post there.
 
 use super::scratch;
-use crate::connection::{Connection, Fault, FaultKind, Kind, Received, TcpState};
+use crate::clock::Time;
+use crate::connection::{Connection, Fault, FaultKind, Kind, Received, Sharing, TcpState};
 use std::mem::{size_of, MaybeUninit};
 use std::ptr::{addr_of, null, null_mut};
 use windows_sys::Win32::Networking::WinSock as ws;
@@ -103,8 +104,14 @@ impl Connection for Socket {
         }
     }
 
-    fn is_shared(&mut self) -> bool {
-        system_dll::handle_count(self.0).is_some_and(|count| count > 1)
+    /// The count is exact: duplicates and inherited handles alike. A layered provider's
+    /// handle (LSP) is none of the system's, and has no count.
+    fn sharing(&mut self, _until: Time) -> Sharing {
+        match system_dll::handle_count(self.0) {
+            Some(1) => Sharing::Alone,
+            Some(_) => Sharing::Shared,
+            None => Sharing::Unknown(fault(ws::WSAEOPNOTSUPP)),
+        }
     }
 
     fn is_connected(&mut self) -> bool {

@@ -7,7 +7,7 @@ use super::sim::Handle;
 use crate::closing::reading::PASS_BYTES;
 use crate::closing::waiting::LAST_LOOK_BYTES;
 use crate::closing::End;
-use crate::connection::Fault;
+use crate::connection::{Fault, Sharing};
 use crate::options::{Fallback, IfShared, INFINITE};
 use crate::outcome::Outcome;
 
@@ -151,7 +151,14 @@ fn judge_truth(run: &Run<'_>, outcome: Outcome) {
                 (0, 0),
                 "touched what others use"
             );
-            assert!(sim.setup.shared && run.plan.options.if_shared == IfShared::Release);
+            assert_ne!(sim.setup.sharing, Sharing::Alone);
+            assert_eq!(run.plan.options.if_shared, IfShared::Release);
+            if let Sharing::Unknown(fault) = sim.setup.sharing {
+                assert_eq!(run.report.system_error, fault.code, "it says why");
+                assert!(!sim.linger, "the last close would heed SO_LINGER");
+            } else {
+                assert_eq!(sim.linger, sim.setup.linger, "the others' too");
+            }
         }
     }
 }
@@ -186,7 +193,7 @@ fn judge_must(run: &Run<'_>, outcome: Outcome) {
     let sim = &run.sim;
     let setup = sim.setup;
     let looked = !matches!(outcome, Outcome::Released | Outcome::Evicted);
-    if setup.life == Life::Connected && setup.shared && !run.given_up {
+    if setup.life == Life::Connected && setup.sharing != Sharing::Alone && !run.given_up {
         let asked = run.plan.options.if_shared == IfShared::Release;
         assert_eq!(asked, outcome == Outcome::Released, "sharing decides");
     }

@@ -1,7 +1,7 @@
 //! What one simulated close is made of, and a builder for the named cases.
 
 use super::script::{Act, Life, Setup, System, When, MS};
-use crate::connection::Fault;
+use crate::connection::{Fault, Sharing};
 use crate::options::{Fallback, IfShared, Options};
 
 /// How the close is waited for.
@@ -51,7 +51,7 @@ impl Plan {
                 life: Life::Connected,
                 unsent: 0,
                 linger: false,
-                shared: false,
+                sharing: Sharing::Alone,
                 call_cost: 0,
                 shutdown_fails: None,
                 receive_fails: None,
@@ -106,8 +106,9 @@ impl Plan {
         self
     }
 
-    pub(crate) fn shared(mut self) -> Plan {
-        self.setup.shared = true;
+    /// Looks who else holds it, and is told this.
+    pub(crate) fn sharing(mut self, sharing: Sharing) -> Plan {
+        self.setup.sharing = sharing;
         self.options.if_shared = IfShared::Release;
         self
     }

@@ -7,6 +7,7 @@
 use super::drive::simulate;
 use super::plan::{Dice, Driver, Plan, Reader};
 use super::script::{Act, Life, System, When, MS, OTHER};
+use crate::connection::Sharing;
 use crate::options::{Fallback, IfShared, INFINITE};
 use crate::outcome::Outcome;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -105,7 +106,9 @@ fn random_plan(dice: &mut Dice) -> Plan {
     }
     plan.setup.unsent = dice.pick(&[0, 0, 0, 1, 10, 1000, 100_000]);
     plan.setup.linger = dice.percent(30);
-    plan.setup.shared = dice.percent(10);
+    if dice.percent(10) {
+        plan.setup.sharing = dice.pick(&[Sharing::Shared, Sharing::Unknown(OTHER)]);
+    }
     plan.setup.call_cost = dice.pick(&[0, 0, 0, 1000, 20_000, MS]);
     plan.setup.close_complains = dice.percent(3);
     plan.setup.shutdown_fails = dice.percent(1).then_some(OTHER);

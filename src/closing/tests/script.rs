@@ -1,7 +1,7 @@
 //! What a simulated connection is given: the system it lives on, the state in
 //! which the close finds it, and all that will happen to it.
 
-use crate::connection::{Fault, FaultKind};
+use crate::connection::{Fault, FaultKind, Sharing};
 
 /// Nanoseconds in a millisecond.
 pub(crate) const MS: u64 = 1_000_000;
@@ -110,7 +110,8 @@ pub(crate) struct Setup {
     pub(crate) unsent: usize,
     /// The program has set SO_LINGER.
     pub(crate) linger: bool,
-    pub(crate) shared: bool,
+    /// What the system says of other holders.
+    pub(crate) sharing: Sharing,
     /// What every call costs.
     pub(crate) call_cost: u64,
     /// shutdown() fails with this.

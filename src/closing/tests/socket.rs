@@ -3,7 +3,8 @@
 
 use super::script::{Life, System, NOT_A_SOCKET, NOT_CONNECTED, OTHER, RESET};
 use super::sim::{Handle, Sim};
-use crate::connection::{Connection, Fault, Kind, Received, TcpState};
+use crate::clock::Time;
+use crate::connection::{Connection, Fault, Kind, Received, Sharing, TcpState};
 
 /// What the state machine did, and what it was told.
 #[derive(Debug, Default)]
@@ -161,9 +162,12 @@ impl Connection for Sim<'_> {
         Ok(Kind::Tcp(self.state()))
     }
 
-    fn is_shared(&mut self) -> bool {
+    fn sharing(&mut self, _until: Time) -> Sharing {
         self.seen.looked_for_sharing = true;
-        self.enter().is_ok() && self.setup.shared
+        match self.enter_told() {
+            Ok(()) => self.setup.sharing,
+            Err(fault) => Sharing::Unknown(fault),
+        }
     }
 
     fn is_connected(&mut self) -> bool {

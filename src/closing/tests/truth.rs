@@ -6,7 +6,8 @@ use super::plan::Plan;
 use super::rules::good_peer;
 use super::script::{Act, System, LOST, MS, NOT_A_SOCKET, OTHER, RESET};
 use super::sim::Handle;
-use crate::closing::Watch;
+use crate::closing::{End, Watch};
+use crate::connection::Sharing;
 use crate::outcome::Outcome;
 
 // 4.3: graceful only as defined.
@@ -342,7 +343,7 @@ fn a_shared_connection_is_only_let_go() {
             .on(system)
             .linger()
             .before(Act::Send(10))
-            .shared();
+            .sharing(Sharing::Shared);
         run(plan, |run| {
             assert_eq!(run.outcome(), Outcome::Released);
             assert!(run.closed_gracefully() && !run.sim.fin_out);
@@ -353,16 +354,48 @@ fn a_shared_connection_is_only_let_go() {
 
 #[test]
 fn a_shared_connection_is_let_go_also_when_given_up_at_once() {
-    run(Plan::new().shared().give_up_after(0), |run| {
-        assert_eq!(run.outcome(), Outcome::Released);
-        assert!(!run.sim.fin_out);
+    for sharing in [Sharing::Shared, Sharing::Unknown(OTHER)] {
+        run(Plan::new().sharing(sharing).give_up_after(0), |run| {
+            assert_eq!(run.outcome(), Outcome::Released);
+            assert!(!run.sim.fin_out);
+        });
+    }
+}
+
+/// Nothing that another holder would notice, and a plain close that neither blocks
+/// nor resets in case there is none.
+#[test]
+fn what_may_be_shared_is_let_go_with_the_reason_and_without_so_linger() {
+    for system in System::ALL {
+        let plan = Plan::new()
+            .on(system)
+            .linger()
+            .unsent(1000)
+            .before(Act::Send(10))
+            .sharing(Sharing::Unknown(OTHER));
+        run(plan, |run| {
+            assert_eq!(run.outcome(), Outcome::Released);
+            assert!(run.closed_gracefully() && !run.sim.fin_out && !run.sim.linger);
+            assert_eq!(run.report.system_error, OTHER.code);
+            assert_eq!(run.report.drained_bytes, 0);
+        });
+    }
+}
+
+/// The number is another one's meanwhile: not even its SO_LINGER is touched.
+#[test]
+fn what_turns_out_to_be_no_socket_while_looking_is_left_alone() {
+    let plan = Plan::new().linger().sharing(Sharing::Alone);
+    run(plan.call_cost(2 * MS).at(3, Act::CloseElsewhere), |run| {
+        assert_eq!(run.end, End::Refused(NOT_A_SOCKET));
+        assert!(run.sim.linger && run.sim.seen.looked_for_sharing);
     });
 }
 
 #[test]
 fn sharing_is_not_looked_for_unasked() {
     let mut plan = good_peer();
-    plan.setup.shared = true;
+    plan.setup.sharing = Sharing::Shared;
     run(plan, |run| {
         assert_eq!(run.outcome(), Outcome::Graceful);
         assert!(!run.sim.seen.looked_for_sharing);

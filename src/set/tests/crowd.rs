@@ -3,7 +3,7 @@
 use crate::clock::Time;
 use crate::closing::tests::sim::SimClock;
 use crate::closing::{Brief, End};
-use crate::connection::{Connection, Fault, Kind, Received, TcpState};
+use crate::connection::{Connection, Fault, Kind, Received, Sharing, TcpState};
 use crate::outcome::Outcome;
 use crate::set::{Indexed, Keep, Mark, Packed, Set, Watcher, SLOT_BITS};
 use std::sync::Arc;
@@ -30,8 +30,8 @@ impl Connection for Silent {
     fn classify(&mut self) -> Result<Kind, Fault> {
         Ok(Kind::Stream)
     }
-    fn is_shared(&mut self) -> bool {
-        false
+    fn sharing(&mut self, _until: Time) -> Sharing {
+        Sharing::Alone
     }
     fn is_connected(&mut self) -> bool {
         true

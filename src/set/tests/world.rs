@@ -3,7 +3,7 @@
 use crate::clock::{Clock, Time};
 use crate::closing::tests::plan::Plan;
 use crate::closing::tests::sim::{Handle, Sim, SimClock};
-use crate::connection::{Connection, Fault, Kind, Received, TcpState};
+use crate::connection::{Connection, Fault, Kind, Received, Sharing, TcpState};
 use crate::set::{Indexed, Mark, Watcher};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -160,8 +160,8 @@ impl Connection for Conn<'_, '_> {
         self.ask(|sim| sim.classify())
     }
 
-    fn is_shared(&mut self) -> bool {
-        self.ask(|sim| sim.is_shared())
+    fn sharing(&mut self, until: Time) -> Sharing {
+        self.ask(|sim| sim.sharing(until))
     }
 
     fn is_connected(&mut self) -> bool {

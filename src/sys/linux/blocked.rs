@@ -29,8 +29,7 @@ pub(super) fn may_be(fd: RawSocket) -> bool {
     };
     let folder = tasks.number();
     loop {
-        match tasks.next() {
-            Ok(Some(task)) if !task.to_bytes().first().is_some_and(u8::is_ascii_digit) => {}
+        match tasks.next_number() {
             Ok(Some(task)) if is_blocked(folder, task, fd) => return true,
             Ok(Some(_)) => {}
             Ok(None) => return false,
