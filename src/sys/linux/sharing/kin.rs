@@ -4,7 +4,9 @@
 //! descriptor comes to another process by fork() or by SCM_RIGHTS. So these count:
 //!
 //! - ancestors that run this program, too, and those that started it if the program held
-//!   the socket when it was loaded; otherwise it may only have been passed by the parent;
+//!   the socket when it was loaded; but not if it was made by a user who is ours and not
+//!   theirs, as in the worker of a master that is root. Otherwise it may only have been
+//!   passed by the parent;
 //! - descendants of the program, by their parents' numbers, and orphans among them. An
 //!   orphan falls to one of our ancestors. It is younger than the program, and in our
 //!   session or control group: only a service manager moves a process out of both;
@@ -67,19 +69,26 @@ impl Kin {
         if stat.holds_nothing() {
             return Ok(false);
         }
-        let is_ancestor = self.is_ancestor(stat.pid);
-        if is_ancestor && (stat.began >= load::began() || sought.iter().any(load::had)) {
-            return Ok(true);
-        }
-        // Init passes nothing on that it would keep.
-        if is_ancestor && (stat.pid != self.this.parent || stat.pid == 1) {
-            return Ok(false);
-        }
         let users = Users::of(proc, process)?;
-        let is_owner = |user| sought.iter().any(|one| one.owner == user);
-        Ok(users.have(|user| self.users.contains(&user))
-            || (is_ancestor && users.have(is_owner))
-            || (!is_ancestor && self.may_be_the_programs(proc, stat)?))
+        if self.is_ancestor(stat.pid) {
+            return Ok(self.ancestor_could_hold(stat, users, sought));
+        }
+        Ok(
+            users.have(|user| self.users.contains(&user))
+                || self.may_be_the_programs(proc, stat)?,
+        )
+    }
+
+    fn ancestor_could_hold(&self, stat: Stat, users: Users, sought: &[Sought]) -> bool {
+        let is_ours = |user| self.users.contains(&user);
+        let has_left_it = stat.began >= load::began() || sought.iter().any(load::had);
+        let is_related = |user| is_ours(user) || sought.iter().any(|one| one.owner == user);
+        match users.have(is_related) {
+            // Passed, and kept: not by init.
+            true => has_left_it || (stat.pid == self.this.parent && stat.pid != 1),
+            // What our own user had made is not another user's.
+            false => has_left_it && sought.iter().any(|one| !is_ours(one.owner)),
+        }
     }
 
     fn is_ancestor(&self, pid: u32) -> bool {
