@@ -137,8 +137,9 @@ typedef int gc_socket;
 #define GC_EVICTED 8
 
 /**
- * Somebody else holds the same connection: only our own reference was given
- * up (see if_shared).
+ * Somebody else holds the same connection, or nobody can tell: only our own
+ * reference was given up (see if_shared). If nobody can tell, system_error says
+ * why.
  */
 #define GC_RELEASED 9
 
@@ -190,10 +191,16 @@ typedef int gc_socket;
 
 /**
  * if_shared: look, and if another descriptor or process holds the connection
- * only close our own: GC_RELEASED. Looking is as good as the system: exact on
- * Windows (handle count); on Linux it walks /proc (about 1 us per descriptor
- * seen there; other users' processes and descriptors under way between
- * processes stay unseen); elsewhere it sees nothing.
+ * only close our own: GC_RELEASED. What cannot be told counts as shared; then
+ * SO_LINGER is switched off before, so that the close neither waits nor resets.
+ * Looking is as good as the system: exact on Windows (handle count) and macOS. On
+ * Linux it walks /proc (about 1 us per descriptor seen there), once for all of
+ * gc_close_many(). It cannot be told without /proc, nor while a process that could
+ * hold the connection does not let itself be looked at: after setuid() every
+ * other process of the same user (EACCES; prctl(PR_SET_DUMPABLE, 1) after it lets
+ * them look at each other), and a parent or a child that is another user. On the
+ * BSDs it cannot be told at all: GC_SHARED_RELEASE is a bare close there. Looking
+ * and closing are two steps; a fork() between them is not seen.
  */
 #define GC_SHARED_RELEASE 1U
 
@@ -636,8 +643,8 @@ GRACEFUL_CLOSE_API unsigned int gc_version_number(void);
  * The drop-in: closes gracefully with closesocket's own convention.
  *
  * Waits at most the default time-out (gc_set_default_timeout()), and looks first
- * whether somebody else holds the connection (GC_SHARED_RELEASE): then it only
- * gives up its own reference, as closesocket would.
+ * whether somebody else holds the connection (GC_SHARED_RELEASE): then, or if
+ * nobody can tell, it only gives up its own reference, as closesocket would.
  *
  * Returns 0: the socket is closed, gracefully or not. -1 (SOCKET_ERROR): it is
  * still open and yours; errno or WSAGetLastError() says why. Its type equals that

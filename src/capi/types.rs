@@ -25,8 +25,9 @@ pub const GC_NOT_CONNECTED: c_int = 6;
 pub const GC_UNCERTAIN: c_int = 7;
 /// A full or stopping reaper could not wait any longer for this one.
 pub const GC_EVICTED: c_int = 8;
-/// Somebody else holds the same connection: only our own reference was given
-/// up (see if_shared).
+/// Somebody else holds the same connection, or nobody can tell: only our own
+/// reference was given up (see if_shared). If nobody can tell, system_error says
+/// why.
 pub const GC_RELEASED: c_int = 9;
 
 /// Only from gc_closing_step(): not finished.
@@ -60,10 +61,16 @@ pub const GC_THEN_KEEP: c_uint = 2;
 /// everybody who holds it.
 pub const GC_SHARED_SHUTDOWN: c_uint = 0;
 /// if_shared: look, and if another descriptor or process holds the connection
-/// only close our own: GC_RELEASED. Looking is as good as the system: exact on
-/// Windows (handle count); on Linux it walks /proc (about 1 us per descriptor
-/// seen there; other users' processes and descriptors under way between
-/// processes stay unseen); elsewhere it sees nothing.
+/// only close our own: GC_RELEASED. What cannot be told counts as shared; then
+/// SO_LINGER is switched off before, so that the close neither waits nor resets.
+/// Looking is as good as the system: exact on Windows (handle count) and macOS. On
+/// Linux it walks /proc (about 1 us per descriptor seen there), once for all of
+/// gc_close_many(). It cannot be told without /proc, nor while a process that could
+/// hold the connection does not let itself be looked at: after setuid() every
+/// other process of the same user (EACCES; prctl(PR_SET_DUMPABLE, 1) after it lets
+/// them look at each other), and a parent or a child that is another user. On the
+/// BSDs it cannot be told at all: GC_SHARED_RELEASE is a bare close there. Looking
+/// and closing are two steps; a fork() between them is not seen.
 pub const GC_SHARED_RELEASE: c_uint = 1;
 
 /// flags: background only. The reaper does even the half-close; the caller pays

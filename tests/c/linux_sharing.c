@@ -102,7 +102,7 @@ static void skip(void) { _exit(77); }
 static void mount_proc(const char *options)
 {
     if (unshare(CLONE_NEWNS) != 0) skip();
-    if (mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0) skip();
+    if (mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) != 0) skip();
     if (mount("proc", "/proc", "proc", 0, options) != 0) skip();
 }
 
@@ -190,6 +190,7 @@ static void older_process_of_the_same_user(void)
     CHECK_IS(socketpair(AF_UNIX, SOCK_STREAM, 0, pass), 0);
     data.iov_base = &byte;
     data.iov_len = 1;
+    memset(control, 0, sizeof(control));
     memset(&message, 0, sizeof(message));
     message.msg_iov = &data;
     message.msg_iovlen = 1;
