@@ -249,12 +249,22 @@ static void hidden_process(void)
     let_go(EACCES);
 }
 
+/* the child's part is over; nothing has become of the connection */
+static void go_on_after(pid_t child)
+{
+    char got[8];
+    int status;
+    CHECK_IS(waitpid(child, &status, 0), child);
+    if (status != 0) _exit(WEXITSTATUS(status));
+    CHECK_IS(recv(sock, got, sizeof(got), 0), 7);
+    CHECK_IS(check_send(sock, "answer", 6), 6);
+    CHECK_IS(recv(peer, got, sizeof(got), 0), 6);
+}
+
 static void parent_outside_the_namespace(void)
 {
     pid_t child;
-    int status;
     make_pair();
-    CHECK_IS(pipe(to_holder), 0);
     if (unshare(CLONE_NEWPID) != 0) skip();
     child = fork();
     CHECK(child >= 0);
@@ -264,15 +274,66 @@ static void parent_outside_the_namespace(void)
         CHECK_IS(release().outcome, GC_RELEASED);
         _exit(0);
     }
-    CHECK_IS(waitpid(child, &status, 0), child);
-    if (status != 0) _exit(WEXITSTATUS(status));
-    CHECK_IS(write(to_holder[1], "!", 1), 1);
-    {
-        char request[8];
-        CHECK_IS(recv(sock, request, sizeof(request), 0), 7);
-        CHECK_IS(check_send(sock, "answer", 6), 6);
-        CHECK_IS(recv(peer, request, sizeof(request), 0), 6);
+    go_on_after(child);
+}
+
+static void grandparent_outside_the_namespace(void)
+{
+    pid_t child;
+    int status;
+    make_pair();
+    if (unshare(CLONE_NEWPID) != 0) skip();
+    child = fork();
+    CHECK(child >= 0);
+    if (child == 0) {
+        mount_proc("");
+        child = fork();
+        CHECK(child >= 0);
+        if (child == 0) {
+            CHECK_IS(getppid(), 1);
+            CHECK_IS(release().outcome, GC_RELEASED);
+            _exit(0);
+        }
+        check_close(sock);
+        CHECK_IS(waitpid(child, &status, 0), child);
+        _exit(WEXITSTATUS(status));
     }
+    go_on_after(child);
+}
+
+/* by one who started the program with it, as inetd does, and keeps it */
+static void held_since_the_program_began(void)
+{
+    pid_t child;
+    make_pair();
+    child = fork();
+    CHECK(child >= 0);
+    if (child == 0) {
+        char number[12];
+        CHECK(sprintf(number, "%d", (int)sock) > 0);
+        become(USER);
+        execl(this_program, this_program, "inherited", number, (char *)NULL);
+        _exit(127);
+    }
+    go_on_after(child);
+}
+
+/* the same, the starter being outside of the namespace */
+static void held_since_the_container_began(void)
+{
+    pid_t child;
+    make_pair();
+    if (unshare(CLONE_NEWPID) != 0) skip();
+    child = fork();
+    CHECK(child >= 0);
+    if (child == 0) {
+        char number[12];
+        CHECK(sprintf(number, "%d", (int)sock) > 0);
+        mount_proc("");
+        execl(this_program, this_program, "inherited", number, (char *)NULL);
+        _exit(127);
+    }
+    go_on_after(child);
 }
 
 /* --- can be told --- */
@@ -471,6 +532,11 @@ int main(int count, char **words)
     check_start();
     if (count > 1) {
         check_doing = words[1];
+        if (count > 2) {
+            sock = (check_socket)atoi(words[2]);
+            CHECK_IS(release().outcome, GC_RELEASED);
+            return 0;
+        }
         CHECK_IS(getpid(), 1);
         make_pair();
         closed_by_all_rules();
@@ -492,6 +558,9 @@ int main(int count, char **words)
     RUN(without_proc);
     RUN(hidden_process);
     RUN(parent_outside_the_namespace);
+    RUN(grandparent_outside_the_namespace);
+    RUN(held_since_the_program_began);
+    RUN(held_since_the_container_began);
     RUN(alone_after_setuid);
     RUN(alone_as_a_daemon_told);
     RUN(alone_in_a_container);

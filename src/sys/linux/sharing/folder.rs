@@ -162,9 +162,11 @@ pub(super) fn status(folder: RawSocket, path: &CStr) -> Result<libc::stat, Fault
     Ok(status)
 }
 
-/// The number of a namespace that we are in; 0 if there is no /proc.
-pub(super) fn namespace(path: &CStr) -> u64 {
-    status(libc::AT_FDCWD, path).map_or(0, |status| status.st_ino as _)
+/// The number of a namespace that we are in; 0 if there is no /proc. (That of the process
+/// cannot be read once its main thread has ended.)
+pub(super) fn namespace(kind: &[u8]) -> u64 {
+    let path = Path::new(&[b"/proc/thread-self/ns/", kind]);
+    status(libc::AT_FDCWD, path.as_c_str()).map_or(0, |status| status.st_ino as _)
 }
 
 /// The number that a text begins with; 0 if it begins with none.

@@ -3,7 +3,7 @@
 
 use super::super::RawSocket;
 use super::folder::{namespace, number, status};
-use super::kin::Stat;
+use super::kin::Kin;
 use super::load;
 use crate::connection::Fault;
 use crate::sys::unix::{fault, syscall};
@@ -25,25 +25,21 @@ pub(super) fn check(
     is_inherited: bool,
     saw_unreadable: bool,
 ) -> Result<(), Fault> {
-    let not_to_be_seen = Err(fault(libc::EACCES));
-    // The first process of a container has its parent outside, too: but what it did not
-    // hold when it was loaded there its parent does not know.
-    if has_parent_outside(proc, this) && (is_inherited || !load::was_here()) {
-        return not_to_be_seen;
-    }
-    match saw_unreadable || may_read_all() || !hides(proc)? {
-        true => Ok(()),
-        false => not_to_be_seen,
+    let namespace = namespace(b"pid");
+    let is_first = namespace == FIRST_PID_NAMESPACE;
+    let hides = !is_first && (is_inherited || !shows_the_program(proc, this, namespace)?)
+        || !saw_unreadable && !may_read_all() && has_hidepid(proc)?;
+    match hides {
+        false => Ok(()),
+        true => Err(fault(libc::EACCES)),
     }
 }
 
-/// The parent is in a PID namespace that this /proc does not show.
-fn has_parent_outside(proc: RawSocket, this: &[u8]) -> bool {
-    // SAFETY: takes nothing.
-    let has_parent = unsafe { libc::getppid() } != 0;
-    !has_parent
-        && namespace(c"/proc/self/ns/pid") != FIRST_PID_NAMESPACE
-        && Stat::of(proc, this).map_or(true, |stat| stat.parent == 0)
+/// The process that loaded the program is in our PID namespace, or would be shown by this
+/// /proc, which then is of one further out. What it did not hold then, those who started it
+/// do not hold either: all that runs in a container has relations outside.
+fn shows_the_program(proc: RawSocket, this: &[u8], namespace: u64) -> Result<bool, Fault> {
+    Ok(load::namespace() == namespace || Kin::of(proc, this)?.oldest < load::began())
 }
 
 /// Root, as long as it has not been fenced in: nothing is hidden from it.
@@ -58,11 +54,11 @@ fn may_read_all() -> bool {
     ));
     got.is_ok()
         && sets[0] & (1 << CAP_SYS_PTRACE) != 0
-        && namespace(c"/proc/self/ns/user") == FIRST_USER_NAMESPACE
+        && namespace(b"user") == FIRST_USER_NAMESPACE
 }
 
 /// Whether this /proc is mounted with hidepid: its line among the mounts says so.
-fn hides(proc: RawSocket) -> Result<bool, Fault> {
+fn has_hidepid(proc: RawSocket) -> Result<bool, Fault> {
     let device = status(proc, c".")?.st_dev;
     let device = (
         u64::from(libc::major(device)),

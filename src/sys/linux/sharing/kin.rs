@@ -19,7 +19,7 @@ use super::super::RawSocket;
 use super::folder::{number, read, status, Path};
 use super::{load, Sought};
 use crate::connection::Fault;
-use crate::sys::unix::{fault, syscall};
+use crate::sys::unix::fault;
 use std::ffi::CStr;
 
 /// Longer lines of ancestors than this are not followed.
@@ -33,7 +33,9 @@ pub(super) struct Kin {
     this: Stat,
     ancestors: [u32; GENERATIONS],
     count: usize,
-    users: [u32; 3],
+    /// When the oldest of them began that this /proc shows, or this process itself.
+    pub(super) oldest: u64,
+    user: u32,
 }
 
 impl Kin {
@@ -42,10 +44,12 @@ impl Kin {
             this: Stat::of(proc, this)?,
             ancestors: [0; GENERATIONS],
             count: 0,
-            users: [0; 3],
+            oldest: 0,
+            // The effective one: with root as the real one, all that is root's would count.
+            // SAFETY: takes nothing.
+            user: unsafe { libc::geteuid() },
         };
-        let [real, effective, saved] = &mut kin.users;
-        syscall!(libc::getresuid(real, effective, saved))?;
+        kin.oldest = kin.this.began;
         let mut parent = kin.this.parent;
         while parent != 0 {
             let Some(place) = kin.ancestors.get_mut(kin.count) else {
@@ -53,7 +57,8 @@ impl Kin {
             };
             *place = parent;
             kin.count += 1;
-            parent = Stat::of_number(proc, parent)?.parent;
+            let stat = Stat::of_number(proc, parent)?;
+            (parent, kin.oldest) = (stat.parent, stat.began);
         }
         Ok(kin)
     }
@@ -73,14 +78,11 @@ impl Kin {
         if self.is_ancestor(stat.pid) {
             return Ok(self.ancestor_could_hold(stat, users, sought));
         }
-        Ok(
-            users.have(|user| self.users.contains(&user))
-                || self.may_be_the_programs(proc, stat)?,
-        )
+        Ok(users.have(|user| user == self.user) || self.may_be_the_programs(proc, stat)?)
     }
 
     fn ancestor_could_hold(&self, stat: Stat, users: Users, sought: &[Sought]) -> bool {
-        let is_ours = |user| self.users.contains(&user);
+        let is_ours = |user| user == self.user;
         let has_left_it = stat.began >= load::began() || sought.iter().any(load::had);
         let is_related = |user| is_ours(user) || sought.iter().any(|one| one.owner == user);
         match users.have(is_related) {

@@ -1,20 +1,16 @@
 //! What the program held when it was loaded. What it did not hold then is its own: those
 //! who started it (init, a shell, a container's runtime) cannot have left it to it.
 
-use super::folder::{link, namespace, Folder};
+use super::folder::{self, link, Folder};
 use super::kin::Stat;
 use super::{inode_in, Sought};
-use std::ffi::CStr;
-use std::sync::atomic::{AtomicI32, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 
 /// More than that, and all count as inherited.
 const MOST: usize = 16;
 
-const PIDS: &CStr = c"/proc/self/ns/pid";
-
 /// Written once, before `main` or by dlopen(), and only read after that.
 struct Load {
-    process: AtomicI32,
     namespace: AtomicU64,
     /// When the process began, in the unit of /proc/PID/stat; 0 if that is not known.
     began: AtomicU64,
@@ -23,7 +19,6 @@ struct Load {
 }
 
 static LOAD: Load = Load {
-    process: AtomicI32::new(0),
     namespace: AtomicU64::new(0),
     began: AtomicU64::new(0),
     sockets: [const { AtomicU64::new(0) }; MOST],
@@ -36,9 +31,7 @@ static ON_LOAD: extern "C" fn() = on_load;
 
 /// Run by the dynamic linker, or by the C library in a static program.
 extern "C" fn on_load() {
-    // SAFETY: takes nothing.
-    LOAD.process.store(unsafe { libc::getpid() }, Relaxed);
-    LOAD.namespace.store(namespace(PIDS), Relaxed);
+    LOAD.namespace.store(folder::namespace(b"pid"), Relaxed);
     let began = Stat::of(libc::AT_FDCWD, b"/proc/self").map_or(0, |stat| stat.began);
     LOAD.began.store(began, Relaxed);
     LOAD.count.store(inherited().unwrap_or(usize::MAX), Relaxed);
@@ -75,10 +68,7 @@ pub(super) fn had(socket: &Sought) -> bool {
     })
 }
 
-/// The program was loaded by this process, not by one that it was forked from.
-pub(super) fn was_here() -> bool {
-    // SAFETY: takes nothing.
-    let is_same = unsafe { libc::getpid() } == LOAD.process.load(Relaxed);
-    // In another namespace another process may have the same number.
-    is_same && namespace(PIDS) == LOAD.namespace.load(Relaxed)
+/// The PID namespace of that process.
+pub(super) fn namespace() -> u64 {
+    LOAD.namespace.load(Relaxed)
 }
