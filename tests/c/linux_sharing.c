@@ -138,7 +138,10 @@ static void orphan_of_another_user(void)
 {
     int status;
     pid_t between;
+    /* made by whom we are going to be: so it is nothing that root would hold */
+    CHECK_IS(seteuid(USER), 0);
     make_pair();
+    CHECK_IS(seteuid(0), 0);
     between = start_holder();
     if (between == 0) {
         pid_t orphan = fork();
@@ -234,6 +237,22 @@ static void without_proc(void)
     CHECK_IS(chroot(place), 0);
     let_go(ENOENT);
     CHECK(place[0] != 0);
+}
+
+/* nobody else after all, and a peer that does not read: SO_LINGER would wait for it */
+static void without_proc_it_does_not_wait(void)
+{
+    static const char data[65536] = {0};
+    char place[] = "/tmp/gc_sharing_XXXXXX";
+    double start;
+    make_pair();
+    CHECK(mkdtemp(place) != NULL);
+    CHECK_IS(chroot(place), 0);
+    while (send(sock, data, sizeof(data), MSG_DONTWAIT) > 0) {}
+    check_set_linger(sock, 1, 3);
+    start = check_now();
+    CHECK_IS(release().outcome, GC_RELEASED);
+    CHECK_ELAPSED(start, 0, 1000);
 }
 
 static void hidden_process(void)
@@ -556,6 +575,7 @@ int main(int count, char **words)
     RUN(parent_of_another_user);
     RUN(older_process_of_the_same_user);
     RUN(without_proc);
+    RUN(without_proc_it_does_not_wait);
     RUN(hidden_process);
     RUN(parent_outside_the_namespace);
     RUN(grandparent_outside_the_namespace);

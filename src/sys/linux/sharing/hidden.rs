@@ -39,7 +39,7 @@ pub(super) fn check(
 /// /proc, which then is of one further out. What it did not hold then, those who started it
 /// do not hold either: all that runs in a container has relations outside.
 fn shows_the_program(proc: RawSocket, this: &[u8], namespace: u64) -> Result<bool, Fault> {
-    Ok(load::namespace() == namespace || Kin::of(proc, this)?.oldest < load::began())
+    Ok(load::pid_namespace() == namespace || Kin::of(proc, this)?.oldest < load::began())
 }
 
 /// Root, as long as it has not been fenced in: nothing is hidden from it.
@@ -60,10 +60,7 @@ fn may_read_all() -> bool {
 /// Whether this /proc is mounted with hidepid: its line among the mounts says so.
 fn has_hidepid(proc: RawSocket) -> Result<bool, Fault> {
     let device = status(proc, c".")?.st_dev;
-    let device = (
-        u64::from(libc::major(device)),
-        u64::from(libc::minor(device)),
-    );
+    let device = (libc::major(device) as u64, libc::minor(device) as u64);
     let mut lines = Lines::open()?;
     let mut answer = Err(fault(libc::ENOENT));
     while let Some(line) = lines.next()? {

@@ -4,26 +4,20 @@
 use super::folder::{self, link, Folder};
 use super::kin::Stat;
 use super::{inode_in, Sought};
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::OnceLock;
 
 /// More than that, and all count as inherited.
 const MOST: usize = 16;
 
-/// Written once, before `main` or by dlopen(), and only read after that.
 struct Load {
-    namespace: AtomicU64,
+    pid_namespace: u64,
     /// When the process began, in the unit of /proc/PID/stat; 0 if that is not known.
-    began: AtomicU64,
-    sockets: [AtomicU64; MOST],
-    count: AtomicUsize,
+    began: u64,
+    /// The sockets that were open then; `None` if not all of them are known.
+    sockets: Option<[u64; MOST]>,
 }
 
-static LOAD: Load = Load {
-    namespace: AtomicU64::new(0),
-    began: AtomicU64::new(0),
-    sockets: [const { AtomicU64::new(0) }; MOST],
-    count: AtomicUsize::new(usize::MAX),
-};
+static LOAD: OnceLock<Load> = OnceLock::new();
 
 #[used]
 #[link_section = ".init_array"]
@@ -31,44 +25,41 @@ static ON_LOAD: extern "C" fn() = on_load;
 
 /// Run by the dynamic linker, or by the C library in a static program.
 extern "C" fn on_load() {
-    LOAD.namespace.store(folder::namespace(b"pid"), Relaxed);
-    let began = Stat::of(libc::AT_FDCWD, b"/proc/self").map_or(0, |stat| stat.began);
-    LOAD.began.store(began, Relaxed);
-    LOAD.count.store(inherited().unwrap_or(usize::MAX), Relaxed);
+    let _ = LOAD.set(Load {
+        pid_namespace: folder::namespace(b"pid"),
+        began: Stat::of(libc::AT_FDCWD, b"/proc/self").map_or(0, |stat| stat.began),
+        sockets: open_sockets(),
+    });
 }
 
-/// Notes the sockets that are open now; how many there are, if that can be told.
-fn inherited() -> Option<usize> {
+fn open_sockets() -> Option<[u64; MOST]> {
     let mut fds = Folder::open(libc::AT_FDCWD, c"/proc/self/fd").ok()?;
     let folder = fds.number();
-    let mut count = 0;
+    let (mut sockets, mut count) = ([0; MOST], 0);
     while let Some(name) = fds.next_number().ok()? {
         let mut room = [0; 40];
         let target = link(folder, name, &mut room).ok()?;
         if let Some(inode) = inode_in(target) {
-            LOAD.sockets.get(count)?.store(inode, Relaxed);
+            *sockets.get_mut(count)? = inode;
             count += 1;
         }
     }
-    Some(count)
+    Some(sockets)
 }
 
 /// When the process that loaded the program began. Its ancestors are older than that,
 /// its descendants are not.
 pub(super) fn began() -> u64 {
-    LOAD.began.load(Relaxed)
+    LOAD.get().map_or(0, |load| load.began)
 }
 
 /// This socket may have been there then.
 pub(super) fn had(socket: &Sought) -> bool {
-    let count = LOAD.count.load(Relaxed);
-    let known = LOAD.sockets.get(..count);
-    known.map_or(true, |known| {
-        known.iter().any(|one| one.load(Relaxed) == socket.inode)
-    })
+    let sockets = LOAD.get().and_then(|load| load.sockets);
+    sockets.map_or(true, |sockets| sockets.contains(&socket.inode))
 }
 
-/// The PID namespace of that process.
-pub(super) fn namespace() -> u64 {
-    LOAD.namespace.load(Relaxed)
+/// The PID namespace of that process; 0 if it is not known.
+pub(super) fn pid_namespace() -> u64 {
+    LOAD.get().map_or(0, |load| load.pid_namespace)
 }
