@@ -19,6 +19,12 @@ impl Fault {
         kind: FaultKind::NotASocket,
         code: crate::sys::LastError::NOT_A_SOCKET,
     };
+
+    /// No answer to a question that was answered before.
+    pub(crate) const UNTOLD: Fault = Fault {
+        kind: FaultKind::Other,
+        code: 0,
+    };
 }
 
 /// What a refusal means to a close.
@@ -34,6 +40,20 @@ pub(crate) enum FaultKind {
     Lost,
     /// Anything else.
     Other,
+}
+
+/// What came of a question. `Ok(None)`: this system does not have the question, or not for
+/// this kind of socket. `Err`: it has, and refused to answer this time. That is never taken
+/// for an answer.
+pub(crate) type Answer<T> = Result<Option<T>, Fault>;
+
+/// How far the peer has got with what we sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Backlog {
+    /// Less than before: the peer has taken some. The unit is the system's.
+    pub(crate) left: u64,
+    /// There is nothing of ours that it could still take.
+    pub(crate) is_empty: bool,
 }
 
 /// What kind of descriptor it is.
@@ -155,26 +175,30 @@ pub(crate) trait Connection {
     fn receive(&mut self, buffer: &mut [u8]) -> Received;
 
     /// The state of the connection, where the system tells.
-    fn tcp_state(&mut self) -> Option<TcpState>;
+    fn tcp_state(&mut self) -> Answer<TcpState>;
 
     /// Sequence numbers of ours not acknowledged yet, a FIN sent counting as
-    /// one; `None` where the system cannot tell. Asked of TCP only: other
-    /// families answer with memory in use.
-    fn in_flight(&mut self) -> Option<usize>;
+    /// one. Asked of TCP only: other families answer with memory in use.
+    fn in_flight(&mut self) -> Answer<usize>;
 
-    /// Takes the error that waits on the socket.
-    fn pending_error(&mut self) -> Option<Fault>;
+    /// How much of ours the peer has still to take, for comparing with an earlier answer. Also
+    /// of families whose `in_flight` means nothing.
+    fn backlog(&mut self) -> Answer<Backlog>;
+
+    /// Takes the error that waits on the socket; `Ok(None)`: there is none.
+    fn pending_error(&mut self) -> Answer<Fault>;
 
     /// On a connection that is gone: had it ever been established?
     fn was_alive(&mut self) -> Option<bool>;
 
-    /// On a connection that is gone and has nothing left to read: had the
-    /// peer's FIN arrived? `false` where the system cannot tell.
-    fn fin_arrived(&mut self) -> bool;
+    /// On a TCP connection with nothing left to read: has the peer's FIN arrived?
+    /// Unlike the state this is remembered after the connection is gone, and unlike
+    /// a zero read it is not said of a reset or of the program's own SHUT_RD.
+    fn fin_arrived(&mut self) -> Answer<bool>;
 
-    /// On a connection that is gone with nothing in flight: may our FIN have been
-    /// among what was acknowledged? `false` only if it certainly was not.
-    fn fin_may_be_acknowledged(&mut self) -> bool;
+    /// On a connection that is gone with nothing in flight, and that was not
+    /// half-closed by us: was a FIN of ours certainly among what was acknowledged?
+    fn fin_was_acknowledged(&mut self) -> bool;
 
     /// Asks to be woken only for large portions; `false` takes that back. Whether
     /// it was done: a mark that the program has set itself is left alone.

@@ -9,7 +9,9 @@ pub(crate) use super::unix::{disown, CancelGuard, LastError, OwnedSocket, Socket
 use super::unix::{fault, nap, syscall};
 use crate::clock::Time;
 use crate::closing::{Wait, Watch};
-use crate::connection::{Connection, Fault, FaultKind, Kind, Received, Sharing, TcpState};
+use crate::connection::{
+    Answer, Backlog, Connection, Fault, FaultKind, Kind, Received, Sharing, TcpState,
+};
 use crate::set::Mark;
 use libc::c_int;
 
@@ -80,22 +82,33 @@ impl Connection for Socket {
         self.recv(buffer.as_mut_ptr().cast(), buffer.len(), 0)
     }
 
-    fn tcp_state(&mut self) -> Option<TcpState> {
-        tcp::state(*self).ok()
+    fn tcp_state(&mut self) -> Answer<TcpState> {
+        match tcp::state(*self) {
+            Ok(state) => Ok(Some(state)),
+            Err(fault) if fault.code == libc::ENOPROTOOPT => Ok(None),
+            Err(fault) => Err(fault),
+        }
     }
 
     /// The send buffer keeps what is not acknowledged; the FIN is not in it. A
     /// connection that is gone has lost its buffer: nothing can be said then.
-    fn in_flight(&mut self) -> Option<usize> {
-        let fin = match tcp::state(*self).ok()? {
-            TcpState::Closed => return None,
+    fn in_flight(&mut self) -> Answer<usize> {
+        let fin = match tcp::state(*self)? {
+            TcpState::Closed => return Ok(None),
             TcpState::FinWait1 | TcpState::Closing | TcpState::LastAck => 1,
             _ => 0,
         };
-        Some(tcp::unsent(*self)?.saturating_add(fin))
+        Ok(tcp::unsent(*self).map(|unsent| unsent.saturating_add(fin)))
     }
 
-    fn pending_error(&mut self) -> Option<Fault> {
+    fn backlog(&mut self) -> Answer<Backlog> {
+        Ok(tcp::unsent(*self).map(|unsent| Backlog {
+            left: unsent as u64,
+            is_empty: unsent == 0,
+        }))
+    }
+
+    fn pending_error(&mut self) -> Answer<Fault> {
         self.take_error()
     }
 
@@ -103,13 +116,13 @@ impl Connection for Socket {
         tcp::was_alive(*self)
     }
 
-    fn fin_arrived(&mut self) -> bool {
-        false
+    /// The state of a connection that lives says so; nothing remembers it.
+    fn fin_arrived(&mut self) -> Answer<bool> {
+        Ok(None)
     }
 
-    /// Nothing is known against it.
-    fn fin_may_be_acknowledged(&mut self) -> bool {
-        true
+    fn fin_was_acknowledged(&mut self) -> bool {
+        false
     }
 
     fn low_water(&mut self, _raised: bool) -> bool {

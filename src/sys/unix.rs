@@ -1,7 +1,7 @@
 //! What Linux, macOS and the BSDs have in common.
 
 use crate::clock::{Clock, SystemClock, Time};
-use crate::connection::{Connection, Fault, FaultKind, Kind, Received, Sharing};
+use crate::connection::{Answer, Connection, Fault, FaultKind, Kind, Received, Sharing};
 use crate::log::Ends;
 use crate::set::{Indexed, Mark};
 use libc::{c_int, c_short, c_void, socklen_t};
@@ -241,10 +241,10 @@ impl Socket {
         }
     }
 
-    pub(super) fn take_error(self) -> Option<Fault> {
-        match self.option(libc::SOL_SOCKET, libc::SO_ERROR) {
-            Ok(0) | Err(_) => None,
-            Ok(code) => Some(fault(code)),
+    pub(super) fn take_error(self) -> Answer<Fault> {
+        match self.option(libc::SOL_SOCKET, libc::SO_ERROR)? {
+            0 => Ok(None),
+            code => Ok(Some(fault(code))),
         }
     }
 
@@ -350,31 +350,9 @@ pub(super) fn nap(until: Time) {
     poll(&mut [], until);
 }
 
-/// Never returns before `until` for want of an event, bar a signal.
-#[cfg(any(target_os = "linux", target_os = "android"))]
-pub(super) fn poll(entries: &mut [libc::pollfd], until: Time) -> bool {
-    // SAFETY: all zeroes is a valid timespec (some systems pad it).
-    let mut left: libc::timespec = unsafe { std::mem::zeroed() };
-    let limit = match until {
-        Time::NEVER => std::ptr::null(),
-        until => {
-            let time = until.since(SystemClock.now());
-            left.tv_sec = time.as_secs() as _;
-            left.tv_nsec = time.subsec_nanos() as _;
-            &left
-        }
-    };
-    let count = entries.len() as libc::nfds_t;
-    syscall!(libc::ppoll(
-        entries.as_mut_ptr(),
-        count,
-        limit,
-        std::ptr::null()
-    ))
-    .is_ok()
-}
-
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
+/// Never returns before `until` for want of an event, bar a signal. Not ppoll(): stopped and
+/// continued (SIGSTOP, a debugger, cpulimit) it goes on with the time that was left when it was
+/// stopped, while poll() has a point in time (kernel/restart, do_restart_poll).
 pub(super) fn poll(entries: &mut [libc::pollfd], until: Time) -> bool {
     let limit = millis_until(until);
     let count = entries.len() as libc::nfds_t;

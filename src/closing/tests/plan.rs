@@ -1,6 +1,6 @@
 //! What one simulated close is made of, and a builder for the named cases.
 
-use super::script::{Act, Life, Setup, System, When, MS};
+use super::script::{Act, Life, Question, Refusal, Setup, System, When, MS};
 use crate::connection::{Fault, Sharing};
 use crate::options::{Fallback, IfShared, Options};
 
@@ -55,6 +55,7 @@ impl Plan {
                 call_cost: 0,
                 shutdown_fails: None,
                 receive_fails: None,
+                refusal: None,
                 close_complains: false,
                 script: Vec::new(),
             },
@@ -125,6 +126,16 @@ impl Plan {
 
     pub(crate) fn receive_fails(mut self, fault: Fault) -> Plan {
         self.setup.receive_fails = Some(fault);
+        self
+    }
+
+    /// From its `first` time on (the first is zero), so many `times`.
+    pub(crate) fn refuses(mut self, question: Question, first: u32, times: u32) -> Plan {
+        self.setup.refusal = Some(Refusal {
+            question,
+            first,
+            times,
+        });
         self
     }
 

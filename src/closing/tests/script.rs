@@ -47,6 +47,11 @@ impl System {
         matches!(self, System::Winsock | System::WinsockOld)
     }
 
+    /// How far the peer has got with what we sent.
+    pub(crate) fn tells_backlog(self) -> bool {
+        self.is_linux_tcp() || matches!(self, System::Winsock | System::Local)
+    }
+
     pub(crate) fn tells_state(self) -> bool {
         self.is_linux_tcp() || matches!(self, System::Winsock | System::Mac)
     }
@@ -91,6 +96,8 @@ pub(crate) enum Act {
     ShutRead,
     /// The program calls shutdown(SHUT_WR).
     ShutWrite,
+    /// Receiving fails once, though the connection lives.
+    SoftError(Fault),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,6 +106,35 @@ pub(crate) enum When {
     At(u64),
     /// So many after our FIN was sent.
     AfterFin(u64),
+}
+
+/// A question of the [`Connection`](crate::connection::Connection).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Question {
+    State,
+    InFlight,
+    Fin,
+    PendingError,
+    Backlog,
+}
+
+impl Question {
+    pub(crate) const ALL: [Question; 5] = [
+        Question::State,
+        Question::InFlight,
+        Question::Fin,
+        Question::PendingError,
+        Question::Backlog,
+    ];
+}
+
+/// The system refuses to answer `question` from the `first` time it is asked, counted from
+/// zero, and answers again after so many `times`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    pub(crate) question: Question,
+    pub(crate) first: u32,
+    pub(crate) times: u32,
 }
 
 /// The connection as the close finds it, and all that will happen to it.
@@ -118,6 +154,7 @@ pub(crate) struct Setup {
     pub(crate) shutdown_fails: Option<Fault>,
     /// Receiving fails with this once there is nothing to read.
     pub(crate) receive_fails: Option<Fault>,
+    pub(crate) refusal: Option<Refusal>,
     /// close() returns an error, and closes (FreeBSD).
     pub(crate) close_complains: bool,
     pub(crate) script: Vec<(When, Act)>,

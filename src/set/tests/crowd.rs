@@ -3,7 +3,7 @@
 use crate::clock::Time;
 use crate::closing::tests::sim::SimClock;
 use crate::closing::{Brief, End};
-use crate::connection::{Connection, Fault, Kind, Received, Sharing, TcpState};
+use crate::connection::{Answer, Backlog, Connection, Fault, Kind, Received, Sharing, TcpState};
 use crate::outcome::Outcome;
 use crate::set::{Indexed, Keep, Mark, Packed, Set, Watcher, SLOT_BITS};
 use std::sync::Arc;
@@ -47,22 +47,25 @@ impl Connection for Silent {
     fn receive(&mut self, _buffer: &mut [u8]) -> Received {
         Received::Empty
     }
-    fn tcp_state(&mut self) -> Option<TcpState> {
-        None
+    fn tcp_state(&mut self) -> Answer<TcpState> {
+        Ok(None)
     }
-    fn in_flight(&mut self) -> Option<usize> {
-        None
+    fn in_flight(&mut self) -> Answer<usize> {
+        Ok(None)
     }
-    fn pending_error(&mut self) -> Option<Fault> {
-        None
+    fn backlog(&mut self) -> Answer<Backlog> {
+        Ok(None)
+    }
+    fn pending_error(&mut self) -> Answer<Fault> {
+        Ok(None)
     }
     fn was_alive(&mut self) -> Option<bool> {
         None
     }
-    fn fin_arrived(&mut self) -> bool {
-        false
+    fn fin_arrived(&mut self) -> Answer<bool> {
+        Ok(None)
     }
-    fn fin_may_be_acknowledged(&mut self) -> bool {
+    fn fin_was_acknowledged(&mut self) -> bool {
         false
     }
     fn low_water(&mut self, _raised: bool) -> bool {

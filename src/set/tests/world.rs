@@ -3,7 +3,7 @@
 use crate::clock::{Clock, Time};
 use crate::closing::tests::plan::Plan;
 use crate::closing::tests::sim::{Handle, Sim, SimClock};
-use crate::connection::{Connection, Fault, Kind, Received, Sharing, TcpState};
+use crate::connection::{Answer, Backlog, Connection, Fault, Kind, Received, Sharing, TcpState};
 use crate::set::{Indexed, Mark, Watcher};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -188,15 +188,19 @@ impl Connection for Conn<'_, '_> {
         self.ask(|sim| sim.receive(buffer))
     }
 
-    fn tcp_state(&mut self) -> Option<TcpState> {
+    fn tcp_state(&mut self) -> Answer<TcpState> {
         self.ask(|sim| sim.tcp_state())
     }
 
-    fn in_flight(&mut self) -> Option<usize> {
+    fn in_flight(&mut self) -> Answer<usize> {
         self.ask(|sim| sim.in_flight())
     }
 
-    fn pending_error(&mut self) -> Option<Fault> {
+    fn backlog(&mut self) -> Answer<Backlog> {
+        self.ask(|sim| sim.backlog())
+    }
+
+    fn pending_error(&mut self) -> Answer<Fault> {
         self.ask(|sim| sim.pending_error())
     }
 
@@ -204,12 +208,12 @@ impl Connection for Conn<'_, '_> {
         self.ask(|sim| sim.was_alive())
     }
 
-    fn fin_arrived(&mut self) -> bool {
+    fn fin_arrived(&mut self) -> Answer<bool> {
         self.ask(|sim| sim.fin_arrived())
     }
 
-    fn fin_may_be_acknowledged(&mut self) -> bool {
-        self.ask(|sim| sim.fin_may_be_acknowledged())
+    fn fin_was_acknowledged(&mut self) -> bool {
+        self.ask(|sim| sim.fin_was_acknowledged())
     }
 
     fn low_water(&mut self, raised: bool) -> bool {
