@@ -134,11 +134,20 @@ fn look(all: &mut [Sought], until: Time) -> Result<(), Fault> {
         }
         opened => opened,
     };
-    match own.and_then(|own| Walk::new(all, until).run(own)) {
+    let looked = match own.and_then(|own| Walk::new(all, until).run(own)) {
         Err(refused) if refused.code == libc::EMFILE => {
             spare::with_other_table(refused, |own| Walk::new(all, until).run(own))
         }
         looked => looked,
+    };
+    // Said of a folder of ours, which the program has closed: not of the socket.
+    looked.map_err(|refused| other(refused.code))
+}
+
+fn other(code: i32) -> Fault {
+    Fault {
+        kind: FaultKind::Other,
+        code,
     }
 }
 
@@ -316,11 +325,7 @@ impl Walk<'_> {
     fn check_time(&self) -> Result<(), Fault> {
         match SystemClock.now() < self.until {
             true => Ok(()),
-            // Ours, not the network's.
-            false => Err(Fault {
-                kind: FaultKind::Other,
-                code: libc::ETIMEDOUT,
-            }),
+            false => Err(other(libc::ETIMEDOUT)),
         }
     }
 }

@@ -8,6 +8,7 @@
 use super::folder::{link, Folder, Path};
 use crate::connection::Fault;
 use crate::memory;
+use crate::sys::process::{process_generation, BORROWED};
 use crate::sys::thread::Thread;
 use crate::sys::unix::{fault, syscall};
 use std::panic::{catch_unwind, AssertUnwindSafe};
@@ -34,6 +35,10 @@ pub(super) fn with_other_table<F>(refused: Fault, look: F) -> Result<(), Fault>
 where
     F: FnOnce(Folder) -> Result<(), Fault> + Send,
 {
+    // A child of vfork() has the memory of its parent, whose threads these would be.
+    if process_generation() == BORROWED {
+        return Err(refused);
+    }
     if !memory::can_have(memory::HANDOVER) {
         return Err(fault(libc::ENOMEM));
     }
