@@ -218,11 +218,6 @@ impl Machine {
         self.is_tcp
     }
 
-    /// Nothing has been done yet.
-    pub(crate) fn is_new(&self) -> bool {
-        self.phase == Phase::Start
-    }
-
     /// What has come in so far.
     pub(crate) fn drained(&self) -> usize {
         self.drained

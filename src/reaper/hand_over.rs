@@ -55,6 +55,7 @@ impl Shared {
     ) -> Result<(), Refusal> {
         let mark = handover.socket.check().map_err(Refusal::System)?;
         handover.socket.keep_from_children();
+        handover.socket.end_signals();
         let due = match self.is_crowded() {
             true => now,
             false => now.plus(SOON),

@@ -140,14 +140,14 @@ impl Shared {
     /// Marks what came without a mark, and registers what is not registered; unless the program
     /// has closed it since, and the number is another one's.
     fn receive(&self, entry: &mut Entry<Socket>, distrusts: bool) {
-        if entry.machine.is_new() {
-            entry.socket.end_signals();
-        }
         let mark = match entry.keep.mark() {
             Some(mark) => Some(mark).filter(|_| entry.is_still_there()),
             // Half-closed in its owner's thread: no socket is that which has just been opened.
-            None if entry.socket.is_half_closed() => entry.socket.mark(),
-            None => None,
+            // Asked after the mark was taken: it may be another one at any moment.
+            None => entry
+                .socket
+                .mark()
+                .filter(|_| entry.socket.is_half_closed()),
         };
         let Some(mark) = mark else {
             return entry.machine.abandon();

@@ -40,7 +40,11 @@ const SIOCOUTQNSD: u64 = 0x894B;
 
 impl Connection for Socket {
     fn classify(&mut self) -> Result<Kind, Fault> {
-        tcp::classify(*self)
+        match tcp::classify(*self)? {
+            // A half-close of it would be taken, and would wake its threads for nothing.
+            Kind::Stream if self.is_listening() => Ok(Kind::Other),
+            kind => Ok(kind),
+        }
     }
 
     fn sharing(&mut self, until: Time) -> Sharing {
@@ -167,6 +171,10 @@ impl Socket {
             libc::S_IFSOCK => Ok(mark_of(&stat)),
             _ => Err(fault(libc::ENOTSOCK)),
         }
+    }
+
+    fn is_listening(self) -> bool {
+        self.option(libc::SOL_SOCKET, libc::SO_ACCEPTCONN) == Ok(1)
     }
 
     /// A thread of the program may be blocked in a call on it.
