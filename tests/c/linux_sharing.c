@@ -181,16 +181,14 @@ static void parent_of_another_user(void)
     expect_answer();
 }
 
-static void older_process_of_the_same_user(void)
+/* `sock` goes over, or comes */
+static void pass(int through, int sends)
 {
-    int pass[2];
     char byte = '!';
     char control[CMSG_SPACE(sizeof(int))];
     struct iovec data;
     struct msghdr message;
     struct cmsghdr *header;
-    become(USER);
-    CHECK_IS(socketpair(AF_UNIX, SOCK_STREAM, 0, pass), 0);
     data.iov_base = &byte;
     data.iov_len = 1;
     memset(control, 0, sizeof(control));
@@ -199,33 +197,61 @@ static void older_process_of_the_same_user(void)
     message.msg_iovlen = 1;
     message.msg_control = control;
     message.msg_controllen = sizeof(control);
-    CHECK_IS(pipe(to_holder), 0);
-    switch (fork()) {
-    case 0: /* not related by the connection: it was made later */
-        alarm(60);
-        check_close(to_holder[1]);
-        CHECK_IS(recvmsg(pass[1], &message, 0), 1);
-        header = CMSG_FIRSTHDR(&message);
-        CHECK(header != NULL);
-        memcpy(&sock, CMSG_DATA(header), sizeof(int));
-        CHECK_IS(write(pass[1], "!", 1), 1);
-        answer();
-        break;
-    case -1:
-        CHECK(0);
-        break;
-    default:
-        break;
-    }
-    make_pair();
     header = CMSG_FIRSTHDR(&message);
     header->cmsg_level = SOL_SOCKET;
     header->cmsg_type = SCM_RIGHTS;
     header->cmsg_len = CMSG_LEN(sizeof(int));
     memcpy(CMSG_DATA(header), &sock, sizeof(int));
-    CHECK_IS(sendmsg(pass[0], &message, 0), 1);
-    CHECK_IS(read(pass[0], &byte, 1), 1);
-    let_go(EACCES);
+    if (sends) {
+        CHECK_IS(sendmsg(through, &message, 0), 1);
+        CHECK_IS(read(through, &byte, 1), 1);
+        return;
+    }
+    CHECK_IS(recvmsg(through, &message, 0), 1);
+    memcpy(&sock, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof(int));
+    CHECK_IS(write(through, "!", 1), 1);
+}
+
+/* in a program of its own, so that the receiver is no relation of it, but older */
+static void pass_and_let_go(int through)
+{
+    char got[16];
+    make_pair();
+    pass(through, 1);
+    CHECK_IS(release().outcome, GC_RELEASED);
+    CHECK_IS(write(through, "!", 1), 1);
+    CHECK_IS(recv(peer, got, sizeof(got), 0), 6);
+}
+
+static void older_process_of_the_same_user(void)
+{
+    int ends[2];
+    int status;
+    pid_t child;
+    CHECK_IS(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+    child = fork();
+    CHECK(child >= 0);
+    if (child == 0) {
+        alarm(60);
+        check_close(ends[0]);
+        become(USER);
+        pass(ends[1], 0);
+        to_holder[0] = ends[1];
+        answer();
+    }
+    check_close(ends[1]);
+    check_sleep(50); /* processes are told apart by the hundredth of a second */
+    child = fork();
+    CHECK(child >= 0);
+    if (child == 0) {
+        char number[12];
+        CHECK(sprintf(number, "%d", ends[0]) > 0);
+        become(USER);
+        execl(this_program, this_program, "passes", "it", number, (char *)NULL);
+        _exit(127);
+    }
+    CHECK_IS(waitpid(child, &status, 0), child);
+    _exit(WEXITSTATUS(status));
 }
 
 static void without_proc(void)
@@ -245,7 +271,7 @@ static void without_proc_it_does_not_wait(void)
     static const char data[65536] = {0};
     char place[] = "/tmp/gc_sharing_XXXXXX";
     double start;
-    make_pair();
+    check_pair(&sock, &peer); /* with unread data the close would be a reset, and at once */
     CHECK(mkdtemp(place) != NULL);
     CHECK_IS(chroot(place), 0);
     while (send(sock, data, sizeof(data), MSG_DONTWAIT) > 0) {}
@@ -551,6 +577,10 @@ int main(int count, char **words)
     check_start();
     if (count > 1) {
         check_doing = words[1];
+        if (count > 3) {
+            pass_and_let_go(atoi(words[3]));
+            return 0;
+        }
         if (count > 2) {
             sock = (check_socket)atoi(words[2]);
             CHECK_IS(release().outcome, GC_RELEASED);
