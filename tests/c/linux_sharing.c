@@ -13,8 +13,8 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
-#define USER 65534
-#define OTHER_USER 65533
+/* who has no other process, also while this test runs twice at a time */
+static uid_t user;
 
 static const char *this_program;
 static check_socket sock, peer;
@@ -110,7 +110,7 @@ static void mount_proc(const char *options)
 
 static void child_after_setuid(void)
 {
-    become(USER);
+    become(user);
     make_pair();
     if (start_holder() == 0) answer();
     let_go(EACCES);
@@ -126,11 +126,11 @@ static void child_of_another_user(void)
 {
     make_pair();
     if (start_holder() == 0) {
-        become(OTHER_USER);
+        become(user + 1);
         answer();
     }
     check_sleep(50);
-    become(USER);
+    become(user);
     let_go(EACCES);
 }
 
@@ -139,7 +139,7 @@ static void orphan_of_another_user(void)
     int status;
     pid_t between;
     /* made by whom we are going to be: so it is nothing that root would hold */
-    CHECK_IS(seteuid(USER), 0);
+    CHECK_IS(seteuid(user), 0);
     make_pair();
     CHECK_IS(seteuid(0), 0);
     between = start_holder();
@@ -148,12 +148,12 @@ static void orphan_of_another_user(void)
         CHECK(orphan >= 0);
         if (orphan > 0) _exit(0);
         CHECK(setsid() > 0);
-        become(OTHER_USER);
+        become(user + 1);
         answer();
     }
     CHECK_IS(waitpid(between, &status, 0), between);
     check_sleep(50);
-    become(USER);
+    become(user);
     let_go(EACCES);
 }
 
@@ -167,12 +167,12 @@ static void parent_of_another_user(void)
     child = fork();
     CHECK(child >= 0);
     if (child == 0) {
-        become(USER);
+        become(user);
         check_sleep(50);
         CHECK_IS(release().outcome, GC_RELEASED);
         _exit(0);
     }
-    become(OTHER_USER);
+    become(user + 1);
     CHECK_IS(waitpid(child, &status, 0), child);
     CHECK_IS(status, 0);
     child = fork();
@@ -234,7 +234,7 @@ static void older_process_of_the_same_user(void)
     if (child == 0) {
         alarm(60);
         check_close(ends[0]);
-        become(USER);
+        become(user);
         pass(ends[1], 0);
         to_holder[0] = ends[1];
         answer();
@@ -246,7 +246,7 @@ static void older_process_of_the_same_user(void)
     if (child == 0) {
         char number[12];
         CHECK(sprintf(number, "%d", ends[0]) > 0);
-        become(USER);
+        become(user);
         execl(this_program, this_program, "passes", "it", number, (char *)NULL);
         _exit(127);
     }
@@ -286,11 +286,11 @@ static void hidden_process(void)
     mount_proc("hidepid=2");
     make_pair();
     if (start_holder() == 0) {
-        become(OTHER_USER);
+        become(user + 1);
         answer();
     }
     check_sleep(50);
-    become(USER);
+    become(user);
     let_go(EACCES);
 }
 
@@ -356,7 +356,7 @@ static void held_since_the_program_began(void)
     if (child == 0) {
         char number[12];
         CHECK(sprintf(number, "%d", (int)sock) > 0);
-        become(USER);
+        become(user);
         execl(this_program, this_program, "inherited", number, (char *)NULL);
         _exit(127);
     }
@@ -413,7 +413,7 @@ static void child_whose_main_thread_has_ended(void)
 
 static void alone_after_setuid(void)
 {
-    become(USER);
+    become(user);
     make_pair();
     closed_by_all_rules();
 }
@@ -428,7 +428,7 @@ static void alone_as_a_daemon(void)
         child = fork();
         CHECK(child >= 0);
         if (child > 0) _exit(0);
-        become(USER);
+        become(user);
         check_sleep(50);
         make_pair();
         closed_by_all_rules();
@@ -477,7 +477,7 @@ static void without_a_descriptor(void)
 
 static void without_a_descriptor_after_setuid(void)
 {
-    become(USER);
+    become(user);
     without_a_descriptor();
 }
 
@@ -573,6 +573,7 @@ int main(int count, char **words)
 {
     int failed = 0;
     this_program = words[0];
+    user = 20000 + 2 * (uid_t)(getpid() % 20000);
     signal(SIGPIPE, SIG_IGN);
     check_start();
     if (count > 1) {
