@@ -189,18 +189,66 @@ static void takes(void *unused)
     put(taken_kind, waited_for, &taker);
 }
 
-/* the blocking call on another thread */
-static void while_a_call_waits(int kind)
+/* the blocking calls on another thread */
+static void while_a_call_waits(int kind, int many)
 {
     check_thread thread;
-    check_socket peer;
+    check_socket socks[3], peers[3];
+    gc_options options = GC_OPTIONS_INIT;
+    gc_report reports[3];
+    int i;
     check_doing = names[kind];
+    check_round = 1000 + many;
     taken_kind = kind;
-    house_pair(&home, &waited_for, &peer);
+    options.timeout_ms = 400;
+    for (i = 0; i < 3; i++) {
+        gc_report blank = GC_REPORT_INIT;
+        reports[i] = blank;
+        house_pair(&home, &socks[i], &peers[i]);
+    }
+    waited_for = socks[1];
     check_thread_start(&thread, takes, NULL);
-    CHECK_IS(gc_close(waited_for, 400), GC_ERR_NOT_A_SOCKET);
+    if (many) {
+        CHECK_IS(gc_close_many(socks, 3, &options, reports), 0);
+        CHECK_IS(reports[0].outcome, GC_TIMED_OUT);
+        CHECK_IS(reports[1].outcome, GC_ERR_NOT_A_SOCKET);
+        CHECK_IS(reports[1].closed, 0);
+        CHECK_IS(reports[2].outcome, GC_TIMED_OUT);
+    } else {
+        CHECK_IS(gc_close(socks[1], 400), GC_ERR_NOT_A_SOCKET);
+        check_close(socks[0]);
+        check_close(socks[2]);
+    }
     check_thread_join(&thread);
     check_untouched(kind, waited_for, taker);
+    for (i = 0; i < 3; i++) check_close(peers[i]);
+}
+
+/* between two steps; or freed in the midst */
+static void between_steps(int kind, int freed)
+{
+    gc_options options = GC_OPTIONS_INIT;
+    gc_closing *closing = NULL;
+    gc_report report = GC_REPORT_INIT;
+    check_socket sock, peer;
+    int other;
+    check_doing = names[kind];
+    check_round = 2000 + freed;
+    options.timeout_ms = 20;
+    house_pair(&home, &sock, &peer);
+    CHECK_IS(gc_closing_new(sock, &options, &closing), 0);
+    CHECK_IS(gc_closing_step(closing), GC_PENDING);
+    CHECK_IS(close(sock), 0);
+    put(kind, sock, &other);
+    if (!freed) {
+        check_sleep(30);
+        CHECK_IS(gc_closing_step(closing), GC_ERR_NOT_A_SOCKET);
+        CHECK_IS(gc_closing_report(closing, &report), 0);
+        CHECK_IS(report.outcome, GC_ERR_NOT_A_SOCKET);
+        CHECK_IS(report.closed, 0);
+    }
+    gc_closing_free(closing);
+    check_untouched(kind, sock, other);
     check_close(peer);
 }
 
@@ -226,9 +274,12 @@ int main(void)
     }
     twice(0);
     twice(GC_DEFERRED);
-    while_a_call_waits(A_FILE);
-    while_a_call_waits(A_CONNECTION);
-    while_a_call_waits(NOTHING);
+    for (kind = 0; kind < KINDS; kind++) {
+        while_a_call_waits(kind, 0);
+        while_a_call_waits(kind, 1);
+        between_steps(kind, 0);
+        between_steps(kind, 1);
+    }
     check_close(home.listener);
     return 0;
 }
