@@ -152,9 +152,18 @@ pub struct gc_report {
 
 /// Told once how a background close ended.
 ///
-/// Called on the reaper's thread. sock only identifies: it is closed. report is
-/// valid during the call only. It must not throw or longjmp out; it may hand over
-/// more sockets and call anything but gc_reaper_free() of its own reaper.
+/// Called on the reaper's thread. sock only identifies: it is closed. Or the program
+/// has closed it itself after the hand-over: report->outcome is GC_ERR_NOT_A_SOCKET
+/// then and report->closed 0, and whatever has the number now has not been touched.
+///
+/// report is valid during the call only. It must not throw or longjmp out; it may hand
+/// over more sockets and call anything but gc_reaper_free() of its own reaper. While
+/// its reaper is being freed, that one refuses new ones with GC_ERR_STOPPED.
+///
+/// POSIX: all signals are blocked on this thread, so that no handler of yours runs
+/// there. A child by fork() gets the signal mask of the thread that started the
+/// reaper. What posix_spawn(), system() and popen() start inherits the full mask: use
+/// POSIX_SPAWN_SETSIGMASK, or fork().
 pub type gc_done_fn =
     Option<unsafe extern "C" fn(user: *mut c_void, sock: gc_socket, report: *const gc_report)>;
 
