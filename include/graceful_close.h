@@ -137,8 +137,9 @@ typedef int gc_socket;
 #define GC_EVICTED 8
 
 /**
- * Somebody else holds the same connection: only our own reference was given
- * up (see if_shared).
+ * Somebody else holds the same connection, or nobody can tell: only our own
+ * reference was given up (see if_shared). If nobody can tell, system_error says
+ * why.
  */
 #define GC_RELEASED 9
 
@@ -191,10 +192,16 @@ typedef int gc_socket;
 
 /**
  * if_shared: look, and if another descriptor or process holds the connection
- * only close our own: GC_RELEASED. Looking is as good as the system: exact on
- * Windows (handle count); on Linux it walks /proc (about 1 us per descriptor
- * seen there; other users' processes and descriptors under way between
- * processes stay unseen); elsewhere it sees nothing.
+ * only close our own: GC_RELEASED. What cannot be told counts as shared; then
+ * SO_LINGER is switched off before, so that the close neither waits nor resets.
+ * Looking is as good as the system: exact on Windows (handle count) and macOS. On
+ * Linux it walks /proc (about 1 us per descriptor seen there), once for all of
+ * gc_close_many(). It cannot be told without /proc, nor while a process that could
+ * hold the connection does not let itself be looked at: after setuid() every
+ * other process of the same user (EACCES; prctl(PR_SET_DUMPABLE, 1) after it lets
+ * them look at each other), and a parent or a child that is another user. On the
+ * BSDs it cannot be told at all: GC_SHARED_RELEASE is a bare close there. Looking
+ * and closing are two steps; a fork() between them is not seen.
  */
 #define GC_SHARED_RELEASE 1U
 
@@ -317,9 +324,18 @@ typedef struct gc_reaper_options {
 /**
  * Told once how a background close ended.
  *
- * Called on the reaper's thread. sock only identifies: it is closed. report is
- * valid during the call only. It must not throw or longjmp out; it may hand over
- * more sockets and call anything but gc_reaper_free() of its own reaper.
+ * Called on the reaper's thread. sock only identifies: it is closed. Or the program
+ * has closed it itself after the hand-over: report->outcome is GC_ERR_NOT_A_SOCKET
+ * then and report->closed 0, and whatever has the number now has not been touched.
+ *
+ * report is valid during the call only. It must not throw or longjmp out; it may hand
+ * over more sockets and call anything but gc_reaper_free() of its own reaper. While
+ * its reaper is being freed, that one refuses new ones with GC_ERR_STOPPED.
+ *
+ * POSIX: all signals are blocked on this thread, so that no handler of yours runs
+ * there. A child by fork() gets the signal mask of the thread that started the
+ * reaper. What posix_spawn(), system() and popen() start inherits the full mask: use
+ * POSIX_SPAWN_SETSIGMASK, or fork().
  */
 typedef void (GRACEFUL_CLOSE_CALLBACK *gc_done_fn)(void *user,
                            gc_socket sock,
@@ -358,7 +374,11 @@ typedef void (GRACEFUL_CLOSE_CALLBACK *gc_log_fn)(void *user, int outcome, const
  * yours. errno and WSAGetLastError() stay as they were on an outcome, and say
  * why on an error.
  *
- * Any thread. A pthread_cancel that comes meanwhile is honoured afterwards.
+ * Any thread. A pthread_cancel that comes meanwhile is honoured afterwards. A thread
+ * that is blocked in accept() on it, or in recv() if it is a datagram socket, comes
+ * back, as after closesocket(); on Linux not where somebody else holds the socket, or
+ * that cannot be told. Should another thread close the socket meanwhile, what has its
+ * number then is left alone: GC_ERR_NOT_A_SOCKET.
  *
  * THE CONNECTION IS OVER FOR EVERYBODY WHO HOLDS IT, also for a forked child
  * and for a dup() of the descriptor. Where others may go on using it, use
@@ -491,7 +511,12 @@ int gc_close_many(const gc_socket *socks,
  * options may be NULL: no limit. *out is written on success only; give it back by
  * gc_reaper_free().
  *
- * Returns 0 or GC_ERR_ARGUMENT, GC_ERR_RESOURCES. Any thread.
+ * It keeps two descriptors of its own on Linux. A program that closes all there are may
+ * close these, too: the reaper makes itself new ones within a second, and nothing of
+ * the program's that has their numbers is touched.
+ *
+ * Returns 0 or GC_ERR_ARGUMENT, GC_ERR_RESOURCES; GC_ERR_STOPPED in a child of vfork().
+ * Any thread.
  */
 GRACEFUL_CLOSE_API
 int gc_reaper_new(const struct gc_reaper_options *options,
@@ -504,7 +529,12 @@ int gc_reaper_new(const struct gc_reaper_options *options,
  * On success the socket is no longer yours, not even its number: a descriptor
  * below 1024 is moved away (POSIX), so that select() does not run out of low
  * numbers. TAKE IT OUT OF YOUR OWN POLLER FIRST: an epoll registration survives
- * the hand-over, and spins.
+ * the hand-over, and spins. Signals that were asked of it (O_ASYNC, F_SETOWN) end
+ * with the hand-over, unless somebody else holds the connection, too.
+ *
+ * If you close it all the same, by mistake, what has its number afterwards is left
+ * alone: see gc_done_fn. On Windows, where a handle is given out again at once, the
+ * addresses of both ends tell one connection from another.
  *
  * done, if not NULL, is called exactly once, on the reaper's thread, also when
  * the close is ended early; user is handed to it. options may be NULL;
@@ -514,7 +544,7 @@ int gc_reaper_new(const struct gc_reaper_options *options,
  * Returns 0: it is taken over. Or an error, and the socket is untouched and
  * yours: GC_ERR_NOT_A_SOCKET, GC_ERR_ARGUMENT, GC_ERR_RESOURCES (the table is full
  * and says GC_FULL_REFUSE, or no memory), GC_ERR_STOPPED (being freed, or the
- * parent's in a forked child).
+ * parent's in a child: of fork(), of _Fork(), of a bare clone, of vfork()).
  */
 GRACEFUL_CLOSE_API
 int gc_reaper_close(struct gc_reaper *reaper,
@@ -637,8 +667,8 @@ GRACEFUL_CLOSE_API unsigned int gc_version_number(void);
  * The drop-in: closes gracefully with closesocket's own convention.
  *
  * Waits at most the default time-out (gc_set_default_timeout()), and looks first
- * whether somebody else holds the connection (GC_SHARED_RELEASE): then it only
- * gives up its own reference, as closesocket would.
+ * whether somebody else holds the connection (GC_SHARED_RELEASE): then, or if
+ * nobody can tell, it only gives up its own reference, as closesocket would.
  *
  * Returns 0: the socket is closed, gracefully or not. -1 (SOCKET_ERROR): it is
  * still open and yours; errno or WSAGetLastError() says why. Its type equals that

@@ -322,6 +322,9 @@ private:
     std::exception_ptr thrown_;
 };
 
+// Whether there is nothing to own any more. What is no socket has been closed elsewhere, and its number is
+// somebody else's by now or will be.
+inline bool is_gone(int code, bool closed) noexcept { return closed || code == GC_ERR_NOT_A_SOCKET; }
 inline native_socket no_socket() noexcept { return static_cast<native_socket>(-1); }
 inline std::error_code error_of(int code) noexcept { return make_error_code(static_cast<outcome>(code)); }
 } // namespace detail
@@ -394,25 +397,26 @@ public:
     }
     /// Changes policy and time-out.
     void set_policy(graceful::policy how, time_limit time = 5000U) noexcept { policy_ = how; limit_ = time; }
-    /// graceful::close(), and throws as that does. What is not closed by it stays owned.
+    /// graceful::close(), and throws as that does. What is not closed by it stays owned; what has turned out
+    /// to be no socket does not.
     result close(const options &how) {
         detail::sink sink(how.on_data);
         const result ended = graceful::close(sock_, sink.raw(how));
-        if (ended.closed()) release();
+        if (detail::is_gone(ended.code(), ended.closed())) release();
         sink.rethrow();
         return ended;
     }
     /// The same within the time-out of this object.
     result close() { return close(options(limit_)); }
-    /// Resets the connection. On an error it stays owned.
+    /// Resets the connection. On an error it stays owned, unless it is no socket.
     std::error_code abort() noexcept { return settle(gc_abort(sock_)); }
-    /// graceful::close_async(). On an error it stays owned.
+    /// graceful::close_async(). On an error it stays owned, unless it is no socket.
     std::error_code close_async() noexcept { return settle(gc_close_async(sock_, limit_.ms())); }
 private:
     native_socket exchange(native_socket sock) noexcept { std::swap(sock, sock_); return sock; }
     std::error_code settle(int code) noexcept {
-        // after an internal error the number may be somebody else's already
-        if (code == 0 || code == GC_ERR_INTERNAL) release();
+        // after an internal error nobody knows: the number may be somebody else's already
+        if (detail::is_gone(code, code == 0 || code == GC_ERR_INTERNAL)) release();
         return detail::error_of(code);
     }
     void dispose(native_socket sock) const noexcept {
@@ -461,9 +465,11 @@ public:
         error_ = gc_closing_new(sock, &raw, &state_->handle);
         if (error_ != 0) state_.reset();
     }
-    /// The same; when refused, the owner keeps it.
+    /// The same; when refused, the owner keeps it, unless it is no socket.
     explicit closing(socket &&owner, options how = options()) noexcept
-        : closing(owner.get(), std::move(how)) { if (state_) owner.release(); }
+        : closing(owner.get(), std::move(how)) {
+        if (detail::is_gone(error_, state_ != nullptr)) owner.release();
+    }
     /// It took a socket.
     explicit operator bool() const noexcept { return handle() != nullptr; }
     /// Why it is empty, of the constructor; empty itself if it took the socket.
@@ -559,12 +565,13 @@ public:
         if (code == 0) held.release(); // finish() has it, or had it already
         return detail::error_of(code);
     }
-    /// The same; on an error the owner keeps it.
+    /// The same; on an error the owner keeps it, unless it is no socket.
     std::error_code close(socket &&owner, options how = options(),
                           done_function done = done_function()) noexcept {
         const native_socket sock = owner.release();
         const std::error_code error = close(sock, std::move(how), std::move(done));
-        if (error && error != make_error_code(outcome::internal)) owner.reset(sock);
+        const bool taken = !error || error == make_error_code(outcome::internal);
+        if (!detail::is_gone(error.value(), taken)) owner.reset(sock);
         return error;
     }
     /// How many it has taken over and not ended yet.
@@ -607,11 +614,14 @@ namespace detail {
 inline native_socket native_of(native_socket sock) noexcept { return sock; }
 inline native_socket native_of(const socket &owner) noexcept { return owner.get(); }
 inline void settle(native_socket, const result &) noexcept {}
-inline void settle(socket &owner, const result &end) noexcept { if (end.closed()) owner.release(); }
+inline void settle(socket &owner, const result &end) noexcept {
+    if (is_gone(end.code(), end.closed())) owner.release();
+}
 } // namespace detail
 
 /// Closes many gracefully under one deadline, on this thread. sockets: any range of native sockets, or of
-/// graceful::socket (those closed own nothing then), none of them twice. The results stand in its order.
+/// graceful::socket (those closed own nothing then, nor do those that were no sockets), none of them twice.
+/// The results stand in its order; after outcome::internal, too, each tells what has become of its own.
 /// Throws std::bad_alloc before anything is done, and what on_data threw after everything is.
 template <class Range>
 std::vector<result> close_many(Range &&sockets, const options &how = options()) {
@@ -623,7 +633,9 @@ std::vector<result> close_many(Range &&sockets, const options &how = options()) 
     detail::sink sink(how.on_data);
     const gc_options raw = sink.raw(how);
     const int code = gc_close_many(natives.data(), natives.size(), &raw, told.data());
-    for (std::size_t i = 0; i < results.size(); i++) results[i] = code < 0 ? result(code) : result(told[i]);
+    const bool all_refused = code < 0 && code != GC_ERR_INTERNAL;
+    for (std::size_t i = 0; i < results.size(); i++)
+        results[i] = all_refused || told[i].outcome == GC_PENDING ? result(code) : result(told[i]);
     auto ended = results.cbegin();
     for (auto &&one : sockets) detail::settle(one, *ended++);
     sink.rethrow();

@@ -1,6 +1,7 @@
 //! The Rust face of many closings: at once, or in the background.
 
 use crate::closing::End;
+use crate::connection::Fault;
 use crate::many::Many;
 use crate::options::{Fallback, Options};
 use crate::outcome::Outcome;
@@ -142,6 +143,7 @@ impl Reaper {
         options: &Options,
         done: impl FnOnce(&Report) + Send + 'static,
     ) -> Result<(), Refused> {
+        let done = move |_: Option<Fault>, report: &Report| done(report);
         self.hand_over(socket.into(), options, Some(Box::new(done)))
     }
 

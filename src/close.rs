@@ -7,6 +7,7 @@ use crate::log::{self, Ends};
 use crate::options::Options;
 use crate::outcome::Outcome;
 use crate::report::Report;
+use crate::set::{Indexed, Mark};
 use crate::stats;
 use crate::sys::{Socket, Waiter};
 
@@ -22,7 +23,7 @@ pub(crate) struct Blocking {
     ends: Option<Ends>,
     has_waited: bool,
     /// Known from the first long wait on.
-    identity: Option<u64>,
+    mark: Option<Mark>,
 }
 
 impl Blocking {
@@ -39,7 +40,7 @@ impl Blocking {
             machine,
             ends: log::is_on().then(|| socket.ends()),
             has_waited: false,
-            identity: None,
+            mark: None,
         }
     }
 
@@ -74,11 +75,13 @@ impl Blocking {
             let short = SystemClock.now().plus_millis(SHORT_MS);
             return waiter.wait(self.socket, wait.no_longer_than(short));
         }
-        if self.identity.is_none() {
-            self.identity = self.socket.identity();
-        }
+        let mark = match self.mark {
+            Some(mark) => Some(mark),
+            None => self.socket.mark(),
+        };
+        self.mark = mark;
         waiter.wait(self.socket, wait);
-        if self.socket.identity() != self.identity {
+        if !mark.is_some_and(|mark| self.socket.is_still(mark)) {
             self.machine.abandon();
         }
     }
@@ -97,7 +100,10 @@ pub(crate) fn abort<C: Connection>(conn: &mut C) -> Result<(), Fault> {
             stats::count_abort();
             conn.abort()
         }
-        false => conn.close(true),
+        false => {
+            conn.wake_blocked();
+            conn.close(true)
+        }
     };
     // The descriptor is gone, whatever the system thinks of the connection.
     let _ = result;

@@ -10,19 +10,22 @@
 //! ```
 
 use crate::clock::{Clock, Time};
-use crate::connection::{Connection, Fault, FaultKind, Kind, TcpState};
+use crate::connection::{Backlog, Connection, Fault, FaultKind, Kind, TcpState};
 use crate::options::{Fallback, IfShared, Options};
 use crate::outcome::Outcome;
 
 mod brief;
+mod end;
 mod finish;
 mod reading;
+mod sharing;
 #[cfg(test)]
 pub(crate) mod tests;
 mod waiting;
 
 pub(crate) use brief::Brief;
 use reading::Pass;
+use sharing::Others;
 use waiting::after;
 
 /// Gets the drained data; `false` stops the close.
@@ -72,8 +75,6 @@ enum Phase {
     Start,
     /// Waiting for the peer to close first.
     PeerFirst,
-    /// Half-closed in a hurry: SO_LINGER may still be on.
-    HalfClosed,
     /// Half-closed; receiving until the end of the stream.
     Drain,
     /// The peer's FIN is here; waiting for it to acknowledge ours.
@@ -91,11 +92,11 @@ pub(crate) struct Machine {
     kind: Option<Kind>,
     fallback: Fallback,
     if_shared: IfShared,
+    /// Who else holds it, if its owner has asked already.
+    others: Others,
     bulk: Bulk,
     /// The program's own event loop drives it.
     keeps_selection: bool,
-    /// The next step ends behind the half-close.
-    hurries: bool,
     /// What is left in flight at the end is of interest to the log alone.
     nobody_asks: bool,
     /// The system tells the state, and what is in flight.
@@ -108,8 +109,14 @@ pub(crate) struct Machine {
     in_doubt: bool,
     /// The system has told that all of ours is acknowledged.
     confirmed: bool,
-    /// The first error was the network's, not the peer's.
-    lost: bool,
+    /// What it died of was the network's doing, not the peer's.
+    lost: Option<bool>,
+    /// An error of the network's was met that need not have been the end.
+    may_be_lost: bool,
+    /// It was read on after an error when it was gone.
+    read_on: bool,
+    /// Given up for silence that may have been none.
+    blind: bool,
     /// The descriptor has been closed by us.
     closed: bool,
     timeout_ms: u32,
@@ -121,6 +128,10 @@ pub(crate) struct Machine {
     deadline: Time,
     /// End of the current phase's own time: of `PeerFirst`, later of idleness.
     phase_end: Time,
+    /// When what the peer has taken was looked up last, and what it was.
+    looked: Time,
+    backlog: Option<Backlog>,
+    sees_backlog: bool,
     max_drain: usize,
     drained: usize,
     in_flight: Option<usize>,
@@ -143,16 +154,19 @@ impl Machine {
             kind: None,
             fallback: options.fallback,
             if_shared: options.if_shared,
+            others: Others::Unasked,
             bulk: Bulk::Never,
             keeps_selection: false,
-            hurries: false,
             nobody_asks: false,
             is_tcp: false,
             peer_fin: false,
             half_closed: false,
             in_doubt: false,
             confirmed: false,
-            lost: false,
+            lost: None,
+            may_be_lost: false,
+            read_on: false,
+            blind: false,
             closed: false,
             timeout_ms: options.timeout_ms,
             idle_ms: options.idle_timeout_ms,
@@ -162,6 +176,9 @@ impl Machine {
             started: now,
             deadline: after(now, options.timeout_ms),
             phase_end: Time::NEVER,
+            looked: Time::NEVER,
+            backlog: None,
+            sees_backlog: false,
             max_drain: options.max_drain_bytes,
             drained: 0,
             in_flight: None,
@@ -190,13 +207,6 @@ impl Machine {
         self.keeps_selection = true;
     }
 
-    /// Has the next step do what must not wait, the half-close, and leave the rest
-    /// to the one after it: SO_LINGER, too, so only where the system takes that
-    /// after the half-close.
-    pub(crate) fn hurry(&mut self) {
-        self.hurries = self.peer_first_ms == 0;
-    }
-
     /// Spares it the last look at what is in flight.
     pub(crate) fn nobody_asks(&mut self) {
         self.nobody_asks = true;
@@ -211,11 +221,6 @@ impl Machine {
     /// What has come in so far.
     pub(crate) fn drained(&self) -> usize {
         self.drained
-    }
-
-    /// Only the half-close has been done.
-    pub(crate) fn was_hurried(&self) -> bool {
-        self.phase == Phase::HalfClosed
     }
 
     /// Spares the machine the question what the socket is.
@@ -234,7 +239,6 @@ impl Machine {
             let next = match self.phase {
                 Phase::Start => self.start(conn, clock),
                 Phase::PeerFirst => self.peer_first(conn, clock, sink),
-                Phase::HalfClosed => self.catch_up(conn),
                 Phase::Drain => self.drain(conn, clock, sink),
                 Phase::Confirm => self.confirm(conn, clock),
                 Phase::Dead => self.pick_up(conn, clock, sink),
@@ -256,8 +260,7 @@ impl Machine {
                 return None;
             }
         };
-        if kind != Kind::Other && self.if_shared == IfShared::Release && conn.is_shared() {
-            self.finish(conn, Outcome::Released);
+        if kind != Kind::Other && !self.may_end_it(conn) {
             return None;
         }
         self.is_tcp = matches!(kind, Kind::Tcp(_));
@@ -274,14 +277,16 @@ impl Machine {
             Kind::Tcp(state) => self.peer_fin = state.has_peer_fin(),
             Kind::Stream => {}
         }
-        if !self.hurries {
-            conn.prepare(self.keeps_selection);
-            conn.linger_off();
-        }
+        conn.prepare(self.keeps_selection);
+        conn.linger_off();
         Some(kind)
     }
 
     fn start<C: Connection, K: Clock>(&mut self, conn: &mut C, clock: &K) -> Option<Next> {
+        if self.asks_for_sharing() {
+            // The search ends with the time.
+            self.now(clock);
+        }
         let kind = self.admit(conn)?;
         if self.peer_first_ms > 0 && !self.peer_fin {
             // Receiving on what has no peer can hang or fail: look first.
@@ -307,11 +312,11 @@ impl Machine {
         let time_up = match self.read_pass(conn, clock, sink) {
             Pass::Dry => self.now(clock) >= self.phase_end,
             Pass::Full if self.now(clock) < self.phase_end => return Some(Next::Again),
-            Pass::End => {
-                self.peer_fin = conn.tcp_state().map_or(true, TcpState::has_peer_fin);
-                true
-            }
+            Pass::End => true,
             Pass::Full | Pass::Deaf => true,
+            Pass::Failed(fault) if self.is_soft(fault) => {
+                return self.after_soft_error(conn, clock, fault);
+            }
             other => return self.cut_short(conn, other),
         };
         if time_up {
@@ -331,21 +336,9 @@ impl Machine {
         self.half_closed = true;
         self.phase_end = Time::NEVER;
         if self.idle_ms > 0 {
-            self.in_flight = self.ask_in_flight(conn);
+            self.backlog = conn.backlog().ok().flatten();
             self.moved(clock);
         }
-        if std::mem::take(&mut self.hurries) {
-            self.phase = Phase::HalfClosed;
-            return Some(Next::Again);
-        }
-        self.phase = Phase::Drain;
-        None
-    }
-
-    /// What was left undone in a hurry.
-    fn catch_up<C: Connection>(&mut self, conn: &mut C) -> Option<Next> {
-        conn.prepare(self.keeps_selection);
-        conn.linger_off();
         self.phase = Phase::Drain;
         None
     }
@@ -360,80 +353,28 @@ impl Machine {
         match self.read_pass(conn, clock, sink) {
             Pass::Full if self.has_time(clock) => Some(Next::Again),
             Pass::Full => self.finish(conn, Outcome::TimedOut),
-            Pass::Dry => self.wait_or_give_up(conn, clock, Watch::Readable),
+            Pass::Dry => {
+                self.in_doubt = false;
+                self.wait_or_give_up(conn, clock, Watch::Readable)
+            }
             Pass::End => self.end_of_stream(conn, clock),
             // Nothing can be learnt by waiting, and late bytes reset anyway.
             Pass::Deaf => self.finish(conn, Outcome::Uncertain),
+            Pass::Failed(fault) if self.is_soft(fault) => self.after_soft_error(conn, clock, fault),
             other => self.cut_short(conn, other),
         }
     }
 
-    /// A zero read is no proof of a FIN: the program may have shut its
-    /// receiving side before. The state tells, where it can be read.
-    fn end_of_stream<C: Connection, K: Clock>(&mut self, conn: &mut C, clock: &K) -> Option<Next> {
-        let ended = self.peer_fin
-            || match conn.tcp_state() {
-                Some(TcpState::Closed) => return self.closed_already(conn),
-                Some(state) => state.has_peer_fin(),
-                None => true,
-            };
-        if ended {
-            self.in_doubt = false;
-            self.phase = Phase::Confirm;
-            return None;
-        }
-        self.in_doubt = true;
-        self.wait_or_give_up(conn, clock, Watch::Change)
-    }
-
-    /// A FIN from the peer acknowledges nothing: wait until ours is.
-    fn confirm<C: Connection, K: Clock>(&mut self, conn: &mut C, clock: &K) -> Option<Next> {
-        let in_flight = self.ask_in_flight(conn);
-        self.confirmed = in_flight == Some(0);
-        let acknowledged = self.confirmed
-            || match conn.tcp_state() {
-                Some(TcpState::Closed) => return self.closed_already(conn),
-                Some(state) => in_flight.is_none() && !state.awaits_ack_of_fin(),
-                // No answer at all: it may be no longer ours.
-                None if in_flight.is_none() && self.is_tcp => match conn.classify() {
-                    Ok(_) => true,
-                    Err(fault) => return self.refuse(fault),
-                },
-                None => in_flight.is_none(),
-            };
-        self.peer_fin = true;
-        if acknowledged {
-            return self.finish(conn, Outcome::Graceful);
-        }
-        self.wait_or_give_up(conn, clock, Watch::Change)
-    }
-
-    /// Both FINs and all acknowledgements, or a reset: the error and what is
-    /// left in flight tell them apart. Asked only now: the last acknowledgement
-    /// may have come since an earlier look.
-    fn closed_already<C: Connection>(&mut self, conn: &mut C) -> Option<Next> {
-        let in_flight = self.ask_in_flight(conn);
-        let fault = conn.pending_error();
-        if fault.is_some() || in_flight.is_some_and(|left| left > 0) {
-            self.peer_fin = self.peer_fin || conn.fin_arrived();
-            return self.finish_dead(conn, fault);
-        }
-        self.confirmed = in_flight.is_some();
-        self.peer_fin = true;
-        self.finish(conn, Outcome::Graceful)
-    }
-
     /// The connection was gone before the half-close.
     fn found_dead<C: Connection>(&mut self, conn: &mut C, refusal: Option<Fault>) -> Option<Next> {
-        let pending = conn.pending_error();
+        let pending = conn.pending_error().ok().flatten();
         let verdict = pending.or(refusal.filter(|fault| fault.kind != FaultKind::NotConnected));
         if let Some(fault) = verdict {
             self.note(fault);
         }
         let by_error = verdict.map(|fault| fault.kind);
-        let alive = conn
-            .was_alive()
-            .unwrap_or(matches!(by_error, Some(FaultKind::Reset | FaultKind::Lost)));
+        let by_error = matches!(by_error, Some(FaultKind::Reset | FaultKind::Lost));
+        let alive = conn.was_alive().unwrap_or(by_error || self.may_be_lost);
         if !alive {
             self.system_error = 0;
             return self.finish(conn, Outcome::NotConnected);
@@ -455,11 +396,11 @@ impl Machine {
         match self.read_pass(conn, clock, sink) {
             Pass::Full if self.has_time(clock) => Some(Next::Again),
             Pass::Full => self.finish(conn, Outcome::TimedOut),
-            Pass::End if conn.fin_arrived() => {
+            Pass::End if conn.fin_arrived() == Ok(Some(true)) => {
                 self.peer_fin = true;
-                self.confirmed = self.system_error == 0
-                    && self.ask_in_flight(conn) == Some(0)
-                    && conn.fin_may_be_acknowledged();
+                self.confirmed = self.lost != Some(false)
+                    && self.ask_in_flight(conn) == Ok(Some(0))
+                    && conn.fin_was_acknowledged();
                 match self.confirmed {
                     true => self.finish(conn, Outcome::Graceful),
                     false => self.finish_dead(conn, None),

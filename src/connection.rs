@@ -3,6 +3,8 @@
 //! Every call returns at once. [`crate::sys`] answers with system calls, the
 //! tests with a scripted peer.
 
+use crate::clock::Time;
+
 /// A system's refusal: what it means, and its number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Fault {
@@ -16,6 +18,12 @@ impl Fault {
     pub(crate) const GONE: Fault = Fault {
         kind: FaultKind::NotASocket,
         code: crate::sys::LastError::NOT_A_SOCKET,
+    };
+
+    /// No answer to a question that was answered before.
+    pub(crate) const UNTOLD: Fault = Fault {
+        kind: FaultKind::Other,
+        code: 0,
     };
 }
 
@@ -32,6 +40,20 @@ pub(crate) enum FaultKind {
     Lost,
     /// Anything else.
     Other,
+}
+
+/// What came of a question. `Ok(None)`: this system does not have the question, or not for
+/// this kind of socket. `Err`: it has, and refused to answer this time. That is never taken
+/// for an answer.
+pub(crate) type Answer<T> = Result<Option<T>, Fault>;
+
+/// How far the peer has got with what we sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Backlog {
+    /// Less than before: the peer has taken some. The unit is the system's.
+    pub(crate) left: u64,
+    /// There is nothing of ours that it could still take.
+    pub(crate) is_empty: bool,
 }
 
 /// What kind of descriptor it is.
@@ -94,14 +116,43 @@ pub(crate) enum Received {
     Failed(Fault),
 }
 
+/// Who else holds a connection: a descriptor of the same process or of another one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sharing {
+    /// Nobody, as far as the system tells such things.
+    #[cfg_attr(
+        not(any(
+            target_os = "linux",
+            target_os = "android",
+            target_os = "macos",
+            windows
+        )),
+        allow(dead_code)
+    )]
+    Alone,
+    /// Somebody does.
+    #[cfg_attr(
+        not(any(
+            target_os = "linux",
+            target_os = "android",
+            target_os = "macos",
+            windows
+        )),
+        allow(dead_code)
+    )]
+    Shared,
+    /// The system cannot tell, or would not say; why.
+    Unknown(Fault),
+}
+
 /// The list of primitives, the same on every system.
 pub(crate) trait Connection {
     /// What it is. Fails for what is no socket; changes nothing.
     fn classify(&mut self) -> Result<Kind, Fault>;
 
-    /// Another descriptor or process holds the same connection, as far as the
-    /// system can tell.
-    fn is_shared(&mut self) -> bool;
+    /// Who else holds the connection. `until` ends a long search, but not before
+    /// the system had a fair time for it.
+    fn sharing(&mut self, until: Time) -> Sharing;
 
     /// It has a peer: receiving cannot hang or fail for want of one.
     fn is_connected(&mut self) -> bool;
@@ -124,30 +175,39 @@ pub(crate) trait Connection {
     fn receive(&mut self, buffer: &mut [u8]) -> Received;
 
     /// The state of the connection, where the system tells.
-    fn tcp_state(&mut self) -> Option<TcpState>;
+    fn tcp_state(&mut self) -> Answer<TcpState>;
 
     /// Sequence numbers of ours not acknowledged yet, a FIN sent counting as
-    /// one; `None` where the system cannot tell. Asked of TCP only: other
-    /// families answer with memory in use.
-    fn in_flight(&mut self) -> Option<usize>;
+    /// one. Asked of TCP only: other families answer with memory in use.
+    fn in_flight(&mut self) -> Answer<usize>;
 
-    /// Takes the error that waits on the socket.
-    fn pending_error(&mut self) -> Option<Fault>;
+    /// How much of ours the peer has still to take, for comparing with an earlier answer. Also
+    /// of families whose `in_flight` means nothing.
+    fn backlog(&mut self) -> Answer<Backlog>;
+
+    /// Takes the error that waits on the socket; `Ok(None)`: there is none.
+    fn pending_error(&mut self) -> Answer<Fault>;
 
     /// On a connection that is gone: had it ever been established?
     fn was_alive(&mut self) -> Option<bool>;
 
-    /// On a connection that is gone and has nothing left to read: had the
-    /// peer's FIN arrived? `false` where the system cannot tell.
-    fn fin_arrived(&mut self) -> bool;
+    /// On a TCP connection with nothing left to read: has the peer's FIN arrived?
+    /// Unlike the state this is remembered after the connection is gone, and unlike
+    /// a zero read it is not said of a reset or of the program's own SHUT_RD.
+    fn fin_arrived(&mut self) -> Answer<bool>;
 
-    /// On a connection that is gone with nothing in flight: may our FIN have been
-    /// among what was acknowledged? `false` only if it certainly was not.
-    fn fin_may_be_acknowledged(&mut self) -> bool;
+    /// On a connection that is gone with nothing in flight, and that was not
+    /// half-closed by us: was a FIN of ours certainly among what was acknowledged?
+    fn fin_was_acknowledged(&mut self) -> bool;
 
     /// Asks to be woken only for large portions; `false` takes that back. Whether
     /// it was done: a mark that the program has set itself is left alone.
     fn low_water(&mut self, raised: bool) -> bool;
+
+    /// Wakes threads of the program that are blocked on what has no connection: in accept() on a
+    /// listening socket, in recv() on a datagram one. Not if somebody else holds it, or that
+    /// cannot be told. Nothing to do where closing does that.
+    fn wake_blocked(&mut self) {}
 
     /// Closes. `graceful` says that the stream came to its end; otherwise
     /// threads that are still blocked on the socket are woken first.

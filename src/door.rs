@@ -22,6 +22,18 @@ mod tests;
 /// what they do in its stead.
 const A_FEW: u32 = 8;
 
+/// What wakes the reaper.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use = "the reaper may sleep too long"]
+pub(crate) enum Wake {
+    /// Nothing has to: it is awake, or wakes early enough.
+    No,
+    /// The bell: it waits for events.
+    Bell,
+    /// It has nothing to wait for, and sleeps until it is woken.
+    Idle,
+}
+
 /// The queue and what is known of the sleeper.
 pub(crate) struct Door<T> {
     inside: Mutex<Inside<T>>,
@@ -73,7 +85,8 @@ impl<T> Door<T> {
     }
 
     /// Asks for a place; give it back by [`Door::bring`] or [`Door::turn_back`].
-    /// Whether the reaper is going to look by `soon` of its own accord.
+    /// Whether the reaper is going to look by `soon`: because it wakes by then, or because
+    /// whatever is brought wakes it.
     pub(crate) fn reserve(&self, soon: Time) -> Result<bool, Shut> {
         let mut inside = self.lock();
         if inside.closed {
@@ -82,7 +95,8 @@ impl<T> Door<T> {
         let wanted = inside.promised + 1;
         inside.queue.try_reserve(wanted)?;
         inside.promised = wanted;
-        Ok(inside.sleeps_until.map_or(true, |until| until <= soon))
+        let looks = |until| until <= soon || until == Time::NEVER;
+        Ok(inside.sleeps_until.map_or(true, looks))
     }
 
     /// Nothing will be brought after all.
@@ -90,13 +104,12 @@ impl<T> Door<T> {
         self.lock().promised -= 1;
     }
 
-    /// Brings what is to be looked at by `due` at the latest. `true`: ring.
-    #[must_use = "the reaper may sleep too long"]
-    pub(crate) fn bring(&self, item: T, due: Time) -> bool {
+    /// Brings what is to be looked at by `due` at the latest.
+    pub(crate) fn bring(&self, item: T, due: Time) -> Wake {
         let mut inside = self.lock();
         inside.promised -= 1;
         inside.queue.push(item);
-        inside.must_ring(due)
+        inside.wake_for(due)
     }
 
     /// Somebody has a place and has not come yet.
@@ -120,7 +133,8 @@ impl<T> Door<T> {
         }
     }
 
-    /// The reaper goes to sleep. `false`: not now, something has come.
+    /// The reaper goes to sleep, for ever if it has nothing to wait for. `false`: not now,
+    /// something has come.
     pub(crate) fn sleep(&self, until: Time) -> bool {
         let mut inside = self.lock();
         if !inside.queue.is_empty() {
@@ -139,15 +153,17 @@ impl<T> Door<T> {
 
 impl<T> Inside<T> {
     /// One ring is enough: the first one makes the sleeper count as awake.
-    fn must_ring(&mut self, due: Time) -> bool {
+    fn wake_for(&mut self, due: Time) -> Wake {
         let Some(until) = self.sleeps_until else {
-            return false;
+            return Wake::No;
         };
         self.slept_over += 1;
-        let rings = due < until || self.slept_over >= A_FEW;
-        if rings {
-            self.sleeps_until = None;
-        }
-        rings
+        let wake = match until {
+            Time::NEVER => Wake::Idle,
+            _ if due < until || self.slept_over >= A_FEW => Wake::Bell,
+            _ => return Wake::No,
+        };
+        self.sleeps_until = None;
+        wake
     }
 }

@@ -7,6 +7,7 @@ use crate::log::{self, Ends};
 use crate::options::{Options, INFINITE};
 use crate::outcome::Outcome;
 use crate::report::Report;
+use crate::set::{Indexed, Mark};
 use crate::sys::Socket;
 
 /// A machine and what its last step said.
@@ -18,6 +19,8 @@ pub(crate) struct Handle {
     ends: Option<Ends>,
     /// When it ended.
     ended: Option<Time>,
+    /// What tells the socket from a later one with its number. `None`: it was not open.
+    mark: Option<Mark>,
 }
 
 impl Handle {
@@ -33,13 +36,14 @@ impl Handle {
             next: Next::Again,
             ends: log::is_on().then(|| socket.ends()),
             ended: None,
+            mark: socket.mark(),
         })
     }
 
     /// Goes on as far as it can without waiting; after the end it changes
     /// nothing. How it ended, if it has.
     pub(crate) fn step(&mut self, sink: &mut Sink<'_>) -> Option<End> {
-        if self.ended.is_none() {
+        if self.ended.is_none() && self.is_ours() {
             self.next = self.machine.step(&mut self.socket, &SystemClock, sink);
             // A level-triggered loop would be woken by it for ever.
             #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -53,10 +57,21 @@ impl Handle {
 
     /// Ends it by its fallback, if it has not ended.
     pub(crate) fn give_up(&mut self) {
-        if self.ended.is_none() {
+        if self.ended.is_none() && self.is_ours() {
             self.machine.give_up(&mut self.socket, Outcome::Evicted);
             self.note_end();
         }
+    }
+
+    /// Whether the number is still that of the same open socket. What the program has closed
+    /// meanwhile is let go, and what has the number now is left alone.
+    fn is_ours(&mut self) -> bool {
+        if self.mark.is_some_and(|mark| self.socket.is_still(mark)) {
+            return true;
+        }
+        self.machine.abandon();
+        self.note_end();
+        false
     }
 
     fn note_end(&mut self) {

@@ -10,7 +10,8 @@ use crate::log::{self, Ends};
 use crate::options::Options;
 use crate::outcome::Outcome;
 use crate::report::Report;
-use crate::sys::{Socket, Waiter};
+use crate::set::{Indexed, Mark};
+use crate::sys::{look_for_sharing, Socket, Waiter};
 use std::collections::TryReserveError;
 use std::time::Duration;
 
@@ -36,6 +37,8 @@ pub(crate) struct One {
     ends: Option<Box<Ends>>,
     /// When it ended, for its report.
     ended: Time,
+    /// What tells the socket from a later one with its number; of those that have to wait.
+    mark: Option<Mark>,
 }
 
 /// Closes on their way, in the caller's order.
@@ -56,6 +59,7 @@ impl Many {
             next: Next::Again,
             ends: log::is_on().then(|| Box::new(socket.ends())),
             ended: now,
+            mark: None,
         }));
         Ok(Many(all))
     }
@@ -69,8 +73,23 @@ impl Many {
         &self.0
     }
 
+    /// Finds out who else holds them, in one search for all: it may take long.
+    fn look_for_sharing(&mut self) {
+        let deadline = self
+            .0
+            .first()
+            .map_or(Time::NEVER, |one| one.machine.deadline());
+        look_for_sharing(
+            &mut self.0,
+            |one| one.machine.asks_for_sharing().then_some(one.socket),
+            deadline,
+            |one, sharing| one.machine.sharing_is(sharing),
+        );
+    }
+
     /// Until all have ended.
     pub(crate) fn run(&mut self, sink: &mut Sink<'_>) {
+        self.look_for_sharing();
         let mut first = 0;
         let (mut gap, mut has_read) = (SWEEP_EVERY, false);
         while let Some(wait) = self.sweep(&mut first, sink) {
@@ -150,7 +169,18 @@ struct Sweep {
 
 impl One {
     fn step(&mut self, sink: &mut Sink<'_>) {
-        self.next = self.machine.step(&mut self.socket, &SystemClock, sink);
+        let is_ours = self.mark.map_or(true, |mark| self.socket.is_still(mark));
+        if is_ours {
+            self.next = self.machine.step(&mut self.socket, &SystemClock, sink);
+        }
+        if self.mark.is_none() && self.next != Next::Ended {
+            self.mark = self.socket.mark();
+        }
+        // Another thread has closed it, and what has the number now is left alone.
+        if !is_ours || self.mark.is_none() && self.next != Next::Ended {
+            self.machine.abandon();
+            self.next = Next::Ended;
+        }
         if self.next == Next::Ended {
             self.ended = SystemClock.now();
             self.machine.record(self.ends.as_deref(), &SystemClock);

@@ -26,8 +26,8 @@ pub enum IfShared {
     /// Do not look: the caller says that the connection is over for everybody.
     #[default]
     Shutdown,
-    /// Look, as far as the system can tell, and if it is shared only close our
-    /// own descriptor: [`Outcome::Released`](crate::Outcome::Released).
+    /// Look, and if it is shared, or the system cannot tell, only close our own
+    /// descriptor: [`Outcome::Released`](crate::Outcome::Released).
     Release,
 }
 

@@ -5,10 +5,14 @@
 //! finish is registered with the poller and brought to the door. The thread is
 //! woken only if it would oversleep; it works in short naps, so that many ends
 //! are taken in one go.
+//!
+//! The program may close any descriptor, by mistake or because it closes all there are: a
+//! socket that was handed over, or the poller's own. Whatever has the number then is left alone,
+//! by [`crate::set::Entry`] and by [`Poller`].
 
 use crate::clock::{Clock, SystemClock, Time};
 use crate::connection::Fault;
-use crate::door::Door;
+use crate::door::{Door, Wake};
 use crate::log;
 use crate::memory;
 use crate::options::{Options, INFINITE};
@@ -78,6 +82,10 @@ struct Shared {
     /// Wakes those who wait until none is pending.
     done: Condvar,
     done_lock: Mutex<()>,
+    /// Wakes the thread where it has nothing to wait for. That takes no descriptor: should the
+    /// program have closed all there are, it goes on all the same.
+    idle: Condvar,
+    is_woken: Mutex<bool>,
 }
 
 /// One hand-over.
@@ -98,8 +106,13 @@ impl Handover {
 }
 
 impl Reaper {
-    /// Starts the thread. `max_pending` 0: no limit.
+    /// Starts the thread. `max_pending` 0: no limit. Not in a vfork() child: the thread would
+    /// end with it, and the memory is its parent's.
     pub(crate) fn start(max_pending: usize, when_full: WhenFull) -> Result<Reaper, Refusal> {
+        let process = sys::process_generation();
+        if process == sys::BORROWED {
+            return Err(Refusal::Stopped);
+        }
         if !memory::can_have(memory::REAPER) {
             return Err(Refusal::NO_MEMORY);
         }
@@ -111,9 +124,11 @@ impl Reaper {
             when_full,
             alive: AtomicUsize::new(0),
             stop: AtomicBool::new(false),
-            process: sys::process_generation(),
+            process,
             done: Condvar::new(),
             done_lock: Mutex::new(()),
+            idle: Condvar::new(),
+            is_woken: Mutex::new(false),
         });
         let thread = Thread::start(STACK, {
             let shared = Arc::clone(&shared);
@@ -183,7 +198,8 @@ impl Reaper {
         self.shared.door.close();
         let flushed = self.flush(timeout_ms)?;
         self.shared.stop.store(true, Ordering::Release);
-        self.shared.poller.ring();
+        self.shared.wake(Wake::Bell);
+        self.shared.wake(Wake::Idle);
         let is_own_thread = self.is_own_thread();
         if !self.is_joined.swap(true, Ordering::AcqRel) {
             match is_own_thread {
@@ -231,6 +247,30 @@ impl Shared {
             let _lock = self.lock_done();
             self.done.notify_all();
         }
+    }
+
+    fn wake(&self, wake: Wake) {
+        match wake {
+            Wake::No => {}
+            Wake::Bell => self.poller.ring(),
+            Wake::Idle => {
+                *self.lock_idle() = true;
+                self.idle.notify_one();
+            }
+        }
+    }
+
+    /// Until it is woken.
+    fn sleep_idly(&self) {
+        let mut is_woken = self.lock_idle();
+        while !std::mem::take(&mut *is_woken) {
+            let woken = self.idle.wait(is_woken);
+            is_woken = woken.unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn lock_idle(&self) -> MutexGuard<'_, bool> {
+        self.is_woken.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock_done(&self) -> MutexGuard<'_, ()> {

@@ -5,6 +5,7 @@ use crate::clock::{Clock, Time};
 use crate::closing::{Next, Wait, Watch};
 use crate::connection::Connection;
 use std::collections::{BinaryHeap, VecDeque};
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,13 +14,69 @@ mod place;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use entry::{Done, Entry, Extras, Packed, Reader, Unpacked};
+pub(crate) use entry::{Done, Entry, Extras, Keep, Packed, Reader, Unpacked};
 use place::{Held, Slot};
 
 /// A connection that can be told from others by a small number.
 pub(crate) trait Indexed: Connection + Copy {
     /// No other open one has it.
     fn index(&self) -> usize;
+
+    /// What tells it from a later one with the same number; `None` if it is not open.
+    fn mark(&self) -> Option<Mark>;
+
+    /// The number is still that of the open connection with this mark. Where the system
+    /// cannot tell: yes.
+    fn is_still(&self, mark: Mark) -> bool;
+}
+
+/// What tells a connection from another one that has its number later: 31 bits, not zero.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Mark(NonZeroU32);
+
+impl Mark {
+    const BITS: u32 = u32::MAX >> 1;
+
+    /// Of whatever the system has to tell them apart.
+    #[cfg(any(test, target_os = "linux", target_os = "android"))]
+    pub(crate) fn of(identity: u64) -> Mark {
+        let folded = (identity ^ identity >> 32) as u32 & Mark::BITS;
+        Mark(NonZeroU32::new(folded).unwrap_or(NonZeroU32::MIN))
+    }
+
+    fn get(self) -> u32 {
+        self.0.get()
+    }
+
+    fn from_bits(bits: u32) -> Option<Mark> {
+        NonZeroU32::new(bits & Mark::BITS).map(Mark)
+    }
+}
+
+/// For systems that tell nothing but the two ends of a connection, either of which may be
+/// unknown: what AcceptEx has connected learns of them late, what was reset forgets its peer.
+#[cfg(any(test, not(any(target_os = "linux", target_os = "android"))))]
+impl Mark {
+    const PEER_BITS: u32 = 19;
+    const LOCAL_BITS: u32 = 11;
+    const ENDS: u32 = 1 << (Mark::PEER_BITS + Mark::LOCAL_BITS);
+
+    pub(crate) fn of_ends(local: Option<u64>, peer: Option<u64>) -> Mark {
+        // 0 is left for what is not known.
+        let part =
+            |end: Option<u64>, bits: u32| end.map_or(0, |end| (end % ((1 << bits) - 1)) as u32 + 1);
+        let local = part(local, Mark::LOCAL_BITS) << Mark::PEER_BITS;
+        let bits = Mark::ENDS | local | part(peer, Mark::PEER_BITS);
+        Mark(NonZeroU32::new(bits).unwrap_or(NonZeroU32::MIN))
+    }
+
+    /// No end is another than it was, as far as both are known.
+    pub(crate) fn may_be(self, before: Mark) -> bool {
+        let peer = |mark: Mark| mark.get() & ((1 << Mark::PEER_BITS) - 1);
+        let local = |mark: Mark| (mark.get() & (Mark::ENDS - 1)) >> Mark::PEER_BITS;
+        let same = |now: u32, then: u32| now == then || now == 0 || then == 0;
+        same(local(self), local(before)) && same(peer(self), peer(before))
+    }
 }
 
 /// What tells of the events on many connections.
@@ -257,6 +314,33 @@ impl<C: Indexed, P: Watcher<C>, K: Clock> Set<C, P, K> {
         worked
     }
 
+    /// The poller has lost what was registered, or its memory of it: registers and steps those
+    /// from this slot on, [`ENDED`] in one go. Where to go on; `None` once that were all.
+    pub(crate) fn register_anew(
+        &mut self,
+        from: usize,
+        add: impl Fn(C) -> bool,
+        ended: &mut Vec<Entry<C>>,
+    ) -> Option<usize> {
+        for slot in from..self.slots.len() {
+            if ended.len() >= ENDED {
+                return Some(slot);
+            }
+            let Some(mut held) = self.hold(slot as u32) else {
+                continue;
+            };
+            // Not if it is another one's by now: the step finds that out.
+            let may_add = held.entry.is_still_there();
+            let is_watched = may_add && add(held.entry.socket);
+            held.entry.keep.set_watched(is_watched);
+            match held.entry.step(&self.clock) {
+                Some(next) => self.follow(slot as u32, held, next, ended),
+                None => self.take_out(slot as u32, held, ended),
+            }
+        }
+        None
+    }
+
     /// Ends the one that has waited longest by its fallback.
     pub(crate) fn evict_oldest(&mut self, ended: &mut Vec<Entry<C>>) {
         while let Some(slot) = self.line.pop_front() {
@@ -325,7 +409,7 @@ impl<C: Indexed, P: Watcher<C>, K: Clock> Set<C, P, K> {
     /// What was never registered has nothing to be forgotten: the number may be
     /// another one's by now.
     fn forget(&self, entry: &Entry<C>) {
-        if entry.is_watched {
+        if entry.keep.is_watched() {
             self.poller.remove(entry.socket);
         }
     }
@@ -338,7 +422,7 @@ impl<C: Indexed, P: Watcher<C>, K: Clock> Set<C, P, K> {
         if let Next::Wait(wait) = next {
             let readable = wait.watch == Watch::Readable;
             self.poller.watch(entry.socket, readable);
-            due = self.look_by(wait, entry.is_watched);
+            due = self.look_by(wait, entry.keep.is_watched());
         } else if !held.when.is_next() {
             held.when.set_next(true);
             self.again.push_back(slot);

@@ -39,6 +39,8 @@ pub struct Stats {
 /// # Ok::<(), std::io::Error>(())
 /// ```
 pub fn stats() -> Stats {
+    // What is pending is not that of a forked child's parent.
+    crate::sys::process_generation();
     let by_outcome = std::array::from_fn(|outcome| BY_OUTCOME[outcome].load(Relaxed));
     Stats {
         closed: by_outcome.iter().sum(),

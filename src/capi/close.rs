@@ -32,7 +32,11 @@ pub(super) type gc_socket = c_int;
 /// yours. errno and WSAGetLastError() stay as they were on an outcome, and say
 /// why on an error.
 ///
-/// Any thread. A pthread_cancel that comes meanwhile is honoured afterwards.
+/// Any thread. A pthread_cancel that comes meanwhile is honoured afterwards. A thread
+/// that is blocked in accept() on it, or in recv() if it is a datagram socket, comes
+/// back, as after closesocket(); on Linux not where somebody else holds the socket, or
+/// that cannot be told. Should another thread close the socket meanwhile, what has its
+/// number then is left alone: GC_ERR_NOT_A_SOCKET.
 ///
 /// THE CONNECTION IS OVER FOR EVERYBODY WHO HOLDS IT, also for a forked child
 /// and for a dup() of the descriptor. Where others may go on using it, use

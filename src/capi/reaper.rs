@@ -25,7 +25,12 @@ pub struct gc_reaper {
 /// options may be NULL: no limit. *out is written on success only; give it back by
 /// gc_reaper_free().
 ///
-/// Returns 0 or GC_ERR_ARGUMENT, GC_ERR_RESOURCES. Any thread.
+/// It keeps two descriptors of its own on Linux. A program that closes all there are may
+/// close these, too: the reaper makes itself new ones within a second, and nothing of
+/// the program's that has their numbers is touched.
+///
+/// Returns 0 or GC_ERR_ARGUMENT, GC_ERR_RESOURCES; GC_ERR_STOPPED in a child of vfork().
+/// Any thread.
 #[no_mangle]
 pub unsafe extern "C" fn gc_reaper_new(
     options: *const gc_reaper_options,
@@ -61,7 +66,12 @@ pub unsafe extern "C" fn gc_reaper_new(
 /// On success the socket is no longer yours, not even its number: a descriptor
 /// below 1024 is moved away (POSIX), so that select() does not run out of low
 /// numbers. TAKE IT OUT OF YOUR OWN POLLER FIRST: an epoll registration survives
-/// the hand-over, and spins.
+/// the hand-over, and spins. Signals that were asked of it (O_ASYNC, F_SETOWN) end
+/// with the hand-over, unless somebody else holds the connection, too.
+///
+/// If you close it all the same, by mistake, what has its number afterwards is left
+/// alone: see gc_done_fn. On Windows, where a handle is given out again at once, the
+/// addresses of both ends tell one connection from another.
 ///
 /// done, if not NULL, is called exactly once, on the reaper's thread, also when
 /// the close is ended early; user is handed to it. options may be NULL;
@@ -71,7 +81,7 @@ pub unsafe extern "C" fn gc_reaper_new(
 /// Returns 0: it is taken over. Or an error, and the socket is untouched and
 /// yours: GC_ERR_NOT_A_SOCKET, GC_ERR_ARGUMENT, GC_ERR_RESOURCES (the table is full
 /// and says GC_FULL_REFUSE, or no memory), GC_ERR_STOPPED (being freed, or the
-/// parent's in a forked child).
+/// parent's in a child: of fork(), of _Fork(), of a bare clone, of vfork()).
 #[no_mangle]
 pub unsafe extern "C" fn gc_reaper_close(
     reaper: *mut gc_reaper,
@@ -270,8 +280,9 @@ type DoneFn = unsafe extern "C" fn(*mut c_void, gc_socket, *const gc_report);
 
 fn callback(done: DoneFn, sock: gc_socket, user: *mut c_void) -> Done {
     let user = User(user);
-    Box::new(move |report: &Report| {
-        let report = convert::raw_report(report.outcome as c_int, report);
+    Box::new(move |fault: Option<Fault>, report: &Report| {
+        let code = fault.map_or(report.outcome as c_int, error_code);
+        let report = convert::raw_report(code, report);
         // SAFETY: the program gave the function and its argument for this.
         unsafe { done(user.get(), sock, ptr::addr_of!(report)) }
     })

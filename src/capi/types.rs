@@ -25,8 +25,9 @@ pub const GC_NOT_CONNECTED: c_int = 6;
 pub const GC_UNCERTAIN: c_int = 7;
 /// A full or stopping reaper could not wait any longer for this one.
 pub const GC_EVICTED: c_int = 8;
-/// Somebody else holds the same connection: only our own reference was given
-/// up (see if_shared).
+/// Somebody else holds the same connection, or nobody can tell: only our own
+/// reference was given up (see if_shared). If nobody can tell, system_error says
+/// why.
 pub const GC_RELEASED: c_int = 9;
 
 /// Only from gc_closing_step(): not finished.
@@ -61,10 +62,16 @@ pub const GC_THEN_KEEP: c_uint = 2;
 /// everybody who holds it.
 pub const GC_SHARED_SHUTDOWN: c_uint = 0;
 /// if_shared: look, and if another descriptor or process holds the connection
-/// only close our own: GC_RELEASED. Looking is as good as the system: exact on
-/// Windows (handle count); on Linux it walks /proc (about 1 us per descriptor
-/// seen there; other users' processes and descriptors under way between
-/// processes stay unseen); elsewhere it sees nothing.
+/// only close our own: GC_RELEASED. What cannot be told counts as shared; then
+/// SO_LINGER is switched off before, so that the close neither waits nor resets.
+/// Looking is as good as the system: exact on Windows (handle count) and macOS. On
+/// Linux it walks /proc (about 1 us per descriptor seen there), once for all of
+/// gc_close_many(). It cannot be told without /proc, nor while a process that could
+/// hold the connection does not let itself be looked at: after setuid() every
+/// other process of the same user (EACCES; prctl(PR_SET_DUMPABLE, 1) after it lets
+/// them look at each other), and a parent or a child that is another user. On the
+/// BSDs it cannot be told at all: GC_SHARED_RELEASE is a bare close there. Looking
+/// and closing are two steps; a fork() between them is not seen.
 pub const GC_SHARED_RELEASE: c_uint = 1;
 
 /// flags: background only. The reaper does even the half-close; the caller pays
@@ -146,9 +153,18 @@ pub struct gc_report {
 
 /// Told once how a background close ended.
 ///
-/// Called on the reaper's thread. sock only identifies: it is closed. report is
-/// valid during the call only. It must not throw or longjmp out; it may hand over
-/// more sockets and call anything but gc_reaper_free() of its own reaper.
+/// Called on the reaper's thread. sock only identifies: it is closed. Or the program
+/// has closed it itself after the hand-over: report->outcome is GC_ERR_NOT_A_SOCKET
+/// then and report->closed 0, and whatever has the number now has not been touched.
+///
+/// report is valid during the call only. It must not throw or longjmp out; it may hand
+/// over more sockets and call anything but gc_reaper_free() of its own reaper. While
+/// its reaper is being freed, that one refuses new ones with GC_ERR_STOPPED.
+///
+/// POSIX: all signals are blocked on this thread, so that no handler of yours runs
+/// there. A child by fork() gets the signal mask of the thread that started the
+/// reaper. What posix_spawn(), system() and popen() start inherits the full mask: use
+/// POSIX_SPAWN_SETSIGMASK, or fork().
 pub type gc_done_fn =
     Option<unsafe extern "C" fn(user: *mut c_void, sock: gc_socket, report: *const gc_report)>;
 

@@ -19,7 +19,6 @@ pub(crate) struct Brief {
 #[derive(Clone, Copy, Debug)]
 enum BriefPhase {
     Start,
-    HalfClosed,
     Drain,
     Confirm,
 }
@@ -44,7 +43,6 @@ impl Machine {
     pub(crate) fn brief(&self) -> Option<Brief> {
         let phase = match self.phase {
             Phase::Start => BriefPhase::Start,
-            Phase::HalfClosed => BriefPhase::HalfClosed,
             Phase::Drain => BriefPhase::Drain,
             Phase::Confirm => BriefPhase::Confirm,
             Phase::PeerFirst | Phase::Dead | Phase::Ended(_) => return None,
@@ -55,8 +53,7 @@ impl Machine {
             && self.peer_first_ms == 0
             && self.max_drain == 0
             && self.bulk == Bulk::Never
-            && !self.keeps_selection
-            && !self.hurries;
+            && !self.keeps_selection;
         let knows_little = self.kind.is_none() && self.system_error == 0;
         let flag = |is_set: bool, flag: u8| if is_set { flag } else { 0 };
         (asks_for_little && knows_little).then_some(Brief {
@@ -85,10 +82,10 @@ impl Brief {
         }
     }
 
-    /// A close of a TCP connection that was half-closed now, in a hurry.
+    /// A close of a TCP connection that its owner has half-closed now, with SO_LINGER off.
     pub(crate) fn half_closed(timeout_ms: u32, now: Time) -> Brief {
         Brief {
-            phase: BriefPhase::HalfClosed,
+            phase: BriefPhase::Drain,
             flags: IS_TCP,
             ..Brief::new(timeout_ms, now)
         }
@@ -103,7 +100,6 @@ impl Brief {
         let mut machine = Machine::new(&options, self.started);
         machine.phase = match self.phase {
             BriefPhase::Start => Phase::Start,
-            BriefPhase::HalfClosed => Phase::HalfClosed,
             BriefPhase::Drain => Phase::Drain,
             BriefPhase::Confirm => Phase::Confirm,
         };

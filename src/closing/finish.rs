@@ -3,7 +3,7 @@
 
 use super::{Bulk, End, Machine, Next, Pass, Phase};
 use crate::clock::{Clock, Time};
-use crate::connection::{Connection, Fault, FaultKind};
+use crate::connection::{Answer, Connection, Fault, FaultKind};
 use crate::log::{self, Ends};
 use crate::options::Fallback;
 use crate::outcome::Outcome;
@@ -36,17 +36,30 @@ impl Machine {
         match pass {
             Pass::Limit => self.finish(conn, Outcome::DrainLimit),
             Pass::Stopped => self.finish(conn, Outcome::Stopped),
-            Pass::Failed(fault) => match fault.kind {
-                // Somebody else has closed it: the number is no longer ours.
-                FaultKind::NotASocket => self.refuse(fault),
-                FaultKind::NotConnected => self.finish(conn, Outcome::NotConnected),
-                FaultKind::Reset | FaultKind::Lost => self.finish_dead(conn, Some(fault)),
-                FaultKind::Other => {
-                    self.note(fault);
-                    self.finish(conn, Outcome::Uncertain)
-                }
-            },
+            Pass::Failed(fault) => self.end_by(conn, fault),
             Pass::Dry | Pass::Full | Pass::End | Pass::Deaf => None,
+        }
+    }
+
+    /// May be an ICMP message, which ends no TCP connection.
+    pub(super) fn is_soft(&self, fault: Fault) -> bool {
+        self.is_tcp && !matches!(fault.kind, FaultKind::Reset | FaultKind::NotASocket)
+    }
+
+    /// Receiving has failed for good.
+    pub(super) fn end_by<C: Connection>(&mut self, conn: &mut C, fault: Fault) -> Option<Next> {
+        match fault.kind {
+            // Somebody else has closed it: the number is no longer ours.
+            FaultKind::NotASocket => self.refuse(fault),
+            FaultKind::NotConnected if self.half_closed && self.is_tcp => {
+                self.finish_dead(conn, Some(fault))
+            }
+            FaultKind::NotConnected => self.finish(conn, Outcome::NotConnected),
+            FaultKind::Reset | FaultKind::Lost => self.finish_dead(conn, Some(fault)),
+            FaultKind::Other => {
+                self.note(fault);
+                self.finish(conn, Outcome::Uncertain)
+            }
         }
     }
 
@@ -59,7 +72,7 @@ impl Machine {
         if let Some(fault) = fault {
             self.note(fault);
         }
-        let outcome = match self.lost {
+        let outcome = match self.lost.unwrap_or(self.may_be_lost) {
             true => Outcome::Lost,
             false => Outcome::Reset,
         };
@@ -70,8 +83,8 @@ impl Machine {
     pub(super) fn note(&mut self, fault: Fault) {
         if self.system_error == 0 {
             self.system_error = fault.code;
-            self.lost = fault.kind == FaultKind::Lost;
         }
+        self.lost.get_or_insert(fault.kind == FaultKind::Lost);
     }
 
     /// Ends it: counts what is left, then closes, resets or hands back, once.
@@ -86,9 +99,15 @@ impl Machine {
                 Err(_) => {}
             }
         }
-        self.in_flight = self.left_in_flight(conn, outcome);
+        self.in_flight = match self.left_in_flight(conn, outcome) {
+            Err(fault) if fault.kind == FaultKind::NotASocket => return self.refuse(fault),
+            left => left.ok().flatten(),
+        };
         self.phase = Phase::Ended(End::Outcome(outcome));
         self.closed = fate != Fate::Keep;
+        if outcome == Outcome::NotConnected {
+            conn.wake_blocked();
+        }
         let result = match fate {
             Fate::Close => conn.close(!self.is_cut_short(outcome)),
             Fate::Abort => conn.abort(),
@@ -109,11 +128,7 @@ impl Machine {
     pub(crate) fn give_up<C: Connection>(&mut self, conn: &mut C, outcome: Outcome) {
         if self.phase == Phase::Start {
             // Never stepped: it may be shared, a listener, or have SO_LINGER on.
-            self.hurries = false;
             self.admit(conn);
-        }
-        if self.phase == Phase::HalfClosed {
-            self.catch_up(conn);
         }
         if !matches!(self.phase, Phase::Ended(_)) {
             self.finish(conn, outcome);
@@ -124,6 +139,8 @@ impl Machine {
         match self.fallback {
             _ if !self.is_cut_short(outcome) => Fate::Close,
             Fallback::Close => Fate::Close,
+            // It may still be taking what we sent.
+            Fallback::Abort if self.blind => Fate::Close,
             Fallback::Abort => Fate::Abort,
             Fallback::Keep => Fate::Keep,
         }
@@ -146,8 +163,8 @@ impl Machine {
     }
 
     /// Our data not acknowledged, the FIN not counted.
-    fn left_in_flight<C: Connection>(&self, conn: &mut C, outcome: Outcome) -> Option<usize> {
-        match outcome {
+    fn left_in_flight<C: Connection>(&self, conn: &mut C, outcome: Outcome) -> Answer<usize> {
+        Ok(match outcome {
             Outcome::NotConnected => Some(0),
             // A confirmed close has just looked; looking costs a system call.
             Outcome::Graceful => self.confirmed.then_some(0),
@@ -155,10 +172,10 @@ impl Machine {
             _ if self.nobody_asks && !log::is_on() => None,
             _ => {
                 let fin = usize::from(self.half_closed);
-                self.ask_in_flight(conn)
-                    .map(|left| left.saturating_sub(fin))
+                let left = self.ask_in_flight(conn)?;
+                left.map(|left| left.saturating_sub(fin))
             }
-        }
+        })
     }
 
     /// How it ended; `None` while it has not.

@@ -5,9 +5,13 @@ use crate::clock::{Clock, Time};
 use crate::connection::Connection;
 use crate::options::INFINITE;
 use crate::outcome::Outcome;
+use std::time::Duration;
 
 /// Where no event tells of an acknowledgement, look again after 1, 2, 4 … ms.
-const RECHECK_MOST_MS: u32 = 50;
+pub(super) const RECHECK_MOST_MS: u32 = 50;
+
+/// So many looks at what the peer has taken make an idle time-out late by a quarter at most.
+const LOOKS_PER_IDLE: u32 = 4;
 
 /// A close without a time to wait may still read so much of what is there, to
 /// get at a FIN behind it.
@@ -27,7 +31,8 @@ impl Machine {
     /// Something came in: the idle clock starts anew.
     pub(super) fn moved<K: Clock>(&mut self, clock: &K) {
         if self.idle_ms > 0 && self.half_closed {
-            self.phase_end = after(self.now(clock), self.idle_ms);
+            self.looked = self.now(clock);
+            self.phase_end = after(self.looked, self.idle_ms);
         }
     }
 
@@ -47,8 +52,10 @@ impl Machine {
         watch: Watch,
     ) -> Option<Next> {
         let now = self.now(clock);
-        let idle = now >= self.phase_end && !self.peer_has_taken_some(conn, clock);
+        let idle = self.is_idle(conn, clock);
         if idle || now >= self.deadline {
+            // Silence proves something only where it is told how far the peer has got.
+            self.blind = now < self.deadline && !self.sees_backlog;
             let outcome = match self.in_doubt {
                 true => Outcome::Uncertain,
                 false => Outcome::TimedOut,
@@ -58,33 +65,52 @@ impl Machine {
         self.wait(watch, clock)
     }
 
-    /// Looked up only when the idle time is over: acknowledgements are
-    /// movement too, or a slow reader would be cut off in the middle.
-    fn peer_has_taken_some<C: Connection, K: Clock>(&mut self, conn: &mut C, clock: &K) -> bool {
-        let before = self.in_flight;
-        self.in_flight = self.ask_in_flight(conn);
-        // Our FIN counts as one, and its acknowledgement is no movement.
-        let data = |in_flight: Option<usize>| in_flight.map(|count| count.saturating_sub(1));
-        let moved = match (data(before), data(self.in_flight)) {
-            (Some(was), Some(is)) => is < was,
+    /// As [`Machine::wait_or_give_up`], where no event may tell when to look again.
+    pub(super) fn look_again_or_give_up<C: Connection, K: Clock>(
+        &mut self,
+        conn: &mut C,
+        clock: &K,
+    ) -> Option<Next> {
+        let next = self.wait_or_give_up(conn, clock, Watch::Change);
+        next.map(Next::at_recheck)
+    }
+
+    /// Nothing has moved for the idle time. Acknowledgements are movement too, or a slow
+    /// reader would be cut off in the middle; they are looked up a few times in that time,
+    /// so that what is found late makes the end late by no more than a part of it.
+    fn is_idle<C: Connection, K: Clock>(&mut self, conn: &mut C, clock: &K) -> bool {
+        if self.phase_end == Time::NEVER || self.now(clock) < self.next_look() {
+            return false;
+        }
+        let before = self.backlog;
+        let now = conn.backlog();
+        self.sees_backlog = matches!(now, Ok(Some(_)));
+        self.backlog = now.ok().flatten().or(before);
+        let moved = match (before, self.backlog) {
+            (Some(was), Some(is)) => is.left < was.left,
             _ => false,
         };
         if moved {
             self.moved(clock);
+        } else {
+            self.looked = self.now(clock);
         }
-        moved
+        self.now(clock) >= self.phase_end
     }
 
-    pub(super) fn ask_in_flight<C: Connection>(&self, conn: &mut C) -> Option<usize> {
-        if self.is_tcp {
-            conn.in_flight()
-        } else {
-            None
+    /// When to look up next what the peer has taken.
+    fn next_look(&self) -> Time {
+        match self.backlog {
+            Some(backlog) if !backlog.is_empty => {
+                let part = Duration::from_millis(u64::from(self.idle_ms)) / LOOKS_PER_IDLE;
+                self.looked.plus(part).min(self.phase_end)
+            }
+            _ => self.phase_end,
         }
     }
 
     pub(super) fn wait<K: Clock>(&mut self, watch: Watch, clock: &K) -> Option<Next> {
-        let until = self.deadline.min(self.phase_end);
+        let until = self.deadline.min(self.next_look());
         let recheck = match watch {
             Watch::Readable => until,
             Watch::Change => until.min(after(self.now(clock), self.recheck_ms)),
@@ -97,6 +123,16 @@ impl Machine {
             until,
             recheck,
         }))
+    }
+}
+
+impl Next {
+    /// Also where changes of state can be watched.
+    pub(super) fn at_recheck(self) -> Next {
+        match self {
+            Next::Wait(wait) => Next::Wait(wait.no_longer_than(wait.recheck)),
+            next => next,
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 //! `scripts/loom`. The threads around it do what `reaper.rs` does. Once the
 //! others have come to their ends, nothing but the time wakes the reaper.
 
-use super::Door;
+use super::{Door, Wake};
 use crate::clock::Time;
 use loom::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use loom::sync::{Arc, Condvar, Mutex};
@@ -137,8 +137,8 @@ impl Shared {
         self.kernel.state.lock().unwrap().overslept
     }
 
-    fn ring_if(&self, needed: bool) {
-        if needed {
+    fn ring_if(&self, wake: Wake) {
+        if wake != Wake::No {
             self.rings.fetch_add(1, Ordering::Relaxed);
             self.kernel.ring();
         }
@@ -235,7 +235,7 @@ fn stopping_takes_all_that_were_promised() {
             spawn(move || match shared.door.reserve(SOON) {
                 Ok(_) if item == 0 => {
                     // What has time rings for nobody.
-                    assert!(!shared.door.bring(item, LATEST));
+                    assert_eq!(shared.door.bring(item, LATEST), Wake::No);
                     true
                 }
                 // Refused for another reason.
@@ -301,7 +301,7 @@ fn is_lost(without: Without) -> bool {
                     // The promise comes too late.
                     shared.door.reserve(SOON).unwrap();
                 }
-                assert!(!shared.door.bring(0, LATEST), "it has time");
+                assert_eq!(shared.door.bring(0, LATEST), Wake::No, "it has time");
                 shared.kernel.leave();
             }
         });

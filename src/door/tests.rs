@@ -2,16 +2,20 @@
 //! in `models.rs`.
 
 use super::A_FEW;
-use super::{Door, Shut};
+use super::{Door, Shut, Wake};
 use crate::clock::Time;
 
 const fn at(nanos: u64) -> Time {
     Time::from_nanos(nanos)
 }
 
-fn brought(door: &Door<u32>, item: u32, due: Time) -> bool {
+fn wakes(door: &Door<u32>, item: u32, due: Time) -> Wake {
     door.reserve(at(0)).expect("a place");
     door.bring(item, due)
+}
+
+fn brought(door: &Door<u32>, item: u32, due: Time) -> bool {
+    wakes(door, item, due) != Wake::No
 }
 
 fn taken(door: &Door<u32>) -> Vec<u32> {
@@ -37,8 +41,18 @@ fn only_what_it_would_oversleep_rings() {
     assert!(!brought(&door, 2, at(51)));
     assert!(brought(&door, 3, at(49)));
     assert_eq!(taken(&door), [1, 2, 3]);
+    assert!(door.sleep(at(50)));
+    assert_eq!(wakes(&door, 4, at(49)), Wake::Bell);
+}
+
+/// Nothing else would: no event is waited for.
+#[test]
+fn an_idle_reaper_is_woken_for_whatever_comes() {
+    let door = Door::new();
     assert!(door.sleep(Time::NEVER));
-    assert!(!brought(&door, 4, Time::NEVER));
+    assert_eq!(wakes(&door, 1, Time::NEVER), Wake::Idle);
+    assert_eq!(wakes(&door, 2, at(0)), Wake::No);
+    assert_eq!(taken(&door), [1, 2]);
 }
 
 #[test]
@@ -66,7 +80,7 @@ fn a_place_is_given_back_one_way_or_the_other() {
     door.reserve(at(0)).expect("another");
     door.turn_back();
     assert!(door.is_expecting());
-    assert!(!door.bring(1, at(0)));
+    assert_eq!(door.bring(1, at(0)), Wake::No);
     assert!(!door.is_expecting());
 }
 
@@ -77,7 +91,7 @@ fn a_closed_door_lets_in_those_with_a_place() {
     door.close();
     assert_eq!(door.reserve(at(0)), Err(Shut::Closed));
     assert!(door.is_expecting());
-    assert!(!door.bring(7, at(0)));
+    assert_eq!(door.bring(7, at(0)), Wake::No);
     assert_eq!(taken(&door), [7]);
 }
 
@@ -135,6 +149,9 @@ fn it_is_told_whether_the_reaper_looks_soon_of_its_own_accord() {
     assert!(door.sleep(at(5)));
     assert_eq!(door.reserve(at(5)), Ok(true), "it naps");
     assert_eq!(door.reserve(at(4)), Ok(false), "it sleeps");
+    door.turn_back();
+    assert!(door.sleep(Time::NEVER));
+    assert_eq!(door.reserve(at(4)), Ok(true), "whatever comes wakes it");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use crate::connection::{Connection, Kind, TcpState};
 use crate::door::Shut;
 use crate::log;
 use crate::memory;
-use crate::set::{Entry, Extras, Packed, Unpacked, Watcher};
+use crate::set::{Entry, Extras, Indexed, Keep, Packed, Unpacked, Watcher};
 use crate::stats;
 use crate::sys::{Poller, Socket};
 use std::sync::atomic::Ordering;
@@ -15,9 +15,6 @@ use std::time::Duration;
 
 /// When a thread that naps will have looked for certain.
 const SOON: Duration = Duration::from_millis(3);
-
-/// Nothing has come from the peer that could be over at once.
-const QUIET: Kind = Kind::Tcp(TcpState::Established);
 
 impl Shared {
     /// A place in the queue and in the count.
@@ -56,27 +53,35 @@ impl Shared {
         guest: Guest<'_>,
         now: Time,
     ) -> Result<(), Refusal> {
-        handover.socket.check().map_err(Refusal::System)?;
+        let mark = handover.socket.check().map_err(Refusal::System)?;
         handover.socket.keep_from_children();
+        handover.socket.end_signals();
         let due = match self.is_crowded() {
             true => now,
             false => now.plus(SOON),
         };
         if is_brief {
             let brief = Brief::new(handover.options.timeout_ms, now);
-            guest.bring(packed(handover.socket.out_of_the_way(), brief), due);
+            guest.bring(
+                Packed::Brief {
+                    socket: handover.socket.out_of_the_way(),
+                    brief,
+                    keep: Keep::marked(mark),
+                },
+                due,
+            );
         } else {
             // The log wants to know it by the number that the program knows.
             let mut entry = entry(&mut handover, false, now);
             entry.socket = entry.socket.out_of_the_way();
+            entry.keep.set_mark(mark);
             guest.leave(entry, due);
         }
         Ok(())
     }
 
-    /// Half-closes, so that the FIN leaves at once. With the thread awake that is
-    /// all; otherwise drains what is there, too, and only what is not over then is
-    /// brought to the thread.
+    /// Half-closes, so that the FIN leaves at once, and drains what is there; only what is not
+    /// over then is brought to the thread.
     pub(super) fn take_over(
         &self,
         mut handover: Handover,
@@ -84,23 +89,22 @@ impl Shared {
         guest: Guest<'_>,
         now: Time,
     ) -> Result<(), Refusal> {
-        let kind = handover.socket.classify().map_err(Refusal::System)?;
-        // Children started meanwhile must not hold the connection.
-        handover.socket.keep_from_children();
-        let hurries =
-            guest.is_awake && Socket::TAKES_LINGER_LATE && kind == QUIET && !self.is_crowded();
-        // Refused, it goes the long way: there it is found out why.
-        if hurries && is_brief && handover.socket.half_close().is_ok() {
-            let brief = Brief::half_closed(handover.options.timeout_ms, now);
-            let socket = handover.socket.out_of_the_way();
-            guest.bring(packed(socket, brief), now.plus(SOON));
-            return Ok(());
-        }
-        let mut entry = entry(&mut handover, is_brief, now);
-        entry.machine.classified(kind);
-        if hurries {
-            entry.machine.hurry();
-        }
+        let half_closed = match is_brief {
+            true => half_closed(&mut handover, now),
+            false => None,
+        };
+        let is_half_closed = half_closed.is_some();
+        let mut entry = match half_closed {
+            Some(entry) => entry,
+            None => {
+                let (mut entry, kind) = classified(&mut handover, is_brief, now)?;
+                if is_slow_to_close(&mut entry, kind) {
+                    guest.leave(entry, now);
+                    return Ok(());
+                }
+                entry
+            }
+        };
         match entry.step(&SystemClock) {
             None => match entry.refusal() {
                 Some(fault) => return Err(Refusal::System(fault)),
@@ -113,31 +117,106 @@ impl Shared {
                 }
             },
             Some(next) => {
-                entry.socket = entry.socket.out_of_the_way();
-                let due = self.see_to(&mut entry, next, now);
+                if !is_half_closed {
+                    entry.socket = entry.socket.out_of_the_way();
+                }
+                let may_wait = match next {
+                    Next::Wait(wait) if !self.is_crowded() => wait.until,
+                    _ => now,
+                };
+                let due = match guest.is_awake {
+                    true => {
+                        // The thread marks those that it can tell by their FIN.
+                        if !is_half_closed {
+                            mark(&mut entry);
+                        }
+                        may_wait.min(now.plus(SOON))
+                    }
+                    false => self.register(&mut entry, may_wait, now),
+                };
                 guest.leave(entry, due);
             }
         }
         Ok(())
     }
 
-    /// By when the thread has to look at it.
-    fn see_to(&self, entry: &mut Entry<Socket>, next: Next, now: Time) -> Time {
-        if entry.machine.was_hurried() {
-            return now.plus(SOON);
-        }
-        let is_crowded = self.is_crowded();
-        entry.is_watched = self.poller.add(entry.socket).is_ok();
-        match next {
-            // The poller wakes for it; the thread for its time alone.
-            Next::Wait(wait)
-                if entry.is_watched && !is_crowded && <Poller as Watcher<Socket>>::TELLS_EDGES =>
-            {
-                wait.until
-            }
-            _ => now,
+    /// By when the thread has to look at it, which sleeps: the poller wakes for it, the thread
+    /// for its time alone.
+    fn register(&self, entry: &mut Entry<Socket>, may_wait: Time, now: Time) -> Time {
+        mark(entry);
+        entry
+            .keep
+            .set_watched(self.poller.add(entry.socket).is_ok());
+        match entry.keep.is_watched() && <Poller as Watcher<Socket>>::TELLS_EDGES {
+            true => may_wait,
+            false => now,
         }
     }
+}
+
+fn mark(entry: &mut Entry<Socket>) {
+    if let Some(mark) = entry.socket.mark() {
+        entry.keep.set_mark(mark);
+    }
+}
+
+/// The short way, for TCP where it is recognised cheaply: SO_LINGER off, the half-close, and a
+/// number out of the program's way. `None`: nothing of that could be done, and the long way
+/// finds out why.
+fn half_closed(handover: &mut Handover, now: Time) -> Option<Unpacked<Socket>> {
+    let given = handover.socket;
+    if !given.is_tcp_connection() {
+        return None;
+    }
+    given.end_signals();
+    // No child gets the second number, and the first one is gone in a moment.
+    let higher = given.higher_number();
+    if higher.is_none() {
+        given.keep_from_children();
+    }
+    let mut socket = higher.unwrap_or(given);
+    socket.linger_off();
+    let result = socket.half_close();
+    match higher {
+        Some(higher) if result.is_err() => higher.give_up_number(),
+        Some(_) => given.give_up_number(),
+        None => {}
+    }
+    result.ok()?;
+    handover.socket = socket;
+    let brief = Brief::half_closed(handover.options.timeout_ms, now);
+    Some(Unpacked::Here(Entry {
+        socket,
+        machine: brief.machine(),
+        extras: None,
+        keep: Keep::NEW,
+    }))
+}
+
+/// The long way: what is it?
+fn classified(
+    handover: &mut Handover,
+    is_brief: bool,
+    now: Time,
+) -> Result<(Unpacked<Socket>, Kind), Refusal> {
+    let kind = handover.socket.classify().map_err(Refusal::System)?;
+    // Children started meanwhile must not hold the connection.
+    handover.socket.keep_from_children();
+    handover.socket.end_signals();
+    let mut entry = entry(handover, is_brief, now);
+    entry.machine.classified(kind);
+    Ok((entry, kind))
+}
+
+/// Before threads that are blocked on it may be woken, all who may hold it have to be looked for:
+/// nothing for the caller's thread. Under its own number, which those threads know.
+fn is_slow_to_close(entry: &mut Entry<Socket>, kind: Kind) -> bool {
+    let is_alone = matches!(kind, Kind::Other | Kind::Tcp(TcpState::Listen));
+    let is_slow = is_alone && entry.socket.may_be_blocked_on();
+    if is_slow {
+        mark(entry);
+    }
+    is_slow
 }
 
 /// One that has a place in the queue, and in the count; both are given back if
@@ -166,9 +245,7 @@ impl Guest<'_> {
     fn bring(self, packed: Packed<Socket>, due: Time) {
         let shared = self.shared;
         std::mem::forget(self);
-        if shared.door.bring(packed, due) {
-            shared.poller.ring();
-        }
+        shared.wake(shared.door.bring(packed, due));
     }
 }
 
@@ -181,21 +258,13 @@ impl Drop for Guest<'_> {
     }
 }
 
-fn packed(socket: Socket, brief: Brief) -> Packed<Socket> {
-    Packed::Brief {
-        socket,
-        brief,
-        is_watched: false,
-    }
-}
-
 /// With its box, if it is to have one: the memory has been asked for.
 fn entry(handover: &mut Handover, is_brief: bool, now: Time) -> Unpacked<Socket> {
     let mut entry = Entry {
         socket: handover.socket,
         machine: Machine::new(&handover.options, now),
         extras: None,
-        is_watched: false,
+        keep: Keep::NEW,
     };
     if is_brief {
         return Unpacked::Here(entry);
@@ -208,6 +277,7 @@ fn entry(handover: &mut Handover, is_brief: bool, now: Time) -> Unpacked<Socket>
     entry.extras = extras.boxed();
     Unpacked::Boxed(Box::new(entry))
 }
+
 impl Extras {
     fn boxed(self) -> Option<Box<Extras>> {
         let any = self.done.is_some() || self.reader.is_some() || self.ends.is_some();

@@ -1,9 +1,9 @@
 //! What the thread does.
 
 use super::Shared;
-use crate::clock::{Clock, SystemClock};
-use crate::set::{Entry, Packed, Set, ENDED};
-use crate::sys::{Poller, Socket};
+use crate::clock::{Clock, SystemClock, Time};
+use crate::set::{Entry, Indexed, Packed, Set, Watcher, ENDED};
+use crate::sys::{look_for_sharing, Poller, Socket};
 use std::sync::atomic::Ordering;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,11 +14,20 @@ const NAP: Duration = Duration::from_millis(2);
 /// Queues with more room than this are given back when they are empty.
 const QUEUE: usize = 64;
 
+/// So often it looks whether the poller's descriptors are still its own, while something is
+/// pending: without them nothing else would wake it.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// The pause where no descriptors are to be had.
+const PAUSE: Duration = Duration::from_millis(20);
+
 /// What the thread has in its hands.
 struct Work {
     set: Set<Socket, Poller, SystemClock>,
     arrivals: Vec<Packed<Socket>>,
     ended: Vec<Entry<Socket>>,
+    /// The poller has been renewed: what others registered may have got lost.
+    distrusts: bool,
 }
 
 impl Shared {
@@ -29,6 +38,7 @@ impl Shared {
             set: Set::new(Arc::clone(&self.poller), SystemClock, keeps_line),
             arrivals: Vec::new(),
             ended: Vec::with_capacity(ENDED),
+            distrusts: false,
         };
         let mut busy = true;
         loop {
@@ -55,10 +65,17 @@ impl Shared {
         let now = SystemClock.now();
         let expects = self.door.is_expecting() || self.stop.load(Ordering::Acquire);
         let naps = busy || expects;
-        let until = match naps {
-            true => work.set.due().min(now.plus(self.poller.pace(NAP))),
-            false => work.set.due(),
+        if !naps && work.set.len() == 0 {
+            if self.door.sleep(Time::NEVER) {
+                self.sleep_idly();
+            }
+            return false;
+        }
+        let at_most = match naps {
+            true => self.poller.pace(NAP),
+            false => LOOK,
         };
+        let until = work.set.due().min(now.plus(at_most));
         let mut events_until = now;
         if until > now && self.door.sleep(until) {
             match naps {
@@ -67,7 +84,7 @@ impl Shared {
             }
         }
         let mut had_events = false;
-        self.poller.wait(events_until, |index| {
+        let is_ours = self.poller.wait(events_until, |index| {
             // Also of one that is not known yet, or no longer.
             had_events = true;
             work.set.event(index, &mut work.ended);
@@ -75,17 +92,39 @@ impl Shared {
                 self.tell(&mut work.ended);
             }
         });
+        if !is_ours {
+            self.renew(work);
+        }
         had_events
+    }
+
+    /// The program has closed descriptors of the poller.
+    fn renew(&self, work: &mut Work) {
+        if self.poller.renew().is_err() {
+            self.poller.nap(SystemClock.now().plus(PAUSE));
+        }
+        work.distrusts = true;
+        if !<Poller as Watcher<Socket>>::TELLS_EDGES {
+            // A table that knows all that was registered.
+            return;
+        }
+        let mut from = Some(0);
+        while let Some(slot) = from {
+            let add = |socket| self.poller.add(socket).is_ok();
+            from = work.set.register_anew(slot, add, &mut work.ended);
+            self.tell(&mut work.ended);
+        }
     }
 
     /// Takes in what was brought; whether there was anything.
     fn let_in(&self, work: &mut Work) -> bool {
         self.door.take(&mut work.arrivals);
         let any = !work.arrivals.is_empty();
+        self.look_for_sharing(&mut work.arrivals);
         for packed in work.arrivals.drain(..) {
             let mut entry = packed.unpack();
-            if !entry.is_watched && !entry.machine.has_ended() {
-                entry.is_watched = self.poller.add(entry.socket).is_ok();
+            if !entry.machine.has_ended() {
+                self.receive(&mut entry, work.distrusts);
             }
             work.set.admit(entry, &mut work.ended);
             if work.ended.len() >= ENDED {
@@ -96,6 +135,47 @@ impl Shared {
             work.arrivals = Vec::new();
         }
         any
+    }
+
+    /// Marks what came without a mark, and registers what is not registered; unless the program
+    /// has closed it since, and the number is another one's.
+    fn receive(&self, entry: &mut Entry<Socket>, distrusts: bool) {
+        let mark = match entry.keep.mark() {
+            Some(mark) => Some(mark).filter(|_| entry.is_still_there()),
+            // Half-closed in its owner's thread: no socket is that which has just been opened.
+            // Asked after the mark was taken: it may be another one at any moment.
+            None => entry
+                .socket
+                .mark()
+                .filter(|_| entry.socket.is_half_closed()),
+        };
+        let Some(mark) = mark else {
+            return entry.machine.abandon();
+        };
+        entry.keep.set_mark(mark);
+        if distrusts || !entry.keep.is_watched() {
+            entry
+                .keep
+                .set_watched(self.poller.add(entry.socket).is_ok());
+        }
+    }
+
+    /// Finds out who else holds those that were only queued, in one search for all.
+    fn look_for_sharing(&self, arrivals: &mut [Packed<Socket>]) {
+        look_for_sharing(
+            arrivals,
+            |packed| {
+                let entry = packed.whole()?;
+                entry.machine.asks_for_sharing().then_some(entry.socket)
+            },
+            // Its thread has others to look after: the system's fair time, and no more.
+            SystemClock.now(),
+            |packed, sharing| {
+                if let Packed::Whole(entry) = packed {
+                    entry.machine.sharing_is(sharing);
+                }
+            },
+        );
     }
 
     /// Ends the oldest as long as there are too many.

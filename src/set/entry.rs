@@ -2,16 +2,18 @@
 
 use crate::clock::Clock;
 use crate::closing::{Brief, End, Machine, Next, Sink};
-use crate::connection::{Connection, Fault, FaultKind};
+use crate::connection::{Fault, FaultKind};
 use crate::log::Ends;
 use crate::memory;
 use crate::outcome::Outcome;
 use crate::report::Report;
+use crate::set::{Indexed, Mark};
 use std::ops::{Deref, DerefMut};
 use std::panic::{catch_unwind, AssertUnwindSafe};
 
-/// Called once, when it is over.
-pub(crate) type Done = Box<dyn FnOnce(&Report) + Send>;
+/// Called once, when it is over. With a fault there was no end of its own: the number was
+/// closed behind our back, and what has it now is untouched.
+pub(crate) type Done = Box<dyn FnOnce(Option<Fault>, &Report) + Send>;
 
 /// Gets the drained data.
 pub(crate) type Reader = Box<dyn FnMut(&[u8]) -> bool + Send>;
@@ -22,8 +24,44 @@ pub(crate) struct Entry<C> {
     pub(crate) machine: Machine,
     /// What few of them have.
     pub(crate) extras: Option<Box<Extras>>,
+    pub(crate) keep: Keep,
+}
+
+/// What is known of the number of one that is kept, in one word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Keep(u32);
+
+impl Keep {
+    const WATCHED: u32 = 1 << 31;
+
+    /// Nobody has looked yet what tells it from a later one with the same number.
+    pub(crate) const NEW: Keep = Keep(0);
+
+    pub(crate) fn marked(mark: Mark) -> Keep {
+        Keep(mark.get())
+    }
+
+    pub(crate) fn mark(self) -> Option<Mark> {
+        Mark::from_bits(self.0 & !Self::WATCHED)
+    }
+
+    pub(crate) fn set_mark(&mut self, mark: Mark) {
+        self.0 = self.0 & Self::WATCHED | mark.get();
+    }
+
     /// The poller tells of its events; otherwise it is looked at now and then.
-    pub(crate) is_watched: bool,
+    pub(crate) fn is_watched(self) -> bool {
+        self.0 & Self::WATCHED != 0
+    }
+
+    pub(crate) fn set_watched(&mut self, is_watched: bool) {
+        let mark = self.0 & !Self::WATCHED;
+        self.0 = if is_watched {
+            mark | Self::WATCHED
+        } else {
+            mark
+        };
+    }
 }
 
 /// What few closings have, apart so that the others stay small.
@@ -34,10 +72,30 @@ pub(crate) struct Extras {
     pub(crate) ends: Option<Ends>,
 }
 
-impl<C: Connection> Entry<C> {
+impl<C: Indexed> Entry<C> {
+    /// The number is still that of the same open connection, as far as can be told.
+    pub(crate) fn is_still_there(&self) -> bool {
+        self.keep
+            .mark()
+            .map_or(true, |mark| self.socket.is_still(mark))
+    }
+
+    /// Whether it may be worked on. What a program has closed behind our back is let go: its
+    /// number is another one's by now, or will be.
+    fn is_ours(&mut self) -> bool {
+        if self.machine.has_ended() || self.is_still_there() {
+            return true;
+        }
+        self.machine.abandon();
+        false
+    }
+
     /// Goes on; `None` once it has ended.
     #[inline(never)]
     pub(crate) fn step<K: Clock>(&mut self, clock: &K) -> Option<Next> {
+        if !self.is_ours() {
+            return None;
+        }
         let reader = self.extras.as_mut();
         let mut sink: Sink<'_> = match reader.and_then(|extras| extras.reader.as_mut()) {
             Some(reader) => Some(&mut **reader),
@@ -52,7 +110,9 @@ impl<C: Connection> Entry<C> {
     /// Ends it by its fallback.
     #[inline(never)]
     pub(crate) fn give_up(&mut self) {
-        self.machine.give_up(&mut self.socket, Outcome::Evicted);
+        if self.is_ours() {
+            self.machine.give_up(&mut self.socket, Outcome::Evicted);
+        }
     }
 
     /// The system's refusal to begin, if that is how it ended.
@@ -76,7 +136,7 @@ impl<C: Connection> Entry<C> {
         // Refused by the system, but left to the background: nobody else is there
         // to close it.
         let is_left = |fault: Fault| fault.kind != FaultKind::NotASocket;
-        let is_left = self.refusal().is_some_and(is_left);
+        let is_left = self.refusal().is_some_and(is_left) && self.is_still_there();
         if is_left {
             let _ = self.socket.close(false);
         }
@@ -86,25 +146,22 @@ impl<C: Connection> Entry<C> {
         let Some(done) = extras.as_mut().and_then(|extras| extras.done.take()) else {
             return;
         };
-        let outcome = match self.machine.end() {
-            Some(End::Outcome(outcome)) => outcome,
-            Some(End::Refused(_)) | None => Outcome::Uncertain,
+        let (outcome, fault) = match self.machine.end() {
+            Some(End::Outcome(outcome)) => (outcome, None),
+            Some(End::Refused(fault)) if !is_left => (Outcome::Uncertain, Some(fault)),
+            Some(End::Refused(_)) | None => (Outcome::Uncertain, None),
         };
         let mut report = self.machine.report(outcome, clock.now());
         report.closed |= is_left;
         // A panic of a Rust program's own must not end the thread.
-        let _ = catch_unwind(AssertUnwindSafe(|| done(&report)));
+        let _ = catch_unwind(AssertUnwindSafe(|| done(fault, &report)));
     }
 }
 
 /// An entry while nobody works on it: what asks for nothing special takes few
 /// bytes, the others have a box.
 pub(crate) enum Packed<C> {
-    Brief {
-        socket: C,
-        brief: Brief,
-        is_watched: bool,
-    },
+    Brief { socket: C, brief: Brief, keep: Keep },
     Whole(Box<Entry<C>>),
 }
 
@@ -115,18 +172,26 @@ pub(crate) enum Unpacked<C> {
 }
 
 impl<C> Packed<C> {
+    /// What asks for something special.
+    pub(crate) fn whole(&self) -> Option<&Entry<C>> {
+        match self {
+            Packed::Brief { .. } => None,
+            Packed::Whole(entry) => Some(entry),
+        }
+    }
+
     #[inline(never)]
     pub(crate) fn unpack(self) -> Unpacked<C> {
         match self {
             Packed::Brief {
                 socket,
                 brief,
-                is_watched,
+                keep,
             } => Unpacked::Here(Entry {
                 socket,
                 machine: brief.machine(),
                 extras: None,
-                is_watched,
+                keep,
             }),
             Packed::Whole(entry) => Unpacked::Boxed(entry),
         }
@@ -145,7 +210,7 @@ impl<C: Copy> Unpacked<C> {
             Some(brief) if entry.extras.is_none() => Ok(Packed::Brief {
                 socket: entry.socket,
                 brief,
-                is_watched: entry.is_watched,
+                keep: entry.keep,
             }),
             _ if memory::can_have(memory::HANDOVER) => Ok(Packed::Whole(Box::new(entry))),
             _ => Err(entry),

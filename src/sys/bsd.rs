@@ -1,20 +1,28 @@
 //! macOS, iOS and the BSDs.
 //!
-//! None of them tells who else holds a socket, and no event of theirs tells of
-//! an acknowledgement.
+//! No event of theirs tells of an acknowledgement; only macOS tells whether somebody
+//! else holds a socket.
 
 use super::scratch;
 use super::unix::RawSocket;
 pub(crate) use super::unix::{disown, CancelGuard, LastError, OwnedSocket, Socket};
 use super::unix::{fault, nap, syscall};
+use crate::clock::Time;
 use crate::closing::{Wait, Watch};
-use crate::connection::{Connection, Fault, FaultKind, Kind, Received, TcpState};
+use crate::connection::{
+    Answer, Backlog, Connection, Fault, FaultKind, Kind, Received, Sharing, TcpState,
+};
+use crate::set::Mark;
 use libc::c_int;
 
 #[path = "bsd/many.rs"]
 mod many;
 
-pub(crate) use super::unix::{process_generation, Thread};
+#[path = "bsd/sharing.rs"]
+mod sharing;
+
+pub(crate) use super::process::{process_generation, BORROWED};
+pub(crate) use super::thread::Thread;
 pub(super) use many::{poll_many, Bell, PollEntry};
 
 #[cfg(not(target_os = "dragonfly"))]
@@ -48,8 +56,8 @@ impl Connection for Socket {
         }
     }
 
-    fn is_shared(&mut self) -> bool {
-        false
+    fn sharing(&mut self, _until: Time) -> Sharing {
+        sharing::of(*self)
     }
 
     fn is_connected(&mut self) -> bool {
@@ -74,22 +82,33 @@ impl Connection for Socket {
         self.recv(buffer.as_mut_ptr().cast(), buffer.len(), 0)
     }
 
-    fn tcp_state(&mut self) -> Option<TcpState> {
-        tcp::state(*self).ok()
+    fn tcp_state(&mut self) -> Answer<TcpState> {
+        match tcp::state(*self) {
+            Ok(state) => Ok(Some(state)),
+            Err(fault) if fault.code == libc::ENOPROTOOPT => Ok(None),
+            Err(fault) => Err(fault),
+        }
     }
 
     /// The send buffer keeps what is not acknowledged; the FIN is not in it. A
     /// connection that is gone has lost its buffer: nothing can be said then.
-    fn in_flight(&mut self) -> Option<usize> {
-        let fin = match tcp::state(*self).ok()? {
-            TcpState::Closed => return None,
+    fn in_flight(&mut self) -> Answer<usize> {
+        let fin = match tcp::state(*self)? {
+            TcpState::Closed => return Ok(None),
             TcpState::FinWait1 | TcpState::Closing | TcpState::LastAck => 1,
             _ => 0,
         };
-        Some(tcp::unsent(*self)?.saturating_add(fin))
+        Ok(tcp::unsent(*self).map(|unsent| unsent.saturating_add(fin)))
     }
 
-    fn pending_error(&mut self) -> Option<Fault> {
+    fn backlog(&mut self) -> Answer<Backlog> {
+        Ok(tcp::unsent(*self).map(|unsent| Backlog {
+            left: unsent as u64,
+            is_empty: unsent == 0,
+        }))
+    }
+
+    fn pending_error(&mut self) -> Answer<Fault> {
         self.take_error()
     }
 
@@ -97,13 +116,13 @@ impl Connection for Socket {
         tcp::was_alive(*self)
     }
 
-    fn fin_arrived(&mut self) -> bool {
-        false
+    /// The state of a connection that lives says so; nothing remembers it.
+    fn fin_arrived(&mut self) -> Answer<bool> {
+        Ok(None)
     }
 
-    /// Nothing is known against it.
-    fn fin_may_be_acknowledged(&mut self) -> bool {
-        true
+    fn fin_was_acknowledged(&mut self) -> bool {
+        false
     }
 
     fn low_water(&mut self, _raised: bool) -> bool {
@@ -126,13 +145,34 @@ impl Connection for Socket {
 }
 
 impl Socket {
-    /// macOS refuses SO_LINGER after the half-close.
-    pub(crate) const TAKES_LINGER_LATE: bool = false;
-
-    /// Whether it is a socket at all.
-    pub(crate) fn check(self) -> Result<(), Fault> {
-        self.kind_by_type().map(drop)
+    /// Whether it is a socket at all, and what tells it from a later one of the same number.
+    pub(crate) fn check(self) -> Result<Mark, Fault> {
+        self.kind_by_type()?;
+        Ok(self.ends_mark())
     }
+
+    /// Not to be told here, or closing wakes it.
+    pub(crate) fn may_be_blocked_on(self) -> bool {
+        false
+    }
+
+    /// Not to be had cheaply here.
+    pub(crate) fn is_tcp_connection(self) -> bool {
+        false
+    }
+
+    pub(crate) fn is_half_closed(self) -> bool {
+        false
+    }
+}
+
+pub(super) fn mark(socket: Socket) -> Option<Mark> {
+    socket.check().ok()
+}
+
+/// fstat() tells one socket from another nowhere here: their ends do, while they are known.
+pub(super) fn is_still(socket: Socket, mark: Mark) -> bool {
+    socket.check().is_ok_and(|now| now.may_be(mark))
 }
 
 /// Never repeated: after EINTR too the descriptor is gone, and after ECONNRESET,

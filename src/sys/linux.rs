@@ -3,50 +3,52 @@
 use super::scratch;
 use super::unix::RawSocket;
 pub(crate) use super::unix::{disown, CancelGuard, LastError, OwnedSocket, Socket};
-use super::unix::{millis_until, nap, nap_on, syscall};
+use super::unix::{fault, millis_until, nap, nap_on, syscall};
 use crate::clock::{Clock, SystemClock, Time};
 use crate::closing::{Wait, Watch};
-use crate::connection::{Connection, Fault, FaultKind, Kind, Received, TcpState};
-use counters::Counters;
-use libc::{c_int, socklen_t};
+use crate::connection::{
+    Answer, Backlog, Connection, Fault, FaultKind, Kind, Received, Sharing, TcpState,
+};
+use crate::set::Mark;
+use libc::{c_int, c_void, socklen_t};
 use std::mem::size_of;
 use std::ptr::null_mut;
 
-#[path = "linux/counters.rs"]
-mod counters;
+#[path = "linux/blocked.rs"]
+mod blocked;
 #[path = "linux/poller.rs"]
 mod poller;
 #[path = "linux/sharing.rs"]
 mod sharing;
+#[path = "linux/tcp.rs"]
+mod tcp;
 
-pub(crate) use super::unix::{process_generation, Thread};
+pub(crate) use super::process::{process_generation, BORROWED};
+pub(crate) use super::thread::Thread;
 pub(crate) use poller::Poller;
+pub(crate) use sharing::look_for_sharing;
 
-/// linux/sockios.h: what has not been acknowledged, a FIN counting as one.
-const SIOCOUTQ: u64 = 0x5411;
-/// linux/tcp.h: recvmsg tells how much is left to read.
-const TCP_INQ: c_int = 36;
-/// linux/in.h.
-const IPPROTO_MPTCP: c_int = 262;
+/// So many records that are no data are thrown away in one go.
+const RECORDS: u32 = 64;
+/// linux/socket.h.
+const AF_SMC: c_int = 43;
 /// Raised so far, SO_RCVLOWAT makes one wake-up of a MiB (and the kernel grows
 /// the receive buffer to twice that).
 const LOW_WATER: c_int = 1 << 20;
-/// None of SHUT_RD, SHUT_WR and SHUT_RDWR.
-const NO_DIRECTION: c_int = 77;
+/// linux/sockios.h: what has not been sent. Asked of TCP, MPTCP and SMC only.
+const SIOCOUTQNSD: u64 = 0x894B;
 
 impl Connection for Socket {
-    /// TCP_INFO fails for all that is not TCP, so one call tells bad
-    /// descriptors, the kind and the state.
     fn classify(&mut self) -> Result<Kind, Fault> {
-        match self.state() {
-            Ok(state) => Ok(Kind::Tcp(state)),
-            Err(fault) if fault.kind == FaultKind::NotASocket => Err(fault),
-            Err(_) => self.kind_by_type(),
+        match tcp::classify(*self)? {
+            // A half-close of it would be taken, and would wake its threads for nothing.
+            Kind::Stream if self.is_listening() => Ok(Kind::Other),
+            kind => Ok(kind),
         }
     }
 
-    fn is_shared(&mut self) -> bool {
-        sharing::is_shared(self.0)
+    fn sharing(&mut self, until: Time) -> Sharing {
+        sharing::of_one(*self, until)
     }
 
     fn is_connected(&mut self) -> bool {
@@ -67,57 +69,57 @@ impl Connection for Socket {
     /// families copy into the scratch space.
     fn discard(&mut self, most: usize) -> Received {
         let size = most.min(scratch::SIZE);
-        match self.recv(scratch::pointer().cast(), size, libc::MSG_TRUNC) {
+        match self.recv_data(scratch::pointer().cast(), size, libc::MSG_TRUNC) {
             Received::Failed(refused)
                 if refused.code == libc::EINVAL || refused.code == libc::EOPNOTSUPP =>
             {
                 // A family that does not know the flag.
-                self.recv(scratch::pointer().cast(), size, 0)
+                self.recv_data(scratch::pointer().cast(), size, 0)
             }
             received => received,
         }
     }
 
     fn receive(&mut self, buffer: &mut [u8]) -> Received {
-        self.recv(buffer.as_mut_ptr().cast(), buffer.len(), 0)
+        self.recv_data(buffer.as_mut_ptr().cast(), buffer.len(), 0)
     }
 
-    fn tcp_state(&mut self) -> Option<TcpState> {
-        let state = self.state().ok()?;
-        // MPTCP shows the state of its first subflow, which does not take part
-        // in the closing of the whole.
-        let doubtful = !state.has_peer_fin() && state != TcpState::Closed;
-        if doubtful && self.option(libc::SOL_SOCKET, libc::SO_PROTOCOL) == Ok(IPPROTO_MPTCP) {
-            return None;
-        }
-        Some(state)
+    fn tcp_state(&mut self) -> Answer<TcpState> {
+        tcp::state(*self)
     }
 
-    fn in_flight(&mut self) -> Option<usize> {
-        let mut left: c_int = 0;
-        syscall!(libc::ioctl(self.0, SIOCOUTQ as _, &mut left)).ok()?;
-        usize::try_from(left).ok()
+    fn in_flight(&mut self) -> Answer<usize> {
+        self.unacknowledged().map(Some)
     }
 
-    fn pending_error(&mut self) -> Option<Fault> {
+    /// Of TCP what is not acknowledged, our FIN not counted; of AF_UNIX and others the memory
+    /// that holds what the peer has not read.
+    fn backlog(&mut self) -> Answer<Backlog> {
+        let left = match self.unacknowledged() {
+            Ok(left) => left as u64,
+            Err(fault) if fault.kind == FaultKind::NotASocket => return Err(fault),
+            Err(_) => return Ok(None),
+        };
+        Ok(Some(Backlog {
+            left: left.max(1),
+            is_empty: left <= 1,
+        }))
+    }
+
+    fn pending_error(&mut self) -> Answer<Fault> {
         self.take_error()
     }
 
-    /// The counters of a connection outlive it; one that was refused has none.
     fn was_alive(&mut self) -> Option<bool> {
-        Some(self.counters().ok()?.show_life())
+        tcp::was_alive(*self)
     }
 
-    /// With nothing left to read, TCP_INQ says 1 after a FIN and 0 after a reset
-    /// or the program's own SHUT_RD (net/tcp.h, tcp_inq_hint; Linux 4.19).
-    fn fin_arrived(&mut self) -> bool {
-        self.inq_after_end().is_some_and(|left| left > 0)
+    fn fin_arrived(&mut self) -> Answer<bool> {
+        tcp::fin_arrived(*self)
     }
 
-    /// A FIN counts among the acknowledged bytes, and not among those sent.
-    fn fin_may_be_acknowledged(&mut self) -> bool {
-        self.counters()
-            .map_or(true, |counters| counters.leave_room_for_a_fin())
+    fn fin_was_acknowledged(&mut self) -> bool {
+        tcp::fin_was_acknowledged(*self)
     }
 
     fn low_water(&mut self, raised: bool) -> bool {
@@ -138,6 +140,13 @@ impl Connection for Socket {
         close_raw(self.0)
     }
 
+    /// shutdown() hits every holder, so only if there is nobody else for certain.
+    fn wake_blocked(&mut self) {
+        if blocked::may_be(self.0) && self.sharing(SystemClock.now()) == Sharing::Alone {
+            self.wake_readers();
+        }
+    }
+
     /// connect(AF_UNSPEC) resets at once, also while another process or a
     /// blocked thread holds the socket, when closing would send nothing.
     fn abort(&mut self) -> Result<(), Fault> {
@@ -154,15 +163,43 @@ impl Connection for Socket {
 }
 
 impl Socket {
-    /// SO_LINGER can be changed after the half-close, too.
-    pub(crate) const TAKES_LINGER_LATE: bool = true;
+    /// Whether it is a socket at all, and what tells it from a later one of the same number,
+    /// as cheaply as both can be had.
+    pub(crate) fn check(self) -> Result<Mark, Fault> {
+        let stat = stat(self)?;
+        match stat.st_mode & libc::S_IFMT {
+            libc::S_IFSOCK => Ok(mark_of(&stat)),
+            _ => Err(fault(libc::ENOTSOCK)),
+        }
+    }
 
-    /// Whether it is a socket at all, as cheaply as that can be had: shutdown() of
-    /// no direction does nothing.
-    pub(crate) fn check(self) -> Result<(), Fault> {
-        match self.shutdown(NO_DIRECTION) {
-            Err(fault) if fault.kind == FaultKind::NotASocket => Err(fault),
-            _ => Ok(()),
+    fn is_listening(self) -> bool {
+        self.option(libc::SOL_SOCKET, libc::SO_ACCEPTCONN) == Ok(1)
+    }
+
+    /// A thread of the program may be blocked in a call on it.
+    pub(crate) fn may_be_blocked_on(self) -> bool {
+        blocked::may_be(self.0)
+    }
+
+    /// A TCP connection, and no listening socket, as cheaply as that can be had: other
+    /// families do not know the question. Whether the connection is alive is not told.
+    pub(crate) fn is_tcp_connection(self) -> bool {
+        let mut unsent: c_int = 0;
+        syscall!(libc::ioctl(self.0, SIOCOUTQNSD as _, &mut unsent)).is_ok()
+    }
+
+    /// A TCP connection that has sent its FIN. Families on top of TCP show the state of a
+    /// connection below, which goes on for a while: they count as half-closed.
+    pub(crate) fn is_half_closed(self) -> bool {
+        use TcpState::{Established, Listen, SynReceived, SynSent};
+        match tcp::state_of_first(self) {
+            Ok(Some(Established | SynReceived)) => {
+                tcp::protocol(self) == Ok(tcp::IPPROTO_MPTCP)
+                    || self.option(libc::SOL_SOCKET, libc::SO_DOMAIN) == Ok(AF_SMC)
+            }
+            Ok(Some(Listen | SynSent) | None) | Err(_) => false,
+            Ok(Some(_)) => true,
         }
     }
 
@@ -173,62 +210,70 @@ impl Socket {
         let _ = syscall!(libc::recv(self.0, null_mut(), 0, flags));
     }
 
-    fn state(self) -> Result<TcpState, Fault> {
-        let mut info = [0u8; 8];
-        self.tcp_info(&mut info)?;
-        // net/tcp_states.h
-        Ok(match info[0] {
-            1 => TcpState::Established,
-            2 => TcpState::SynSent,
-            3 | 12 => TcpState::SynReceived,
-            4 => TcpState::FinWait1,
-            5 => TcpState::FinWait2,
-            6 => TcpState::TimeWait,
-            8 => TcpState::CloseWait,
-            9 => TcpState::LastAck,
-            10 => TcpState::Listen,
-            11 => TcpState::Closing,
-            _ => TcpState::Closed,
-        })
+    /// Bytes, our FIN counting as one; of other families memory in use.
+    fn unacknowledged(self) -> Result<usize, Fault> {
+        let mut left: c_int = 0;
+        // Not the same number on every architecture.
+        syscall!(libc::ioctl(self.0, libc::TIOCOUTQ as _, &mut left))?;
+        Ok(usize::try_from(left).unwrap_or(0))
     }
 
-    /// The first bytes of struct tcp_info; how many the kernel filled.
-    fn tcp_info(self, info: &mut [u8]) -> Result<usize, Fault> {
-        let mut size = info.len() as socklen_t;
-        syscall!(libc::getsockopt(
-            self.0,
-            libc::IPPROTO_TCP,
-            libc::TCP_INFO,
-            info.as_mut_ptr().cast(),
-            &mut size
-        ))?;
-        Ok(size as usize)
+    /// Receives; a record that is no data (kTLS: an alert, a ticket) is taken with room for
+    /// its type, without which receiving fails with EIO for ever ("Kernel TLS" in the
+    /// kernel's documentation), and thrown away.
+    fn recv_data(self, buffer: *mut c_void, size: usize, flags: c_int) -> Received {
+        for _ in 0..RECORDS {
+            match self.recv(buffer, size, flags) {
+                Received::Failed(refused) if refused.code == libc::EIO => {
+                    match self.recv_record() {
+                        Ok(true) => {}
+                        Ok(false) => return Received::End,
+                        Err(_) => return Received::Failed(refused),
+                    }
+                }
+                received => return received,
+            }
+        }
+        // There may be more: it stays readable.
+        Received::Empty
     }
 
-    fn counters(self) -> Result<Counters, Fault> {
-        let mut info = [0u8; counters::SIZE];
-        self.tcp_info(&mut info)?;
-        Ok(Counters::of(&info))
-    }
-
-    /// What TCP_INQ says of a stream that has been read to its end.
-    fn inq_after_end(self) -> Option<c_int> {
-        self.set_option(libc::IPPROTO_TCP, TCP_INQ, 1).ok()?;
-        // Room for one control message with an int, aligned as cmsghdr wants it.
-        let mut control = [0usize; 8];
+    /// Takes one record of any type; whether there was one.
+    fn recv_record(self) -> Result<bool, Fault> {
+        let mut data = libc::iovec {
+            iov_base: scratch::pointer().cast(),
+            iov_len: scratch::SIZE,
+        };
+        let mut control = [0usize; 16];
         // SAFETY: all zeroes is a valid msghdr: no address, no data.
         let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
+        message.msg_iov = &mut data;
+        message.msg_iovlen = 1;
         message.msg_control = control.as_mut_ptr().cast();
         message.msg_controllen = std::mem::size_of_val(&control) as _;
-        syscall!(libc::recvmsg(self.0, &mut message, libc::MSG_DONTWAIT)).ok()?;
-        // SAFETY: the kernel has filled `control` and set its length.
-        let header = unsafe { libc::CMSG_FIRSTHDR(&message).as_ref() }?;
-        if header.cmsg_level != libc::IPPROTO_TCP || header.cmsg_type != TCP_INQ {
-            return None;
-        }
-        // SAFETY: this message carries an int behind its header.
-        Some(unsafe { libc::CMSG_DATA(header).cast::<c_int>().read_unaligned() })
+        syscall!(libc::recvmsg(self.0, &mut message, libc::MSG_DONTWAIT)).map(|bytes| bytes > 0)
     }
+}
+
+/// In the socket file system every socket has a number of its own (net/socket.c, sock_alloc).
+pub(super) fn mark(socket: Socket) -> Option<Mark> {
+    stat(socket).ok().map(|stat| mark_of(&stat))
+}
+
+pub(super) fn is_still(socket: Socket, mark: Mark) -> bool {
+    self::mark(socket) == Some(mark)
+}
+
+fn stat(socket: Socket) -> Result<libc::stat, Fault> {
+    // SAFETY: all zeroes is a valid stat to be overwritten.
+    let mut stat: libc::stat = unsafe { std::mem::zeroed() };
+    syscall!(libc::fstat(socket.0, &mut stat))?;
+    Ok(stat)
+}
+
+/// With the file system: a file may have the number of a socket.
+fn mark_of(stat: &libc::stat) -> Mark {
+    Mark::of((stat.st_ino as u64) ^ (stat.st_dev as u64) << 40)
 }
 
 pub(super) fn close_raw(fd: RawSocket) -> Result<(), Fault> {

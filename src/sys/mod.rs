@@ -9,7 +9,9 @@
 //! - [`CancelGuard`]: holds off thread cancellation,
 //! - [`Poller`]: waits for many, and has a bell,
 //! - [`Thread`], and [`process_generation`], which tells a forked child from its
-//!   parent, and [`PerProcess`], which keeps their values apart,
+//!   parent ([`BORROWED`]: one that shares its memory), and [`PerProcess`], which keeps
+//!   their values apart,
+//! - `look_for_sharing`, the question who else holds them for many sockets at once,
 //! - [`OwnedSocket`], the system's owner of a socket, and [`disown`], which makes
 //!   one forget what has been closed.
 //!
@@ -17,6 +19,10 @@
 //! close: its `Drop` calls the `close` or `closesocket` of the link, which may
 //! be the program's override that calls us.
 
+#[cfg(unix)]
+mod process;
+#[cfg(unix)]
+mod thread;
 #[cfg(unix)]
 mod unix;
 
@@ -45,7 +51,29 @@ pub(crate) use table::Poller;
 
 pub(crate) use per_process::PerProcess;
 pub(crate) use system::{disown, CancelGuard, LastError, OwnedSocket, Socket, Waiter};
-pub(crate) use system::{process_generation, Thread};
+pub(crate) use system::{process_generation, Thread, BORROWED};
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(crate) use system::look_for_sharing;
+
+/// Who else holds each of these sockets: of what has one to be looked for. A question
+/// for each of them, where that costs one system call.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub(crate) fn look_for_sharing<T>(
+    all: &mut [T],
+    socket: impl Fn(&T) -> Option<Socket>,
+    until: crate::clock::Time,
+    tell: impl Fn(&mut T, crate::connection::Sharing),
+) {
+    for one in all {
+        if let Some(mut socket) = socket(one) {
+            tell(
+                one,
+                crate::connection::Connection::sharing(&mut socket, until),
+            );
+        }
+    }
+}
 
 mod per_process;
 

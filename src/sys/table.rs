@@ -8,8 +8,9 @@ use super::system::{poll_many, Bell, PollEntry};
 use super::Socket;
 use crate::clock::{Clock, SystemClock, Time};
 use crate::connection::Fault;
-use crate::set::{Indexed, Watcher};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use crate::set::{Indexed, Mark, Watcher};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// No place in the table.
@@ -17,7 +18,7 @@ const NONE: u32 = u32::MAX;
 
 /// Any thread may add sockets and ring; one waits.
 pub(crate) struct Poller {
-    bell: Bell,
+    bell: Mutex<Arc<Bell>>,
     table: Mutex<Table>,
 }
 
@@ -43,7 +44,7 @@ struct Row {
 impl Poller {
     pub(crate) fn new() -> Result<Poller, Fault> {
         Ok(Poller {
-            bell: Bell::new()?,
+            bell: Mutex::new(Arc::new(Bell::new()?)),
             table: Mutex::default(),
         })
     }
@@ -84,17 +85,21 @@ impl Poller {
 
     /// Ends the other thread's wait or nap.
     pub(crate) fn ring(&self) {
-        self.bell.ring();
+        self.bell().ring();
     }
 
     /// Waits for events, at most until then, and gives the numbers of their
-    /// sockets.
-    pub(crate) fn wait(&self, until: Time, mut each: impl FnMut(usize)) {
+    /// sockets. `false`: the program has closed what is ours.
+    pub(crate) fn wait(&self, until: Time, mut each: impl FnMut(usize)) -> bool {
+        if !self.bell().is_ours() {
+            return false;
+        }
+        let bell = self.bell();
         let mut entries = {
             let mut table = self.lock();
             let mut entries = std::mem::take(&mut table.entries);
             entries.clear();
-            entries.push(PollEntry::readable(self.bell.socket()));
+            entries.push(PollEntry::readable(bell.socket()));
             let watched = table.rows.iter().filter(|row| row.is_watched);
             entries.extend(watched.map(|row| PollEntry::readable(row.socket)));
             entries
@@ -107,7 +112,7 @@ impl Poller {
         let is_scan = until <= began;
         let took = SystemClock.now().since(began);
         if entries[0].has_event() {
-            self.bell.silence();
+            bell.silence();
         }
         for entry in entries[1..].iter().filter(|entry| entry.has_event()) {
             each(entry.socket().index());
@@ -117,6 +122,18 @@ impl Poller {
         if is_scan {
             table.took = took;
         }
+        true
+    }
+
+    /// Makes a new bell in the place of a lost one.
+    pub(crate) fn renew(&self) -> Result<(), Fault> {
+        let bell = Bell::new()?;
+        *self.bell.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(bell);
+        Ok(())
+    }
+
+    fn bell(&self) -> Arc<Bell> {
+        Arc::clone(&self.bell.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// How long to let events gather before the next look.
@@ -129,15 +146,35 @@ impl Poller {
 
     /// Sleeps until then; only the bell ends it sooner.
     pub(crate) fn nap(&self, until: Time) {
-        let mut entry = [PollEntry::readable(self.bell.socket())];
+        let bell = self.bell();
+        let mut entry = [PollEntry::readable(bell.socket())];
         if !poll_many(&mut entry, until) {
             let left = until.since(SystemClock.now());
             std::thread::sleep(left.min(Duration::from_millis(2)));
         }
         if entry[0].has_event() {
-            self.bell.silence();
+            bell.silence();
         }
     }
+}
+
+impl Socket {
+    /// What its two ends tell of it.
+    pub(super) fn ends_mark(self) -> Mark {
+        let ends = self.ends();
+        Mark::of_ends(ends.local.and_then(digest), ends.peer.and_then(digest))
+    }
+}
+
+/// FNV-1a over address and port; one without a port is not known yet.
+fn digest(end: SocketAddr) -> Option<u64> {
+    let mix = |sum: u64, byte: u8| (sum ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    let start = match end.ip() {
+        IpAddr::V4(ip) => ip.octets().iter().copied().fold(0xcbf2_9ce4_8422_2325, mix),
+        IpAddr::V6(ip) => ip.octets().iter().copied().fold(0xcbf2_9ce4_8422_2325, mix),
+    };
+    let port = end.port().to_be_bytes();
+    (end.port() != 0).then(|| port.iter().copied().fold(start, mix))
 }
 
 impl Watcher<Socket> for Poller {

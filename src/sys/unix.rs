@@ -1,15 +1,13 @@
 //! What Linux, macOS and the BSDs have in common.
 
 use crate::clock::{Clock, SystemClock, Time};
-use crate::connection::{Fault, FaultKind, Kind, Received};
+use crate::connection::{Answer, Connection, Fault, FaultKind, Kind, Received, Sharing};
 use crate::log::Ends;
-use crate::set::Indexed;
+use crate::set::{Indexed, Mark};
 use libc::{c_int, c_short, c_void, socklen_t};
 use socket2::SockRef;
 use std::mem::size_of;
 use std::os::fd::{AsRawFd, BorrowedFd, IntoRawFd, OwnedFd, RawFd};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::Once;
 
 pub(crate) type RawSocket = RawFd;
 pub(crate) type OwnedSocket = OwnedFd;
@@ -144,9 +142,20 @@ impl Drop for CancelGuard {
     }
 }
 
+/// So many numbers select() can take.
+pub(super) const FD_SETSIZE: c_int = 1024;
+
 impl Indexed for Socket {
     fn index(&self) -> usize {
         self.0 as usize
+    }
+
+    fn mark(&self) -> Option<Mark> {
+        super::system::mark(*self)
+    }
+
+    fn is_still(&self, mark: Mark) -> bool {
+        super::system::is_still(*self, mark)
     }
 }
 
@@ -232,10 +241,10 @@ impl Socket {
         }
     }
 
-    pub(super) fn take_error(self) -> Option<Fault> {
-        match self.option(libc::SOL_SOCKET, libc::SO_ERROR) {
-            Ok(0) | Err(_) => None,
-            Ok(code) => Some(fault(code)),
+    pub(super) fn take_error(self) -> Answer<Fault> {
+        match self.option(libc::SOL_SOCKET, libc::SO_ERROR)? {
+            0 => Ok(None),
+            code => Ok(Some(fault(code))),
         }
     }
 
@@ -243,14 +252,6 @@ impl Socket {
     /// while they sleep the connection stays.
     pub(super) fn wake_readers(self) {
         let _ = self.shutdown(libc::SHUT_RD);
-    }
-
-    /// What tells it from a later socket of the same number.
-    pub(crate) fn identity(self) -> Option<u64> {
-        // SAFETY: all zeroes is a valid stat to be overwritten.
-        let mut stat: libc::stat = unsafe { std::mem::zeroed() };
-        syscall!(libc::fstat(self.0, &mut stat)).ok()?;
-        Some(stat.st_ino as u64)
     }
 
     /// Children that the program starts from now on do not get it.
@@ -261,17 +262,43 @@ impl Socket {
     /// Moves it above what select() can take, if there is room, so that the
     /// program gets its low number back.
     pub(crate) fn out_of_the_way(self) -> Socket {
-        const FD_SETSIZE: c_int = 1024;
-        if self.0 >= FD_SETSIZE {
-            return self;
-        }
-        match syscall!(libc::fcntl(self.0, libc::F_DUPFD_CLOEXEC, FD_SETSIZE)) {
-            Ok(high) => {
+        match self.higher_number() {
+            Some(high) => {
                 let _ = super::system::close_raw(self.0);
-                Socket(high)
+                high
             }
-            Err(_) => self,
+            None => self,
         }
+    }
+
+    /// A second number for it above what select() can take, which no child gets.
+    pub(crate) fn higher_number(self) -> Option<Socket> {
+        if self.0 >= FD_SETSIZE {
+            return None;
+        }
+        let high = syscall!(libc::fcntl(self.0, libc::F_DUPFD_CLOEXEC, FD_SETSIZE));
+        high.ok().map(Socket)
+    }
+
+    /// Gives one of two numbers of ours back.
+    pub(crate) fn give_up_number(self) {
+        let _ = super::system::close_raw(self.0);
+    }
+
+    /// Ends what the program was to be told of by signals: SIGIO, also under another number
+    /// (F_SETSIG), and SIGURG. They belong to the open connection, not to the number: another
+    /// holder may want them.
+    pub(crate) fn end_signals(mut self) {
+        let Ok(owner) = syscall!(libc::fcntl(self.0, libc::F_GETOWN)) else {
+            return;
+        };
+        if owner == 0 || self.sharing(SystemClock.now()) != Sharing::Alone {
+            return;
+        }
+        if let Ok(flags) = syscall!(libc::fcntl(self.0, libc::F_GETFL)) {
+            let _ = syscall!(libc::fcntl(self.0, libc::F_SETFL, flags & !libc::O_ASYNC));
+        }
+        let _ = syscall!(libc::fcntl(self.0, libc::F_SETOWN, 0));
     }
 
     /// Both addresses, for the log.
@@ -323,31 +350,9 @@ pub(super) fn nap(until: Time) {
     poll(&mut [], until);
 }
 
-/// Never returns before `until` for want of an event, bar a signal.
-#[cfg(any(target_os = "linux", target_os = "android"))]
-pub(super) fn poll(entries: &mut [libc::pollfd], until: Time) -> bool {
-    // SAFETY: all zeroes is a valid timespec (some systems pad it).
-    let mut left: libc::timespec = unsafe { std::mem::zeroed() };
-    let limit = match until {
-        Time::NEVER => std::ptr::null(),
-        until => {
-            let time = until.since(SystemClock.now());
-            left.tv_sec = time.as_secs() as _;
-            left.tv_nsec = time.subsec_nanos() as _;
-            &left
-        }
-    };
-    let count = entries.len() as libc::nfds_t;
-    syscall!(libc::ppoll(
-        entries.as_mut_ptr(),
-        count,
-        limit,
-        std::ptr::null()
-    ))
-    .is_ok()
-}
-
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
+/// Never returns before `until` for want of an event, bar a signal. Not ppoll(): stopped and
+/// continued (SIGSTOP, a debugger, cpulimit) it goes on with the time that was left when it was
+/// stopped, while poll() has a point in time (kernel/restart, do_restart_poll).
 pub(super) fn poll(entries: &mut [libc::pollfd], until: Time) -> bool {
     let limit = millis_until(until);
     let count = entries.len() as libc::nfds_t;
@@ -360,108 +365,5 @@ pub(super) fn millis_until(until: Time) -> c_int {
     match until.millis_from(SystemClock.now()) {
         None => -1,
         Some(ms) => c_int::try_from(ms).unwrap_or(c_int::MAX),
-    }
-}
-
-static FORKS: AtomicUsize = AtomicUsize::new(0);
-
-/// Another number in every forked child, from the first question on.
-pub(crate) fn process_generation() -> usize {
-    extern "C" fn in_the_child() {
-        FORKS.fetch_add(1, Ordering::Relaxed);
-        crate::stats::nothing_is_pending();
-    }
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        // SAFETY: the handler is async-signal-safe: it changes atomics.
-        unsafe { libc::pthread_atfork(None, None, Some(in_the_child)) };
-    });
-    FORKS.load(Ordering::Relaxed)
-}
-
-/// A thread of ours in somebody else's process: no signal of the program is
-/// delivered to it. (That of `std` would make the library a tenth larger.)
-pub(crate) struct Thread(libc::pthread_t);
-
-// SAFETY: a thread's number may be used from any thread.
-unsafe impl Send for Thread {}
-// SAFETY: as above; nothing is changed through it.
-unsafe impl Sync for Thread {}
-
-/// What a thread runs.
-type Body = Box<dyn FnOnce() + Send>;
-
-extern "C" fn run_body(body: *mut c_void) -> *mut c_void {
-    // SAFETY: the pointer that `Thread::start` made, and handed to this thread.
-    let body = unsafe { Box::from_raw(body.cast::<Body>()) };
-    body();
-    std::ptr::null_mut()
-}
-
-/// glibc takes the thread-local variables of the program out of the stack, however many
-/// they are; so it is as large there as those of the program's own threads.
-///
-/// # Safety
-/// `body` is what `run_body` takes.
-#[cfg(target_env = "gnu")]
-unsafe fn create(thread: &mut libc::pthread_t, _stack: usize, body: *mut c_void) -> c_int {
-    // SAFETY: `thread` is a place for its number; the caller vouches for the body.
-    unsafe { libc::pthread_create(thread, std::ptr::null(), run_body, body) }
-}
-
-#[cfg(not(target_env = "gnu"))]
-unsafe fn create(thread: &mut libc::pthread_t, stack: usize, body: *mut c_void) -> c_int {
-    // SAFETY: overwritten before they are read; the caller vouches for the body.
-    unsafe {
-        let mut attributes: libc::pthread_attr_t = std::mem::zeroed();
-        libc::pthread_attr_init(&mut attributes);
-        libc::pthread_attr_setstacksize(&mut attributes, stack);
-        let result = libc::pthread_create(thread, &attributes, run_body, body);
-        libc::pthread_attr_destroy(&mut attributes);
-        result
-    }
-}
-
-impl Thread {
-    /// Starts it with so much stack at least.
-    pub(crate) fn start(stack: usize, body: Body) -> Result<Thread, Fault> {
-        let body = Box::into_raw(Box::new(body)).cast();
-        // SAFETY: both are overwritten before they are read.
-        let (mut all, mut mask): (libc::sigset_t, libc::sigset_t) = unsafe { std::mem::zeroed() };
-        // SAFETY: `std` says nothing against zero: a number, or a pointer.
-        let mut thread: libc::pthread_t = unsafe { std::mem::zeroed() };
-        // SAFETY: what is pointed to lives on this stack; `run_body` takes the
-        // body over. The thread inherits the signal mask.
-        let result = unsafe {
-            libc::sigfillset(&mut all);
-            libc::pthread_sigmask(libc::SIG_SETMASK, &all, &mut mask);
-            let result = create(&mut thread, stack, body);
-            libc::pthread_sigmask(libc::SIG_SETMASK, &mask, std::ptr::null_mut());
-            result
-        };
-        if result != 0 {
-            // SAFETY: no thread has taken it over.
-            drop(unsafe { Box::from_raw(body.cast::<Body>()) });
-            return Err(fault(result));
-        }
-        Ok(Thread(thread))
-    }
-
-    /// The caller is this thread.
-    pub(crate) fn is_current(&self) -> bool {
-        // SAFETY: takes two numbers; both threads exist.
-        unsafe { libc::pthread_equal(libc::pthread_self(), self.0) != 0 }
-    }
-
-    /// Nobody will join it. Once only, and instead of that.
-    pub(crate) fn detach(&self) {
-        // SAFETY: it has been neither joined nor detached before.
-        unsafe { libc::pthread_detach(self.0) };
-    }
-
-    /// Waits until it has ended. Once only, and never by itself.
-    pub(crate) fn join(&self) {
-        // SAFETY: it has been neither joined nor detached before.
-        unsafe { libc::pthread_join(self.0, std::ptr::null_mut()) };
     }
 }

@@ -4,14 +4,17 @@
 //! completion port, and plain calls do not post there.
 
 use super::scratch;
-use crate::connection::{Connection, Fault, FaultKind, Kind, Received, TcpState};
+use crate::clock::Time;
+use crate::connection::{
+    Answer, Backlog, Connection, Fault, FaultKind, Kind, Received, Sharing, TcpState,
+};
 use std::mem::{size_of, MaybeUninit};
 use std::ptr::{addr_of, null, null_mut};
 use windows_sys::Win32::Networking::WinSock as ws;
 use windows_sys::Win32::System::IO::CancelIoEx;
 
 pub(super) use background::{poll_many, Bell, PollEntry};
-pub(crate) use background::{process_generation, Thread};
+pub(crate) use background::{process_generation, Thread, BORROWED};
 use handle::RawSocket;
 pub(crate) use handle::{disown, CancelGuard, LastError, OwnedSocket, Socket};
 pub(crate) use waiter::Waiter;
@@ -119,6 +122,13 @@ fn state(state: ws::TCPSTATE) -> Option<TcpState> {
     })
 }
 
+/// What is of interest in TCP_INFO_v0.
+struct TcpInfo {
+    state: ws::TCPSTATE,
+    bytes_out: u64,
+    bytes_in_flight: u32,
+}
+
 impl Connection for Socket {
     /// The state of a TCP connection cannot be had everywhere, so all streams
     /// are the same here; [`Connection::tcp_state`] says what it can.
@@ -129,8 +139,14 @@ impl Connection for Socket {
         }
     }
 
-    fn is_shared(&mut self) -> bool {
-        system_dll::handle_count(self.0).is_some_and(|count| count > 1)
+    /// The count is exact: duplicates and inherited handles alike. A layered provider's
+    /// handle (LSP) is none of the system's, and has no count.
+    fn sharing(&mut self, _until: Time) -> Sharing {
+        match system_dll::handle_count(self.0) {
+            Some(1) => Sharing::Alone,
+            Some(_) => Sharing::Shared,
+            None => Sharing::Unknown(fault(ws::WSAEOPNOTSUPP)),
+        }
     }
 
     fn is_connected(&mut self) -> bool {
@@ -172,19 +188,33 @@ impl Connection for Socket {
         self.recv(buffer.as_mut_ptr(), buffer.len())
     }
 
-    fn tcp_state(&mut self) -> Option<TcpState> {
-        state(self.tcp_info_state().ok()?)
+    fn tcp_state(&mut self) -> Answer<TcpState> {
+        let info = self.tcp_info()?;
+        Ok(info.and_then(|info| state(info.state)))
     }
 
     /// BytesInFlight of TCP_INFO leaves out what waits to be sent.
-    fn in_flight(&mut self) -> Option<usize> {
-        None
+    fn in_flight(&mut self) -> Answer<usize> {
+        Ok(None)
     }
 
-    fn pending_error(&mut self) -> Option<Fault> {
-        match self.option(ws::SO_ERROR) {
-            Ok(0) | Err(_) => None,
-            Ok(code) => Some(fault(code)),
+    /// What has been sent and is no longer in flight has been acknowledged. What waits to be
+    /// sent is not told, so nothing proves that there is none.
+    fn backlog(&mut self) -> Answer<Backlog> {
+        let info = self.tcp_info()?;
+        Ok(info.map(|info| Backlog {
+            left: u64::MAX
+                - info
+                    .bytes_out
+                    .saturating_sub(u64::from(info.bytes_in_flight)),
+            is_empty: false,
+        }))
+    }
+
+    fn pending_error(&mut self) -> Answer<Fault> {
+        match self.option(ws::SO_ERROR)? {
+            0 => Ok(None),
+            code => Ok(Some(fault(code))),
         }
     }
 
@@ -194,13 +224,12 @@ impl Connection for Socket {
     }
 
     /// [`Socket::recv`] has told a reset from an end already.
-    fn fin_arrived(&mut self) -> bool {
-        self.has_ended()
+    fn fin_arrived(&mut self) -> Answer<bool> {
+        Ok(Some(self.has_ended()))
     }
 
-    /// Nothing is known against it.
-    fn fin_may_be_acknowledged(&mut self) -> bool {
-        true
+    fn fin_was_acknowledged(&mut self) -> bool {
+        false
     }
 
     fn low_water(&mut self, _raised: bool) -> bool {
@@ -256,11 +285,11 @@ impl Socket {
     }
 
     /// Windows 10 1703 and later, TCP only ("SIO_TCP_INFO").
-    fn tcp_info_state(self) -> Result<ws::TCPSTATE, Fault> {
+    fn tcp_info(self) -> Answer<TcpInfo> {
         let version = 0u32;
         let mut info = MaybeUninit::<ws::TCP_INFO_v0>::zeroed();
         let mut filled = 0u32;
-        syscall!(ws::WSAIoctl(
+        let asked = syscall!(ws::WSAIoctl(
             self.0,
             ws::SIO_TCP_INFO,
             (&version as *const u32).cast(),
@@ -270,10 +299,27 @@ impl Socket {
             &mut filled,
             null_mut(),
             None
-        ))?;
-        // SAFETY: within `info`, and any number is a valid TCPSTATE. The rest is
-        // left alone: it has a BOOLEAN, which need not be a Rust `bool`.
-        Ok(unsafe { addr_of!((*info.as_ptr()).State).read() })
+        ));
+        match asked {
+            Ok(_) => {}
+            Err(refused) => match refused.code {
+                ws::WSAENOTSOCK | ws::WSAENOBUFS | ws::WSAEACCES => return Err(refused),
+                _ => return Ok(None),
+            },
+        }
+        if (filled as usize) < size_of::<ws::TCP_INFO_v0>() {
+            return Ok(None);
+        }
+        let info = info.as_ptr();
+        // SAFETY: within `info`, and any number is valid for these. The rest is left alone: it
+        // has a BOOLEAN, which need not be a Rust `bool`.
+        Ok(Some(unsafe {
+            TcpInfo {
+                state: addr_of!((*info).State).read(),
+                bytes_out: addr_of!((*info).BytesOut).read(),
+                bytes_in_flight: addr_of!((*info).BytesInFlight).read(),
+            }
+        }))
     }
 
     fn has_peer(self) -> bool {

@@ -160,6 +160,38 @@ static void not_sockets() {
     }
 }
 
+#ifndef _WIN32 // where a number can be chosen
+// Its number is another one's as soon as the owner has been told that it is none: that one stays open.
+static void not_owned() {
+    check_doing = "after not_a_socket nothing is owned";
+    graceful::reaper background;
+    for (int i = 0; i < 6; i++) {
+        check_round = i;
+        connection one;
+        const int number = dup(one.ours);
+        CHECK(number >= 0);
+        check_close(number);
+        std::vector<graceful::socket> owners;
+        owners.emplace_back(number);
+        graceful::socket &owner = owners.front();
+        if (i == 0) CHECK(owner.close().outcome() == outcome::not_a_socket);
+        if (i == 1) CHECK(owner.abort() == outcome::not_a_socket);
+        if (i == 2) CHECK(owner.close_async() == outcome::not_a_socket);
+        if (i == 3) CHECK(background.close(std::move(owner)) == outcome::not_a_socket);
+        if (i == 4) CHECK(graceful::closing(std::move(owner)).error() == outcome::not_a_socket);
+        if (i == 5) CHECK(graceful::close_many(owners)[0].outcome() == outcome::not_a_socket);
+        CHECK(!owner);
+        CHECK_IS(dup2(one.ours, number), number);
+        owners.clear();
+        CHECK(check_is_socket(number));
+        check_close(number);
+        CHECK(one.works());
+    }
+}
+#else
+static void not_owned() {}
+#endif
+
 int main() {
     check_start();
     owns();
@@ -167,5 +199,6 @@ int main() {
     shared();
     closes();
     not_sockets();
+    not_owned();
     return 0;
 }

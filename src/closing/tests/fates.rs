@@ -6,6 +6,7 @@ use super::rules::good_peer;
 use super::script::{Act, Life};
 use super::sim::Handle;
 use crate::closing::waiting::LAST_LOOK_BYTES;
+use crate::connection::Sharing;
 use crate::options::Fallback;
 use crate::outcome::Outcome;
 
@@ -51,7 +52,8 @@ fn each_fallback_ends_a_close_that_was_cut_short() {
 fn an_end_in_peace_or_death_needs_no_fallback() {
     let reset = || Plan::new().at(1, Act::Reset);
     let fresh = || Plan::of(Life::Fresh);
-    for plan in [good_peer(), reset(), fresh(), Plan::new().shared()] {
+    let shared = || Plan::new().sharing(Sharing::Shared);
+    for plan in [good_peer(), reset(), fresh(), shared()] {
         run(plan.fallback(Fallback::Abort), |run| {
             assert!(run.closed_gracefully())
         });

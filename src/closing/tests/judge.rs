@@ -2,12 +2,12 @@
 
 use super::drive::{deadline, nanos, reader_cost, Run};
 use super::plan::Reader;
-use super::script::{Life, System, LOST, MS, START};
+use super::script::{Act, Life, System, When, LOST, MS, START};
 use super::sim::Handle;
 use crate::closing::reading::PASS_BYTES;
 use crate::closing::waiting::LAST_LOOK_BYTES;
 use crate::closing::End;
-use crate::connection::Fault;
+use crate::connection::{Fault, Sharing};
 use crate::options::{Fallback, IfShared, INFINITE};
 use crate::outcome::Outcome;
 
@@ -62,9 +62,22 @@ fn is_cut_short(outcome: Outcome) -> bool {
 /// Closed once, reset or handed back, as the fallback says.
 fn judge_fate(run: &Run<'_>, outcome: Outcome) {
     let sim = &run.sim;
+    // How far the peer has got, so that its silence can be told.
+    let told = sim.setup.system.tells_backlog() && sim.seen.refusals == 0;
+    let is_over = !sim.alive() || !sim.setup.system.tells_state();
+    let at_once = sim.seen.other_failure && is_over;
+    let idles = !sim.seen.deaf && !at_once;
+    let idles = idles && (outcome == Outcome::TimedOut || outcome == Outcome::Uncertain);
+    let deadline = nanos(deadline(run.plan));
+    let is_early = idles && sim.clock.nanos() < deadline;
+    // One look before the other, or only some of them answered.
+    let is_close = sim.clock.nanos() < deadline.saturating_add(sim.setup.call_cost * 24);
+    let either = idles && is_close && (sim.seen.refusals > 0 || sim.setup.call_cost > 0);
     let expected = match run.plan.options.fallback {
         _ if !is_cut_short(outcome) => Handle::Closed { graceful: true },
         Fallback::Close => Handle::Closed { graceful: false },
+        Fallback::Abort if either && !told => sim.handle,
+        Fallback::Abort if is_early && !told => Handle::Closed { graceful: false },
         Fallback::Abort => Handle::Aborted,
         Fallback::Keep => Handle::Open,
     };
@@ -99,28 +112,31 @@ fn judge_truth(run: &Run<'_>, outcome: Outcome) {
             let to_the_last = sim.read_at >= run.step_began;
             let unread = sim.queue > 0 || sim.flood || to_the_last;
             let over = sim.complete_at.is_some_and(|at| seen_by(run, at, true));
-            assert!(unread || !over, "timed out after a graceful end");
+            let told = seen.refusals == 0;
+            assert!(unread || !over || !told, "timed out after a graceful end");
             let doubt = seen.last_was_end && !sim.fin_in && sim.setup.system.tells_state();
             assert!(!doubt, "timed out, and it was uncertain");
             let fin = seen_by(run, sim.fin_at, sim.fin_in);
             assert!(
-                unread || !fin || sim.setup.system.tells_state(),
+                unread || !fin || !told || sim.setup.system.tells_state(),
                 "timed out after the FIN"
             );
             let dead = seen_by(run, sim.died_at, sim.death.is_some());
-            assert!(unread || !dead, "timed out after the death");
+            assert!(unread || !dead || !told, "timed out after the death");
         }
         Outcome::Reset => {
             let dead_on_entry = seen.half_closes == 0 && !sim.alive();
+            let untold = seen.refusals > 0 && !sim.alive();
             assert!(
-                sim.death.is_some() || dead_on_entry,
+                sim.death.is_some() || dead_on_entry || untold,
                 "a reset that never was"
             );
             assert!(
-                sim.death != Some(LOST) || sim.error_stolen,
+                sim.death != Some(LOST) || sim.error_stolen || seen.refusals > 0,
                 "lost, not reset"
             );
         }
+        Outcome::Lost if seen.refusals > 0 => assert!(!sim.alive(), "lost, and it lives"),
         Outcome::Lost => assert_eq!(sim.death, Some(LOST), "lost, and it was not"),
         Outcome::DrainLimit => {
             assert_eq!(
@@ -135,12 +151,13 @@ fn judge_truth(run: &Run<'_>, outcome: Outcome) {
             let forgotten = !sim.alive()
                 && !sim.setup.system.is_linux_tcp()
                 && (sim.error_stolen || sim.death.is_none());
-            assert!(!connected || forgotten, "it had been connected");
+            let untold = seen.refusals > 0 && !sim.alive();
+            assert!(!connected || forgotten || untold, "it had been connected");
         }
         Outcome::Uncertain => {
             let doubt = sim.shut_read && !seen_by(run, sim.fin_at, sim.fin_in);
             assert!(
-                seen.deaf || seen.other_failure || doubt,
+                seen.deaf || seen.last_failed || seen.refusals > 0 || doubt,
                 "uncertain of a plain fact"
             );
         }
@@ -151,7 +168,14 @@ fn judge_truth(run: &Run<'_>, outcome: Outcome) {
                 (0, 0),
                 "touched what others use"
             );
-            assert!(sim.setup.shared && run.plan.options.if_shared == IfShared::Release);
+            assert_ne!(sim.setup.sharing, Sharing::Alone);
+            assert_eq!(run.plan.options.if_shared, IfShared::Release);
+            if let Sharing::Unknown(fault) = sim.setup.sharing {
+                assert_eq!(run.report.system_error, fault.code, "it says why");
+                assert!(!sim.linger, "the last close would heed SO_LINGER");
+            } else {
+                assert_eq!(sim.linger, sim.setup.linger, "the others' too");
+            }
         }
     }
 }
@@ -159,9 +183,11 @@ fn judge_truth(run: &Run<'_>, outcome: Outcome) {
 /// The FIN, and every acknowledgement that the system can tell of.
 fn judge_graceful(run: &Run<'_>) {
     let sim = &run.sim;
-    // Another thread has swallowed the error, and what is left looks like an
-    // end in peace: nothing in flight, nothing to read.
+    // Where nothing remembers the FIN, an error that another thread has swallowed leaves what
+    // looks like an end in peace: nothing in flight, nothing to read.
+    let remembers = sim.setup.system == System::Linux;
     let fooled = sim.error_stolen
+        && !remembers
         && (!sim.setup.system.is_linux_tcp()
             || (sim.unacked == 0 && (sim.fin_acked || sim.fin_in)));
     // Without a state, the program's own SHUT_RD looks like a FIN.
@@ -177,7 +203,11 @@ fn judge_graceful(run: &Run<'_>) {
             sim.fin_acked && sim.unacked == 0,
             "graceful with our bytes in the air"
         );
-        assert_eq!(sim.death, None, "graceful, and dead");
+        // Both FINs and all acknowledgements: what came after took nothing away.
+        assert!(
+            sim.death.is_none() || (remembers && sim.fin_in),
+            "graceful, and dead"
+        );
     }
 }
 
@@ -186,7 +216,7 @@ fn judge_must(run: &Run<'_>, outcome: Outcome) {
     let sim = &run.sim;
     let setup = sim.setup;
     let looked = !matches!(outcome, Outcome::Released | Outcome::Evicted);
-    if setup.life == Life::Connected && setup.shared && !run.given_up {
+    if setup.life == Life::Connected && setup.sharing != Sharing::Alone && !run.given_up {
         let asked = run.plan.options.if_shared == IfShared::Release;
         assert_eq!(asked, outcome == Outcome::Released, "sharing decides");
     }
@@ -204,7 +234,14 @@ fn judge_must(run: &Run<'_>, outcome: Outcome) {
     }
     // Both FINs and all acknowledgements before the close began.
     let in_peace = sim.complete_at.is_some_and(|at| at <= START);
-    let choice = !looked || is_cut_short(outcome) || sim.seen.other_failure;
+    // An error that waits from before makes it a reset.
+    let is_soft = |&(_, act): &(When, Act)| matches!(act, Act::SoftError(_));
+    let has_error = setup.script.iter().any(is_soft);
+    let choice = !looked
+        || has_error
+        || sim.seen.refusals > 0
+        || is_cut_short(outcome)
+        || sim.seen.other_failure;
     if in_peace && setup.system == System::Linux && !choice {
         assert_eq!(outcome, Outcome::Graceful, "it had ended in peace");
     }
@@ -217,6 +254,8 @@ fn judge_time(run: &Run<'_>, outcome: Outcome) {
     let ended = sim.clock.nanos();
     let deadline = nanos(deadline(run.plan));
     let doubt = outcome == Outcome::Uncertain && !sim.seen.deaf && !sim.seen.other_failure;
+    // Gone, and the system refuses to say how.
+    let doubt = doubt && (sim.alive() || sim.seen.refusals == 0);
     if outcome == Outcome::TimedOut || doubt {
         assert!(ended >= deadline || idled(run, ended), "given up too early");
     }
@@ -267,6 +306,7 @@ fn idled(run: &Run<'_>, ended: u64) -> bool {
     let acknowledged = match sim.acked_at {
         // Came during the last step, or cannot be seen.
         at if at > run.step_began || !sim.setup.system.is_linux_tcp() => 0,
+        _ if sim.seen.refusals > 0 => 0,
         at => at,
     };
     half_closed_at.max(sim.read_at).max(acknowledged) + idle <= ended
@@ -299,7 +339,7 @@ fn judge_counts(run: &Run<'_>, outcome: Outcome) {
     let fin = seen_by(run, sim.fin_at, sim.fin_in);
     let read_on = match outcome {
         Outcome::TimedOut => sim.read_at < run.step_began,
-        Outcome::Reset | Outcome::Lost => !sim.seen.other_failure,
+        Outcome::Reset | Outcome::Lost => !sim.seen.last_failed && sim.seen.refusals == 0,
         _ => false,
     };
     if fin && read_on && sim.queue == 0 && !sim.flood && sim.setup.system == System::Linux {

@@ -1,7 +1,7 @@
 //! What one simulated close is made of, and a builder for the named cases.
 
-use super::script::{Act, Life, Setup, System, When, MS};
-use crate::connection::Fault;
+use super::script::{Act, Life, Question, Refusal, Setup, System, When, MS};
+use crate::connection::{Fault, Sharing};
 use crate::options::{Fallback, IfShared, Options};
 
 /// How the close is waited for.
@@ -51,10 +51,11 @@ impl Plan {
                 life: Life::Connected,
                 unsent: 0,
                 linger: false,
-                shared: false,
+                sharing: Sharing::Alone,
                 call_cost: 0,
                 shutdown_fails: None,
                 receive_fails: None,
+                refusal: None,
                 close_complains: false,
                 script: Vec::new(),
             },
@@ -106,8 +107,9 @@ impl Plan {
         self
     }
 
-    pub(crate) fn shared(mut self) -> Plan {
-        self.setup.shared = true;
+    /// Looks who else holds it, and is told this.
+    pub(crate) fn sharing(mut self, sharing: Sharing) -> Plan {
+        self.setup.sharing = sharing;
         self.options.if_shared = IfShared::Release;
         self
     }
@@ -124,6 +126,16 @@ impl Plan {
 
     pub(crate) fn receive_fails(mut self, fault: Fault) -> Plan {
         self.setup.receive_fails = Some(fault);
+        self
+    }
+
+    /// From its `first` time on (the first is zero), so many `times`.
+    pub(crate) fn refuses(mut self, question: Question, first: u32, times: u32) -> Plan {
+        self.setup.refusal = Some(Refusal {
+            question,
+            first,
+            times,
+        });
         self
     }
 

@@ -6,7 +6,8 @@
 
 use super::drive::simulate;
 use super::plan::{Dice, Driver, Plan, Reader};
-use super::script::{Act, Life, System, When, MS, OTHER};
+use super::script::{Act, Life, Question, Refusal, System, When, LOST, MS, OTHER, REFUSED};
+use crate::connection::Sharing;
 use crate::options::{Fallback, IfShared, INFINITE};
 use crate::outcome::Outcome;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -105,14 +106,26 @@ fn random_plan(dice: &mut Dice) -> Plan {
     }
     plan.setup.unsent = dice.pick(&[0, 0, 0, 1, 10, 1000, 100_000]);
     plan.setup.linger = dice.percent(30);
-    plan.setup.shared = dice.percent(10);
+    if dice.percent(10) {
+        plan.setup.sharing = dice.pick(&[Sharing::Shared, Sharing::Unknown(OTHER)]);
+    }
     plan.setup.call_cost = dice.pick(&[0, 0, 0, 1000, 20_000, MS]);
     plan.setup.close_complains = dice.percent(3);
     plan.setup.shutdown_fails = dice.percent(1).then_some(OTHER);
+    plan.setup.refusal = dice.percent(10).then(|| Refusal {
+        question: dice.pick(&Question::ALL),
+        first: dice.below(4) as u32,
+        times: dice.pick(&[1, 2, u32::MAX]),
+    });
     plan.setup.receive_fails = dice.percent(1).then_some(OTHER);
     random_options(dice, &mut plan);
     random_script(dice, &mut plan);
 
+    // What fails for ever hides what fails once.
+    if plan.setup.receive_fails.is_some() {
+        let is_soft = |&(_, act): &(When, Act)| matches!(act, Act::SoftError(_));
+        plan.setup.script.retain(|event| !is_soft(event));
+    }
     plan.driver = dice.pick(&[Driver::Edges, Driver::Recheck]);
     plan.bulk = dice.percent(50);
     plan.spurious = dice.pick(&[0, 0, 0, 30]);
@@ -166,6 +179,9 @@ fn random_script(dice: &mut Dice, plan: &mut Plan) {
         plan.setup.script.push((when, act));
     }
     if patient {
+        if let Some(refusal) = &mut plan.setup.refusal {
+            refusal.times = refusal.times.min(20);
+        }
         // Whatever is missing still, and an end of waiting for the peer.
         plan.options.peer_first_ms = plan.options.peer_first_ms.min(500);
         for act in [Act::AckAll, Act::Fin] {
@@ -208,6 +224,7 @@ fn random_act(dice: &mut Dice, plan: &Plan) -> Act {
         20 | 21 => Act::ShutRead,
         22 => Act::ShutWrite,
         23 if dice.percent(20) => Act::Send(3 << 20),
+        23 => Act::SoftError(dice.pick(&[LOST, REFUSED, OTHER])),
         _ => Act::Send(bytes),
     }
 }

@@ -32,6 +32,10 @@ fn nothing_to_negotiate_is_closed_at_once() {
             assert_eq!(run.outcome(), Outcome::NotConnected, "{life:?}");
             assert_eq!((run.sim.seen.half_closes, run.sim.seen.reads), (0, 0));
             assert!(run.closed_gracefully() && run.waits.is_empty());
+            assert!(
+                run.sim.seen.woken,
+                "who is in accept() or recv() stays there"
+            );
             assert_eq!(
                 (run.report.system_error, run.report.unacked_bytes),
                 (0, Some(0))
@@ -56,6 +60,7 @@ fn other_stream_families_go_the_same_way() {
         .after_fin(5, Act::Fin);
     run(plan, |run| {
         assert_eq!(run.outcome(), Outcome::Graceful);
+        assert!(!run.sim.seen.woken, "the end of the stream wakes");
         assert_eq!(
             (run.report.drained_bytes, run.report.unacked_bytes),
             (70, None)

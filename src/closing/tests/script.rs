@@ -1,7 +1,7 @@
 //! What a simulated connection is given: the system it lives on, the state in
 //! which the close finds it, and all that will happen to it.
 
-use crate::connection::{Fault, FaultKind};
+use crate::connection::{Fault, FaultKind, Sharing};
 
 /// Nanoseconds in a millisecond.
 pub(crate) const MS: u64 = 1_000_000;
@@ -45,6 +45,11 @@ impl System {
 
     pub(crate) fn is_winsock(self) -> bool {
         matches!(self, System::Winsock | System::WinsockOld)
+    }
+
+    /// How far the peer has got with what we sent.
+    pub(crate) fn tells_backlog(self) -> bool {
+        self.is_linux_tcp() || matches!(self, System::Winsock | System::Local)
     }
 
     pub(crate) fn tells_state(self) -> bool {
@@ -91,6 +96,8 @@ pub(crate) enum Act {
     ShutRead,
     /// The program calls shutdown(SHUT_WR).
     ShutWrite,
+    /// Receiving fails once, though the connection lives.
+    SoftError(Fault),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,6 +106,35 @@ pub(crate) enum When {
     At(u64),
     /// So many after our FIN was sent.
     AfterFin(u64),
+}
+
+/// A question of the [`Connection`](crate::connection::Connection).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Question {
+    State,
+    InFlight,
+    Fin,
+    PendingError,
+    Backlog,
+}
+
+impl Question {
+    pub(crate) const ALL: [Question; 5] = [
+        Question::State,
+        Question::InFlight,
+        Question::Fin,
+        Question::PendingError,
+        Question::Backlog,
+    ];
+}
+
+/// The system refuses to answer `question` from the `first` time it is asked, counted from
+/// zero, and answers again after so many `times`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    pub(crate) question: Question,
+    pub(crate) first: u32,
+    pub(crate) times: u32,
 }
 
 /// The connection as the close finds it, and all that will happen to it.
@@ -110,13 +146,15 @@ pub(crate) struct Setup {
     pub(crate) unsent: usize,
     /// The program has set SO_LINGER.
     pub(crate) linger: bool,
-    pub(crate) shared: bool,
+    /// What the system says of other holders.
+    pub(crate) sharing: Sharing,
     /// What every call costs.
     pub(crate) call_cost: u64,
     /// shutdown() fails with this.
     pub(crate) shutdown_fails: Option<Fault>,
     /// Receiving fails with this once there is nothing to read.
     pub(crate) receive_fails: Option<Fault>,
+    pub(crate) refusal: Option<Refusal>,
     /// close() returns an error, and closes (FreeBSD).
     pub(crate) close_complains: bool,
     pub(crate) script: Vec<(When, Act)>,

@@ -75,6 +75,8 @@ pub(crate) struct Sim<'a> {
     pub(crate) error: Option<Fault>,
     pub(crate) error_stolen: bool,
     pub(crate) linger: bool,
+    /// By [`Question`]: how often it was asked.
+    pub(crate) asked: [u32; 5],
     /// Changes that an edge-triggered poller reports.
     pub(crate) edges: u32,
 
@@ -112,6 +114,7 @@ impl<'a> Sim<'a> {
             error: (setup.life == Life::Refused).then_some(REFUSED),
             error_stolen: false,
             linger: setup.linger,
+            asked: [0; 5],
             edges: 0,
             died_at: 0,
             gone_at: 0,
@@ -212,7 +215,12 @@ impl<'a> Sim<'a> {
                 }
             }
             Act::ShutWrite if self.alive() => self.send_fin(),
-            Act::Flood | Act::Fin | Act::Reset | Act::Lost | Act::ShutWrite => {}
+            Act::SoftError(fault) if self.alive() && self.setup.system == System::Linux => {
+                self.error = Some(fault);
+                self.edges += 1;
+            }
+            Act::Flood | Act::Fin | Act::Reset | Act::Lost | Act::ShutWrite | Act::SoftError(_) => {
+            }
         }
     }
 

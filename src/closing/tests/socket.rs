@@ -1,19 +1,24 @@
 //! The simulated connection as the state machine sees it. Every call is held
 //! against the rules of the contract that can be checked on the spot.
 
-use super::script::{Life, System, NOT_A_SOCKET, NOT_CONNECTED, OTHER, RESET};
+use super::script::{Life, Question, System, NOT_A_SOCKET, NOT_CONNECTED, OTHER, RESET};
 use super::sim::{Handle, Sim};
-use crate::connection::{Connection, Fault, Kind, Received, TcpState};
+use crate::clock::Time;
+use crate::connection::{Answer, Backlog, Connection, Fault, Kind, Received, Sharing, TcpState};
 
 /// What the state machine did, and what it was told.
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
     pub(crate) calls: u32,
+    /// Questions that the system did not answer.
+    pub(crate) refusals: u32,
     /// Attempts to receive, and what came of them.
     pub(crate) reads: u32,
     pub(crate) bytes: usize,
     /// The last one gave the end of the stream.
     pub(crate) last_was_end: bool,
+    /// The last one failed.
+    pub(crate) last_failed: bool,
     pub(crate) deaf: bool,
     pub(crate) other_failure: bool,
     pub(crate) looks_in_flight: u32,
@@ -21,10 +26,10 @@ pub(crate) struct Seen {
     /// The unacknowledged bytes at the last look.
     pub(crate) unacked: Option<usize>,
     pub(crate) classified: bool,
-    /// SO_LINGER may wait until after the half-close.
-    pub(crate) may_hurry: bool,
     prepared: bool,
     pub(crate) looked_for_sharing: bool,
+    /// Threads that are blocked on what has no connection have been woken.
+    pub(crate) woken: bool,
     pub(crate) half_closes: u32,
     pub(crate) half_close_refused: bool,
     /// When it half-closed, the peer had nothing more to say.
@@ -75,6 +80,31 @@ impl Sim<'_> {
         result
     }
 
+    /// As `enter`; and the system may refuse to answer.
+    fn enter_question(&mut self, question: Question) -> Result<(), Fault> {
+        match question {
+            Question::Backlog | Question::PendingError => self.enter()?,
+            _ => self.enter_told()?,
+        }
+        let asked = &mut self.asked[question as usize];
+        let count = std::mem::replace(asked, *asked + 1);
+        let is_refused = self.setup.refusal.is_some_and(|refusal| {
+            refusal.question == question
+                && count.checked_sub(refusal.first) < Some(refusal.times)
+                && count >= refusal.first
+        });
+        match is_refused {
+            true => {
+                self.seen.refusals += 1;
+                if question == Question::InFlight {
+                    self.seen.unacked = None;
+                }
+                Err(OTHER)
+            }
+            false => Ok(()),
+        }
+    }
+
     fn take_in(&mut self, most: usize) -> Received {
         self.seen.reads += 1;
         if let Err(fault) = self.enter_told() {
@@ -96,6 +126,7 @@ impl Sim<'_> {
         }
         let received = self.receive_as(most);
         self.seen.last_was_end = received == Received::End;
+        self.seen.last_failed = matches!(received, Received::Failed(_));
         match received {
             Received::Bytes(bytes) => {
                 self.seen.bytes += bytes;
@@ -161,9 +192,12 @@ impl Connection for Sim<'_> {
         Ok(Kind::Tcp(self.state()))
     }
 
-    fn is_shared(&mut self) -> bool {
+    fn sharing(&mut self, _until: Time) -> Sharing {
         self.seen.looked_for_sharing = true;
-        self.enter().is_ok() && self.setup.shared
+        match self.enter_told() {
+            Ok(()) => self.setup.sharing,
+            Err(fault) => Sharing::Unknown(fault),
+        }
     }
 
     fn is_connected(&mut self) -> bool {
@@ -193,12 +227,9 @@ impl Connection for Sim<'_> {
                 || !self.setup.system.tells_state(),
             "half-closed what has nothing to close"
         );
+        assert!(self.seen.prepared, "half-closed before it was prepared");
         assert!(
-            self.seen.prepared || self.seen.may_hurry,
-            "half-closed before it was prepared"
-        );
-        assert!(
-            !self.linger || self.refuses_options() || self.seen.may_hurry,
+            !self.linger || self.refuses_options(),
             "half-closed with SO_LINGER still on"
         );
         if let Some(fault) = self.setup.shutdown_fails {
@@ -249,26 +280,36 @@ impl Connection for Sim<'_> {
         received
     }
 
-    fn tcp_state(&mut self) -> Option<TcpState> {
-        self.enter().ok()?;
+    fn tcp_state(&mut self) -> Answer<TcpState> {
+        self.enter_question(Question::State)?;
         self.seen.looks_state += 1;
-        self.setup.system.tells_state().then(|| self.state())
+        Ok(self.setup.system.tells_state().then(|| self.state()))
     }
 
-    fn in_flight(&mut self) -> Option<usize> {
-        self.enter().ok()?;
+    fn in_flight(&mut self) -> Answer<usize> {
+        self.enter_question(Question::InFlight)?;
         assert!(self.setup.system.tells_state(), "asked of what is not TCP");
         self.seen.looks_in_flight += 1;
         if !self.setup.system.is_linux_tcp() {
-            return None;
+            return Ok(None);
         }
         self.seen.unacked = Some(self.unacked);
-        Some(self.unacked + usize::from(self.fin_out && !self.fin_acked))
+        Ok(Some(
+            self.unacked + usize::from(self.fin_out && !self.fin_acked),
+        ))
     }
 
-    fn pending_error(&mut self) -> Option<Fault> {
-        self.enter().ok()?;
-        self.error.take()
+    fn backlog(&mut self) -> Answer<Backlog> {
+        self.enter_question(Question::Backlog)?;
+        Ok(self.setup.system.tells_backlog().then(|| Backlog {
+            left: self.unacked as u64,
+            is_empty: self.unacked == 0,
+        }))
+    }
+
+    fn pending_error(&mut self) -> Answer<Fault> {
+        self.enter_question(Question::PendingError)?;
+        Ok(self.error.take())
     }
 
     fn was_alive(&mut self) -> Option<bool> {
@@ -280,16 +321,14 @@ impl Connection for Sim<'_> {
             .then_some(self.setup.life == Life::Connected)
     }
 
-    fn fin_arrived(&mut self) -> bool {
-        if self.enter().is_err() {
-            return false;
-        }
-        assert!(!self.alive() && self.queue == 0, "asked too early");
-        self.setup.system == System::Linux && self.fin_in
+    fn fin_arrived(&mut self) -> Answer<bool> {
+        self.enter_question(Question::Fin)?;
+        Ok((self.setup.system == System::Linux).then_some(self.fin_in && self.queue == 0))
     }
 
-    fn fin_may_be_acknowledged(&mut self) -> bool {
-        self.enter().is_ok() && self.fin_out && self.fin_acked
+    fn fin_was_acknowledged(&mut self) -> bool {
+        let tells = self.setup.system == System::Linux;
+        self.enter().is_ok() && tells && self.fin_out && self.fin_acked
     }
 
     fn low_water(&mut self, raised: bool) -> bool {
@@ -297,6 +336,12 @@ impl Connection for Sim<'_> {
         self.seen.low_water = raised;
         self.seen.low_waters += 1;
         true
+    }
+
+    fn wake_blocked(&mut self) {
+        let is_there = matches!(self.handle, Handle::Open | Handle::Gone);
+        assert!(is_there, "woken too late");
+        self.seen.woken = true;
     }
 
     fn close(&mut self, graceful: bool) -> Result<(), Fault> {

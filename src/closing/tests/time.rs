@@ -3,9 +3,10 @@
 use super::drive::{nanos, run};
 use super::plan::Plan;
 use super::rules::good_peer;
-use super::script::{Act, System, MS, START};
+use super::script::{Act, Question, System, MS, START};
+use super::sim::Handle;
 use crate::closing::Watch;
-use crate::options::INFINITE;
+use crate::options::{Fallback, INFINITE};
 use crate::outcome::Outcome;
 
 #[test]
@@ -94,23 +95,60 @@ fn a_slow_reader_is_not_idle() {
 }
 
 #[test]
-fn acknowledgements_are_looked_up_only_when_the_idle_time_is_over() {
+fn acknowledgements_are_looked_up_a_few_times_per_idle_time() {
     let plan = Plan::new().unsent(900).idle(100).timeout(1000);
     run(plan, |run| {
         assert_eq!(run.ended_ms(), 100);
-        // At the half-close, when the time was over, and for the report.
-        assert_eq!(run.sim.seen.looks_in_flight, 3);
+        // At the half-close, and four times.
+        assert_eq!(run.sim.asked[Question::Backlog as usize], 5);
+    });
+    // Nothing is left to be acknowledged.
+    run(Plan::new().idle(100), |run| {
+        assert_eq!(run.ended_ms(), 100);
+        assert_eq!(run.sim.asked[Question::Backlog as usize], 2);
     });
 }
 
 #[test]
-fn a_reader_that_has_stalled_is_idle_within_twice_the_time() {
-    let plan = Plan::new().unsent(900).at(5, Act::Ack(100)).idle(100);
-    run(plan, |run| {
-        assert_eq!(run.outcome(), Outcome::TimedOut);
-        assert_eq!(run.ended_ms(), 200);
-        assert_eq!(run.report.unacked_bytes, Some(800));
-    });
+fn a_reader_that_has_stalled_is_idle_a_quarter_late_at_most() {
+    for at in 1..=100 {
+        let plan = Plan::new().unsent(900).at(at, Act::Ack(100)).idle(100);
+        run(plan, |run| {
+            assert_eq!(run.outcome(), Outcome::TimedOut);
+            let late = run.ended_ms() - (at + 100);
+            assert!(late <= 25, "late by {late} ms");
+            assert_eq!(run.report.unacked_bytes, Some(800));
+        });
+    }
+}
+
+#[test]
+fn silence_that_proves_nothing_does_not_reset() {
+    for system in System::ALL {
+        let plan = Plan::new().on(system).unsent(900).idle(100);
+        run(plan.fallback(Fallback::Abort), |run| {
+            assert_eq!(run.outcome(), Outcome::TimedOut);
+            let expected = match system.tells_backlog() {
+                true => Handle::Aborted,
+                false => Handle::Closed { graceful: false },
+            };
+            assert_eq!(run.sim.handle, expected, "{system:?}");
+        });
+    }
+}
+
+#[test]
+fn a_slow_reader_is_not_idle_where_only_progress_is_told() {
+    for system in [System::Local, System::Winsock] {
+        let mut plan = Plan::new().on(system).unsent(2000).idle(100);
+        for second in 1..=20 {
+            plan = plan.at(second * 90, Act::Ack(100));
+        }
+        let plan = plan.at(1830, Act::AckAll).at(1850, Act::Fin);
+        run(plan.fallback(Fallback::Abort).timeout(60_000), |run| {
+            assert_eq!(run.outcome(), Outcome::Graceful, "{system:?}");
+        });
+    }
 }
 
 #[test]

@@ -4,9 +4,10 @@
 use super::drive::run;
 use super::plan::Plan;
 use super::rules::good_peer;
-use super::script::{Act, System, LOST, MS, NOT_A_SOCKET, OTHER, RESET};
+use super::script::{Act, Question, System, LOST, MS, NOT_A_SOCKET, OTHER, RESET};
 use super::sim::Handle;
-use crate::closing::Watch;
+use crate::closing::{End, Watch};
+use crate::connection::Sharing;
 use crate::outcome::Outcome;
 
 // 4.3: graceful only as defined.
@@ -278,13 +279,131 @@ fn reset_consumed_during_the_close_is_not_graceful() {
     run(plan, |run| assert_eq!(run.outcome(), Outcome::Reset));
 }
 
-/// A known gap: no call tells it from an end in peace without costing every
-/// close two more system calls (`fin_arrived`).
 #[test]
-fn a_reset_that_another_thread_swallows_after_our_fin_was_acknowledged_is_missed() {
-    let plan = Plan::new().before(Act::AckAll).after_fin(9, Act::Reset);
-    run(plan.after_fin(9, Act::StealError), |run| {
-        assert_eq!(run.outcome(), Outcome::Graceful);
+fn a_reset_that_another_thread_swallows_is_no_fin() {
+    for at in 1..12 {
+        let plan = Plan::new().before(Act::AckAll).after_fin(at, Act::Reset);
+        run(plan.after_fin(at, Act::StealError), |run| {
+            assert_eq!(run.outcome(), Outcome::Reset);
+            assert!(!run.report.peer_closed);
+        });
+    }
+}
+
+/// A known gap: nothing on these systems remembers the FIN.
+#[test]
+fn where_nothing_remembers_the_fin_a_swallowed_reset_is_missed() {
+    let plan = Plan::new().on(System::LinuxOld).before(Act::AckAll);
+    let plan = plan.after_fin(9, Act::Reset).after_fin(9, Act::StealError);
+    run(plan, |run| assert_eq!(run.outcome(), Outcome::Graceful));
+}
+
+/// Our FIN was never sent: the peer's FIN alone is no end in peace.
+#[test]
+fn a_fin_and_a_swallowed_reset_before_the_close_are_not_graceful() {
+    let plan = Plan::new().before(Act::AckAll).before(Act::Fin);
+    let plan = plan.before(Act::Reset).before(Act::StealError);
+    run(plan, |run| {
+        assert_eq!(run.outcome(), Outcome::Reset);
+        assert!(run.report.peer_closed);
+    });
+}
+
+// Questions that the system refuses.
+
+#[test]
+fn a_refused_question_never_makes_it_graceful() {
+    let ends = [
+        // No FIN at all.
+        Plan::new().before(Act::AckAll).before(Act::ShutRead),
+        // A reset that nobody tells of.
+        Plan::new()
+            .before(Act::AckAll)
+            .after_fin(9, Act::Reset)
+            .after_fin(9, Act::StealError),
+        // Never acknowledged.
+        Plan::new().unsent(9).before(Act::Fin),
+        Plan::new()
+            .before(Act::AckAll)
+            .before(Act::Fin)
+            .before(Act::Reset)
+            .before(Act::StealError),
+    ];
+    for plan in ends {
+        for question in Question::ALL {
+            for (first, times) in [(0, 1), (0, u32::MAX), (1, 1), (1, u32::MAX), (2, u32::MAX)] {
+                let plan = plan.clone().refuses(question, first, times);
+                for plan in [plan.clone(), plan.recheck()] {
+                    run(plan.timeout(200), |run| {
+                        assert_ne!(run.outcome(), Outcome::Graceful, "{question:?} {first}");
+                    });
+                }
+            }
+        }
+    }
+}
+
+/// It is asked again, and no event is waited for.
+#[test]
+fn a_question_that_is_refused_once_costs_a_moment() {
+    for question in Question::ALL {
+        for first in 0..3 {
+            for plan in [good_peer(), good_peer().unsent(10).before(Act::Fin)] {
+                run(plan.refuses(question, first, 1), |run| {
+                    assert_eq!(run.outcome(), Outcome::Graceful, "{question:?} {first}");
+                    assert!(run.ended_ms() < 60, "after {} ms", run.ended_ms());
+                });
+            }
+        }
+    }
+}
+
+/// Found dead: the error that receiving meets is the cause.
+#[test]
+fn the_error_met_while_picking_up_is_told() {
+    let plan = Plan::new().before(Act::Lost).before(Act::Send(7));
+    run(plan.refuses(Question::PendingError, 0, 1), |run| {
+        assert_eq!(run.outcome(), Outcome::Lost);
+        assert_eq!(run.report.system_error, LOST.code);
+    });
+}
+
+// What looks like an error, and is none.
+
+#[test]
+fn a_soft_error_is_not_the_end() {
+    for fault in [LOST, OTHER, super::script::REFUSED] {
+        for peer_first in [0, 30] {
+            let plan = Plan::new()
+                .unsent(5000)
+                .at(10, Act::SoftError(fault))
+                .at(40, Act::Send(70))
+                .at(60, Act::AckAll)
+                .at(80, Act::Fin);
+            for plan in [plan.clone(), plan.recheck()] {
+                run(plan.peer_first(peer_first), |run| {
+                    assert_eq!(run.outcome(), Outcome::Graceful);
+                    assert_eq!(run.report.system_error, fault.code, "the first error met");
+                    assert_eq!(run.report.drained_bytes, 70);
+                });
+            }
+        }
+    }
+}
+
+#[test]
+fn after_a_soft_error_the_real_one_decides() {
+    let plan = Plan::new().at(10, Act::SoftError(OTHER));
+    run(plan.clone().at(40, Act::Lost), |run| {
+        assert_eq!(run.outcome(), Outcome::Lost)
+    });
+    run(plan.at(40, Act::Reset), |run| {
+        assert_eq!(run.outcome(), Outcome::Reset);
+        assert_eq!(run.report.system_error, OTHER.code);
+    });
+    let plan = Plan::new().at(10, Act::SoftError(LOST));
+    run(plan.at(40, Act::Reset), |run| {
+        assert_eq!(run.outcome(), Outcome::Reset)
     });
 }
 
@@ -301,12 +420,19 @@ fn the_first_error_is_the_one_reported() {
 }
 
 #[test]
-fn an_error_nobody_knows_is_uncertain() {
-    run(Plan::new().receive_fails(OTHER), |run| {
-        assert_eq!(run.outcome(), Outcome::Uncertain);
-        assert_eq!(run.report.system_error, OTHER.code);
-        assert_eq!(run.sim.handle, Handle::Closed { graceful: false });
-    });
+fn an_error_nobody_knows_is_waited_out_and_uncertain() {
+    for system in System::ALL {
+        let plan = Plan::new().on(system).receive_fails(OTHER).timeout(200);
+        run(plan, |run| {
+            assert_eq!(run.outcome(), Outcome::Uncertain);
+            assert_eq!(run.report.system_error, OTHER.code);
+            assert_eq!(run.sim.handle, Handle::Closed { graceful: false });
+            // Where the state does not say that it lives, there is nothing to wait for.
+            let waits = system.tells_state();
+            assert_eq!(run.ended_ms(), if waits { 200 } else { 0 });
+            assert!(run.steps < 20);
+        });
+    }
 }
 
 #[test]
@@ -342,7 +468,7 @@ fn a_shared_connection_is_only_let_go() {
             .on(system)
             .linger()
             .before(Act::Send(10))
-            .shared();
+            .sharing(Sharing::Shared);
         run(plan, |run| {
             assert_eq!(run.outcome(), Outcome::Released);
             assert!(run.closed_gracefully() && !run.sim.fin_out);
@@ -353,16 +479,48 @@ fn a_shared_connection_is_only_let_go() {
 
 #[test]
 fn a_shared_connection_is_let_go_also_when_given_up_at_once() {
-    run(Plan::new().shared().give_up_after(0), |run| {
-        assert_eq!(run.outcome(), Outcome::Released);
-        assert!(!run.sim.fin_out);
+    for sharing in [Sharing::Shared, Sharing::Unknown(OTHER)] {
+        run(Plan::new().sharing(sharing).give_up_after(0), |run| {
+            assert_eq!(run.outcome(), Outcome::Released);
+            assert!(!run.sim.fin_out);
+        });
+    }
+}
+
+/// Nothing that another holder would notice, and a plain close that neither blocks
+/// nor resets in case there is none.
+#[test]
+fn what_may_be_shared_is_let_go_with_the_reason_and_without_so_linger() {
+    for system in System::ALL {
+        let plan = Plan::new()
+            .on(system)
+            .linger()
+            .unsent(1000)
+            .before(Act::Send(10))
+            .sharing(Sharing::Unknown(OTHER));
+        run(plan, |run| {
+            assert_eq!(run.outcome(), Outcome::Released);
+            assert!(run.closed_gracefully() && !run.sim.fin_out && !run.sim.linger);
+            assert_eq!(run.report.system_error, OTHER.code);
+            assert_eq!(run.report.drained_bytes, 0);
+        });
+    }
+}
+
+/// The number is another one's meanwhile: not even its SO_LINGER is touched.
+#[test]
+fn what_turns_out_to_be_no_socket_while_looking_is_left_alone() {
+    let plan = Plan::new().linger().sharing(Sharing::Alone);
+    run(plan.call_cost(2 * MS).at(3, Act::CloseElsewhere), |run| {
+        assert_eq!(run.end, End::Refused(NOT_A_SOCKET));
+        assert!(run.sim.linger && run.sim.seen.looked_for_sharing);
     });
 }
 
 #[test]
 fn sharing_is_not_looked_for_unasked() {
     let mut plan = good_peer();
-    plan.setup.shared = true;
+    plan.setup.sharing = Sharing::Shared;
     run(plan, |run| {
         assert_eq!(run.outcome(), Outcome::Graceful);
         assert!(!run.sim.seen.looked_for_sharing);

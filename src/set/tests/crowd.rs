@@ -3,9 +3,9 @@
 use crate::clock::Time;
 use crate::closing::tests::sim::SimClock;
 use crate::closing::{Brief, End};
-use crate::connection::{Connection, Fault, Kind, Received, TcpState};
+use crate::connection::{Answer, Backlog, Connection, Fault, Kind, Received, Sharing, TcpState};
 use crate::outcome::Outcome;
-use crate::set::{Indexed, Packed, Set, Watcher, SLOT_BITS};
+use crate::set::{Indexed, Keep, Mark, Packed, Set, Watcher, SLOT_BITS};
 use std::sync::Arc;
 
 /// A stream whose peer says nothing.
@@ -16,14 +16,22 @@ impl Indexed for Silent {
     fn index(&self) -> usize {
         self.0
     }
+
+    fn mark(&self) -> Option<Mark> {
+        Some(Mark::of(1))
+    }
+
+    fn is_still(&self, mark: Mark) -> bool {
+        self.mark() == Some(mark)
+    }
 }
 
 impl Connection for Silent {
     fn classify(&mut self) -> Result<Kind, Fault> {
         Ok(Kind::Stream)
     }
-    fn is_shared(&mut self) -> bool {
-        false
+    fn sharing(&mut self, _until: Time) -> Sharing {
+        Sharing::Alone
     }
     fn is_connected(&mut self) -> bool {
         true
@@ -39,22 +47,25 @@ impl Connection for Silent {
     fn receive(&mut self, _buffer: &mut [u8]) -> Received {
         Received::Empty
     }
-    fn tcp_state(&mut self) -> Option<TcpState> {
-        None
+    fn tcp_state(&mut self) -> Answer<TcpState> {
+        Ok(None)
     }
-    fn in_flight(&mut self) -> Option<usize> {
-        None
+    fn in_flight(&mut self) -> Answer<usize> {
+        Ok(None)
     }
-    fn pending_error(&mut self) -> Option<Fault> {
-        None
+    fn backlog(&mut self) -> Answer<Backlog> {
+        Ok(None)
+    }
+    fn pending_error(&mut self) -> Answer<Fault> {
+        Ok(None)
     }
     fn was_alive(&mut self) -> Option<bool> {
         None
     }
-    fn fin_arrived(&mut self) -> bool {
-        false
+    fn fin_arrived(&mut self) -> Answer<bool> {
+        Ok(None)
     }
-    fn fin_may_be_acknowledged(&mut self) -> bool {
+    fn fin_was_acknowledged(&mut self) -> bool {
         false
     }
     fn low_water(&mut self, _raised: bool) -> bool {
@@ -84,11 +95,13 @@ fn one_too_many_is_ended_by_its_fallback() {
     let mut set = Set::new(Arc::new(Nothing), &clock, false);
     let mut ended = Vec::new();
     let most = 1 << SLOT_BITS;
+    let mut keep = Keep::NEW;
+    keep.set_watched(true);
     let mut admit = |index: usize, ended: &mut Vec<_>| {
         let packed = Packed::Brief {
             socket: Silent(index),
             brief: Brief::new(1000, Time::from_nanos(clock.nanos())),
-            is_watched: true,
+            keep,
         };
         set.admit(packed.unpack(), ended);
         set.len()

@@ -105,7 +105,7 @@ fn check_world<const EDGES: bool>(world: &World<'_>, dice: &mut Dice) -> Vec<Opt
                 let how = dice.pick(&[
                     How::Direct,
                     How::Direct,
-                    How::Hurried,
+                    How::HalfClosed,
                     How::Deferred,
                     How::Unwatched,
                 ]);

@@ -1,16 +1,16 @@
 //! The rules, one by one.
 
 use super::drive::{Drive, How};
-use super::world::World;
+use super::world::{Conn, World};
 use crate::clock::{Clock, Time};
 use crate::closing::tests::plan::{Dice, Plan};
 use crate::closing::tests::script::{Act, System, MS, START};
-use crate::closing::tests::sim::SimClock;
+use crate::closing::tests::sim::{Handle, SimClock};
 use crate::closing::{Brief, End};
-use crate::connection::FaultKind;
+use crate::connection::{Fault, FaultKind};
 use crate::options::{Fallback, INFINITE};
 use crate::outcome::Outcome;
-use crate::set::{Packed, Unpacked, ENDED};
+use crate::set::{Mark, Packed, Unpacked, ENDED};
 
 pub(super) fn play<const EDGES: bool>(
     plans: &[Plan],
@@ -370,27 +370,86 @@ fn what_is_brought_in_brief_is_what_a_machine_would_leave() {
             }
         };
         let half_closed = Brief::half_closed(70, now);
-        assert_eq!(brought(0, How::Hurried), format!("{half_closed:?}"));
+        assert_eq!(brought(0, How::HalfClosed), format!("{half_closed:?}"));
         let new = Brief::new(80, now);
         assert_eq!(brought(1, How::Deferred), format!("{new:?}"));
     });
 }
 
+/// The program has closed one that it had handed over, and another connection has the number:
+/// the simulation fails at whatever is done with that (`Conn::ask`).
 #[test]
-fn what_was_hurried_has_its_linger_neutralised_even_if_given_up() {
-    let plans = [ends_at(5).linger(), ends_at(5).linger()];
+fn a_number_that_is_another_ones_is_left_alone() {
+    let plans: Vec<Plan> = (0..5).map(|id| Plan::new().timeout(10 + id)).collect();
+    play::<true>(&plans, true, |drive| {
+        let numbers: Vec<_> = (0..5)
+            .map(|id| {
+                let conn = drive.hand_over(id, How::Direct, true);
+                drive.admit(true);
+                conn.number
+            })
+            .collect();
+        for (id, number) in numbers.iter().copied().enumerate() {
+            drive.world.with(id, |one| one.sim.handle = Handle::Gone);
+            drive.world.give_number(number, 99);
+        }
+        // By an event, by its time, by an eviction, and with all others.
+        drive.event(numbers[1]);
+        drive.reach(START + 11 * MS);
+        drive.run_due();
+        let mut ended = Vec::new();
+        drive.set.evict_oldest(&mut ended);
+        assert_eq!(drive.set.len(), 2, "one by each");
+        assert!(ended
+            .iter()
+            .all(|entry| entry.refusal() == Some(Fault::GONE)));
+        drive.poller.rows().clear();
+        drive
+            .set
+            .register_anew(0, |_| panic!("registered"), &mut ended);
+        assert_eq!(drive.set.len(), 0);
+        drive.settle_these(ended);
+        let refused = |end: &Option<End>| *end == Some(End::Refused(Fault::GONE));
+        assert!(drive.ends.iter().all(refused), "{:?}", drive.ends);
+    });
+}
+
+#[test]
+fn what_is_registered_anew_is_stepped_for_what_was_missed() {
+    let plans = [ends_at(5), Plan::new()];
     play::<true>(&plans, false, |drive| {
         for id in 0..2 {
-            drive.hand_over(id, How::Hurried, false);
-            assert!(drive.world.with(id, |one| one.sim.linger));
+            drive.hand_over(id, How::Direct, false);
+            drive.admit(true);
         }
-        let mut first = drive.door.pop_front().expect("brought").unpack();
-        // The simulation's close() insists on it.
-        first.give_up();
-        assert!(!drive.world.with(0, |one| one.sim.linger));
-        drive.admit(true);
-        assert!(!drive.world.with(1, |one| one.sim.linger));
+        // The poller is lost, and with it the event.
+        drive.reach(START + 6 * MS);
+        drive.poller.rows().clear();
+        let mut ended = Vec::new();
+        let poller = std::sync::Arc::clone(&drive.poller);
+        let add = |conn: Conn<'_, '_>| {
+            let takes_it = conn.id == 1;
+            if takes_it {
+                poller.add(conn);
+            }
+            takes_it
+        };
+        assert_eq!(drive.set.register_anew(0, add, &mut ended), None);
+        assert_eq!(ended.len(), 1, "the first is over");
+        assert_eq!(drive.set.len(), 1);
+        drive.settle_these(ended);
     });
+}
+
+#[test]
+fn ends_that_are_not_known_tell_nothing_apart() {
+    let mark = Mark::of_ends;
+    let known = mark(Some(1), Some(2));
+    assert!(known.may_be(mark(None, None)) && mark(None, None).may_be(known));
+    assert!(mark(Some(1), None).may_be(known));
+    assert!(!mark(Some(1), Some(3)).may_be(known));
+    assert!(!mark(Some(4), Some(2)).may_be(known));
+    assert!(!mark(Some(4), None).may_be(known));
 }
 
 #[test]

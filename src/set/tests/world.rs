@@ -3,8 +3,8 @@
 use crate::clock::{Clock, Time};
 use crate::closing::tests::plan::Plan;
 use crate::closing::tests::sim::{Handle, Sim, SimClock};
-use crate::connection::{Connection, Fault, Kind, Received, TcpState};
-use crate::set::{Indexed, Watcher};
+use crate::connection::{Answer, Backlog, Connection, Fault, Kind, Received, Sharing, TcpState};
+use crate::set::{Indexed, Mark, Watcher};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::mem::replace;
@@ -24,6 +24,8 @@ pub(super) struct World<'p> {
     ones: Vec<RefCell<Option<One<'p>>>>,
     /// The lowest number that is free is given out next, as POSIX wants it.
     taken: RefCell<Vec<bool>>,
+    /// Whose connection has the number now, where that is not the one it was given out for.
+    others: RefCell<BTreeMap<usize, usize>>,
 }
 
 /// One connection that has been handed over.
@@ -44,6 +46,7 @@ impl<'p> World<'p> {
             plans,
             ones: plans.iter().map(|_| RefCell::new(None)).collect(),
             taken: RefCell::new(vec![true; 3]),
+            others: RefCell::default(),
         }
     }
 
@@ -84,6 +87,17 @@ impl<'p> World<'p> {
         }
     }
 
+    /// The program has closed a connection behind the library's back, and its number is that
+    /// of another one now.
+    pub(super) fn give_number(&self, number: usize, id: usize) {
+        self.others.borrow_mut().insert(number, id);
+    }
+
+    fn is_anothers(&self, conn: &Conn<'_, '_>) -> bool {
+        let others = self.others.borrow();
+        others.get(&conn.number).is_some_and(|&id| id != conn.id)
+    }
+
     pub(super) fn with<R>(&self, id: usize, look: impl FnOnce(&mut One<'p>) -> R) -> R {
         look(self.ones[id].borrow_mut().as_mut().expect("handed over"))
     }
@@ -104,6 +118,12 @@ pub(super) struct Conn<'w, 'p> {
 
 impl<'p> Conn<'_, 'p> {
     fn ask<R>(&self, question: impl FnOnce(&mut Sim<'p>) -> R) -> R {
+        let is_anothers = self.world.is_anothers(self);
+        assert!(
+            !is_anothers,
+            "touched what has the number of {} now",
+            self.id
+        );
         self.world.with(self.id, |one| {
             let answer = question(&mut one.sim);
             one.looked = self.world.clock.nanos();
@@ -121,6 +141,18 @@ impl Indexed for Conn<'_, '_> {
     fn index(&self) -> usize {
         self.number
     }
+
+    fn mark(&self) -> Option<Mark> {
+        Some(Mark::of(self.id as u64 + 1))
+    }
+
+    fn is_still(&self, mark: Mark) -> bool {
+        assert_eq!(self.mark(), Some(mark));
+        let is_open = self
+            .world
+            .with(self.id, |one| one.sim.handle == Handle::Open);
+        is_open && !self.world.is_anothers(self)
+    }
 }
 
 impl Connection for Conn<'_, '_> {
@@ -128,8 +160,8 @@ impl Connection for Conn<'_, '_> {
         self.ask(|sim| sim.classify())
     }
 
-    fn is_shared(&mut self) -> bool {
-        self.ask(|sim| sim.is_shared())
+    fn sharing(&mut self, until: Time) -> Sharing {
+        self.ask(|sim| sim.sharing(until))
     }
 
     fn is_connected(&mut self) -> bool {
@@ -156,15 +188,19 @@ impl Connection for Conn<'_, '_> {
         self.ask(|sim| sim.receive(buffer))
     }
 
-    fn tcp_state(&mut self) -> Option<TcpState> {
+    fn tcp_state(&mut self) -> Answer<TcpState> {
         self.ask(|sim| sim.tcp_state())
     }
 
-    fn in_flight(&mut self) -> Option<usize> {
+    fn in_flight(&mut self) -> Answer<usize> {
         self.ask(|sim| sim.in_flight())
     }
 
-    fn pending_error(&mut self) -> Option<Fault> {
+    fn backlog(&mut self) -> Answer<Backlog> {
+        self.ask(|sim| sim.backlog())
+    }
+
+    fn pending_error(&mut self) -> Answer<Fault> {
         self.ask(|sim| sim.pending_error())
     }
 
@@ -172,16 +208,20 @@ impl Connection for Conn<'_, '_> {
         self.ask(|sim| sim.was_alive())
     }
 
-    fn fin_arrived(&mut self) -> bool {
+    fn fin_arrived(&mut self) -> Answer<bool> {
         self.ask(|sim| sim.fin_arrived())
     }
 
-    fn fin_may_be_acknowledged(&mut self) -> bool {
-        self.ask(|sim| sim.fin_may_be_acknowledged())
+    fn fin_was_acknowledged(&mut self) -> bool {
+        self.ask(|sim| sim.fin_was_acknowledged())
     }
 
     fn low_water(&mut self, raised: bool) -> bool {
         self.ask(|sim| sim.low_water(raised))
+    }
+
+    fn wake_blocked(&mut self) {
+        self.ask(|sim| sim.wake_blocked());
     }
 
     fn close(&mut self, graceful: bool) -> Result<(), Fault> {

@@ -1,7 +1,6 @@
 //! What TCP_INFO has counted. It outlives the connection.
 
-/// struct tcp_info (linux/tcp.h) as of Linux 4.19; older kernels fill less, and
-/// what they leave out counts as zero.
+/// struct tcp_info (linux/tcp.h) as of Linux 4.19.
 pub(super) const SIZE: usize = 224;
 
 /// The counters that tell how a connection has lived.
@@ -17,7 +16,12 @@ pub(super) struct Counters {
 }
 
 impl Counters {
-    pub(super) fn of(info: &[u8; SIZE]) -> Counters {
+    /// `None` if the kernel has filled less: Linux before 4.19, and others that stand in for
+    /// it.
+    pub(super) fn of(info: &[u8]) -> Option<Counters> {
+        if info.len() < SIZE {
+            return None;
+        }
         let word = |at: usize| {
             let bytes = info.get(at..at + 4).and_then(|bytes| bytes.try_into().ok());
             u64::from(u32::from_ne_bytes(bytes.unwrap_or_default()))
@@ -26,7 +30,7 @@ impl Counters {
             let bytes = info.get(at..at + 8).and_then(|bytes| bytes.try_into().ok());
             u64::from_ne_bytes(bytes.unwrap_or_default())
         };
-        Counters {
+        Some(Counters {
             retransmissions: word(100),
             bytes_acked: long(120),
             bytes_received: long(128),
@@ -34,7 +38,7 @@ impl Counters {
             delivered: word(192),
             bytes_sent: long(200),
             bytes_retransmitted: long(208),
-        }
+        })
     }
 
     /// It was established once; one that was refused has counted nothing.
@@ -42,19 +46,16 @@ impl Counters {
         self.bytes_acked > 0 || self.bytes_received > 0 || self.delivered > 0
     }
 
-    /// With everything acknowledged, what exceeds the data is our SYN (counted on
-    /// the connecting side only) and our FIN. Two: both. None: no FIN. One: either,
-    /// and then segments tell: the SYN and a FIN that went alone are delivered
-    /// without being data. A FIN that travelled with data stays a possibility.
-    pub(super) fn leave_room_for_a_fin(self) -> bool {
+    /// With everything acknowledged, what exceeds the data is our SYN (counted on the
+    /// connecting side only) and our FIN. Two: both. None: no FIN. One: either, and then
+    /// segments tell, unless one was sent twice: the SYN and a FIN that went alone are
+    /// delivered without being data. A FIN that travelled with data cannot be told from no
+    /// FIN then.
+    pub(super) fn prove_a_fin(self) -> bool {
         let data = self.bytes_sent.saturating_sub(self.bytes_retransmitted);
-        let segments = self.data_segments_out.saturating_sub(self.retransmissions);
         match self.bytes_acked.saturating_sub(data) {
-            // Linux before 4.19 does not count what was sent.
-            _ if self.bytes_sent == 0 && self.delivered == 0 => true,
-            0 => false,
-            1 => self.delivered > segments + 1 || data > 0,
-            _ => true,
+            1 => self.retransmissions == 0 && self.delivered == self.data_segments_out + 2,
+            surplus => surplus == 2,
         }
     }
 }
@@ -70,7 +71,7 @@ mod tests {
             bytes_sent: sent,
             data_segments_out: segments,
             delivered,
-            ..Counters::of(&[0; SIZE])
+            ..Counters::of(&[0; SIZE]).unwrap()
         }
     }
 
@@ -83,17 +84,33 @@ mod tests {
 
     #[test]
     fn a_fin_of_the_accepting_side() {
-        assert!(!counters(0, 0, 0, 1).leave_room_for_a_fin());
-        assert!(counters(1, 0, 0, 2).leave_room_for_a_fin());
-        assert!(!counters(2, 2, 1, 2).leave_room_for_a_fin());
-        assert!(counters(3, 2, 1, 3).leave_room_for_a_fin());
-        assert!(counters(3, 2, 1, 2).leave_room_for_a_fin(), "with the data");
+        assert!(!counters(0, 0, 0, 1).prove_a_fin());
+        assert!(counters(1, 0, 0, 2).prove_a_fin());
+        assert!(!counters(2, 2, 1, 2).prove_a_fin());
+        assert!(counters(3, 2, 1, 3).prove_a_fin());
+        assert!(!counters(3, 2, 1, 2).prove_a_fin(), "with the data, or not");
     }
 
     #[test]
     fn a_fin_of_the_connecting_side() {
-        assert!(!counters(1, 0, 0, 1).leave_room_for_a_fin());
-        assert!(counters(2, 0, 0, 2).leave_room_for_a_fin());
-        assert!(counters(4, 2, 1, 3).leave_room_for_a_fin());
+        assert!(!counters(1, 0, 0, 1).prove_a_fin());
+        assert!(counters(2, 0, 0, 2).prove_a_fin());
+        assert!(!counters(9, 8, 1, 2).prove_a_fin(), "the SYN alone");
+        assert!(counters(4, 2, 1, 3).prove_a_fin());
+    }
+
+    #[test]
+    fn a_retransmitted_syn_is_no_fin() {
+        let retransmitted = Counters {
+            retransmissions: 1,
+            ..counters(9, 8, 1, 2)
+        };
+        assert!(!retransmitted.prove_a_fin());
+    }
+
+    #[test]
+    fn fewer_counters_than_there_are_tell_nothing() {
+        assert!(Counters::of(&[255; SIZE - 8]).is_none());
+        assert!(Counters::of(&[]).is_none());
     }
 }

@@ -1,184 +1,349 @@
 //! Who else holds a socket? The kernel does not tell how many references a
-//! connection has, so this looks through the descriptors of every process whose
-//! /proc entry may be read: exact for forked children and for dup() in this
-//! process, blind to other users' processes and to descriptors that are under
-//! way in an SCM_RIGHTS message. It costs about 1 us per descriptor looked at,
-//! needs three descriptors, and asks for no memory.
+//! connection has, so this looks through the descriptors of every process in /proc:
+//! exact for what may be read. Of a process whose descriptors may not be read,
+//! [`Kin`] says whether it could hold the connection; then nobody can tell. One walk
+//! answers for any number of sockets; it costs about 1 us per descriptor looked at,
+//! needs two descriptors, and asks for no memory.
 //!
-//! Where looking fails for want of something, the socket counts as shared: a
-//! close that only gives up its own reference does no harm to anybody else.
+//! What stays unseen: descriptors under way in an SCM_RIGHTS message or registered
+//! with io_uring, and those that were passed to a process of another user that is no
+//! relation of ours. Looking and closing are two steps: a process that is forked
+//! between them is not seen either.
 
-use super::{close_raw, RawSocket};
-use crate::connection::Fault;
-use crate::sys::unix::syscall;
-use libc::{c_char, c_int};
+use super::{RawSocket, Socket};
+use crate::clock::{Clock, SystemClock, Time};
+use crate::connection::{Fault, FaultKind, Sharing};
+use crate::sys::unix::{fault, syscall};
+pub(super) use folder::Folder;
+use folder::{link, status, Path};
+use kin::Kin;
 use std::ffi::CStr;
+use std::time::Duration;
 
-/// What a link in /proc/PID/fd says of a socket: "socket:[inode]".
-type Target = [u8; 40];
+#[path = "sharing/folder.rs"]
+mod folder;
+#[path = "sharing/hidden.rs"]
+mod hidden;
+#[path = "sharing/kin.rs"]
+mod kin;
+#[path = "sharing/load.rs"]
+mod load;
+#[path = "sharing/spare.rs"]
+mod spare;
 
-/// Another descriptor, here or elsewhere, refers to the same socket.
-pub(super) fn is_shared(fd: RawSocket) -> bool {
-    look(fd).unwrap_or_else(|fault| is_want(fault.code))
-}
+/// A walk may take so long even if there is no time to wait for the peer: a close
+/// without a time-out looks, too.
+const FAIR: Duration = Duration::from_millis(250);
 
-/// No descriptor or memory to be had; otherwise there is no /proc to look into.
-fn is_want(code: c_int) -> bool {
-    matches!(code, libc::EMFILE | libc::ENFILE | libc::ENOMEM)
-}
-
-fn look(fd: RawSocket) -> Result<bool, Fault> {
-    // The process's own folder cannot be read once its main thread has ended.
-    let own = Folder::open(libc::AT_FDCWD, c"/proc/thread-self/fd")
-        .or_else(|_| Folder::open(libc::AT_FDCWD, c"/proc/self/fd"))?;
-    let mut name = [0u8; 12];
-    let Some(socket) = link(own.fd, decimal(fd, &mut name)) else {
-        return Ok(false);
+/// Who else holds this socket.
+pub(super) fn of_one(socket: Socket, until: Time) -> Sharing {
+    let mut one = match Sought::new(socket, 0) {
+        Ok(one) => [one],
+        Err(fault) => return Sharing::Unknown(fault),
     };
-    Ok(holders(own, &socket)? > 1 || is_held_by_others(&socket)?)
+    let looked = look(&mut one, until);
+    one[0].answer(1, true, looked)
 }
 
-fn is_held_by_others(socket: &Target) -> Result<bool, Fault> {
-    let mut processes = Folder::open(libc::AT_FDCWD, c"/proc")?;
-    let proc = processes.fd;
-    // Not getpid(): that may be another number where /proc is of an outer PID namespace.
-    let Some(this) = link(proc, c"self") else {
-        return Ok(false);
-    };
-    while let Some(process) = processes.next()? {
-        let name = process.to_bytes_with_nul();
-        let is_process = name.first().is_some_and(u8::is_ascii_digit);
-        if is_process && !this.starts_with(name) && is_held_by(proc, process, socket)? {
-            return Ok(true);
+/// Who else holds each of these sockets: of what has one to be looked for.
+pub(crate) fn look_for_sharing<T>(
+    all: &mut [T],
+    socket: impl Fn(&T) -> Option<Socket>,
+    until: Time,
+    tell: impl Fn(&mut T, Sharing),
+) {
+    let mut sought: Vec<Sought> = Vec::new();
+    for (at, one) in all.iter_mut().enumerate() {
+        let Some(socket) = socket(one) else {
+            continue;
+        };
+        let found = match sought.try_reserve(1) {
+            Ok(()) => Sought::new(socket, at),
+            Err(_) => Err(fault(libc::ENOMEM)),
+        };
+        match found {
+            Ok(found) => sought.push(found),
+            Err(fault) => tell(one, Sharing::Unknown(fault)),
         }
     }
-    Ok(false)
-}
-
-fn is_held_by(proc: RawSocket, process: &CStr, socket: &Target) -> Result<bool, Fault> {
-    let opened = Folder::open(proc, process).and_then(|process| Folder::open(process.fd, c"fd"));
-    match opened.and_then(|fds| holders(fds, socket)) {
-        Ok(count) => Ok(count > 0),
-        Err(fault) if is_want(fault.code) => Err(fault),
-        // It has ended meanwhile, or is another user's.
-        Err(_) => Ok(false),
+    if sought.is_empty() {
+        return;
+    }
+    sought.sort_unstable_by_key(|one| (one.inode, one.at));
+    let looked = look(&mut sought, until);
+    for same in sought.chunk_by(|one, next| one.inode == next.inode) {
+        for (nth, one) in same.iter().enumerate() {
+            let is_last = nth + 1 == same.len();
+            tell(
+                &mut all[one.at],
+                same[0].answer(same.len(), is_last, looked),
+            );
+        }
     }
 }
 
-/// How many descriptors in this folder are the socket.
-fn holders(mut fds: Folder, socket: &Target) -> Result<usize, Fault> {
-    let mut count = 0;
-    let folder = fds.fd;
-    while let Some(name) = fds.next()? {
-        count += usize::from(link(folder, name).is_some_and(|target| target == *socket));
-    }
-    Ok(count)
-}
-
-/// Where a link leads; `None` if it is none. Longer names than a socket's are
-/// cut, and equal no socket's.
-fn link(folder: RawSocket, name: &CStr) -> Option<Target> {
-    let mut target: Target = [0; 40];
-    let room = target.as_mut_ptr().cast::<c_char>();
-    syscall!(libc::readlinkat(folder, name.as_ptr(), room, target.len())).ok()?;
-    Some(target)
-}
-
-/// A folder that is being read, by system call: opendir() asks for memory.
-struct Folder {
-    fd: RawSocket,
-    /// Entries as getdents64 gives them, which wants them aligned.
-    entries: [u64; ENTRIES],
+/// A socket that is looked for. Of several descriptors for the same one the first counts.
+struct Sought {
+    inode: u64,
+    /// The user who had it made.
+    owner: u32,
+    /// Its place in the caller's row.
     at: usize,
-    end: usize,
+    /// Descriptors of this process that are this socket.
+    own: usize,
+    is_elsewhere: bool,
 }
 
-const ENTRIES: usize = 128;
-
-/// struct linux_dirent64: where the length of an entry and its name stand.
-const LENGTH_AT: usize = 16;
-const NAME_AT: usize = 19;
-
-impl Folder {
-    fn open(at: RawSocket, path: &CStr) -> Result<Folder, Fault> {
-        let flags = libc::O_RDONLY | libc::O_DIRECTORY | libc::O_CLOEXEC;
-        let fd = syscall!(libc::openat(at, path.as_ptr(), flags))?;
-        Ok(Folder {
-            fd,
-            entries: [0; ENTRIES],
-            at: 0,
-            end: 0,
+impl Sought {
+    fn new(socket: Socket, at: usize) -> Result<Sought, Fault> {
+        // SAFETY: `std` says nothing against zero: numbers all of them.
+        let mut status: libc::stat = unsafe { std::mem::zeroed() };
+        syscall!(libc::fstat(socket.0, &mut status))?;
+        Ok(Sought {
+            inode: status.st_ino as _,
+            owner: status.st_uid,
+            at,
+            own: 0,
+            is_elsewhere: false,
         })
     }
 
-    /// The next name in it; good until the next call.
-    fn next(&mut self) -> Result<Option<&CStr>, Fault> {
-        if self.at >= self.end {
-            let room = self.entries.as_mut_ptr();
-            let size = ENTRIES * 8;
-            let filled = syscall!(libc::syscall(libc::SYS_getdents64, self.fd, room, size))?;
-            self.at = 0;
-            self.end = filled as usize;
+    /// So many of its descriptors are going to be closed, this one last of them or
+    /// not. What has been found counts also where the walk could not be finished.
+    fn answer(&self, closing: usize, is_last: bool, looked: Result<(), Fault>) -> Sharing {
+        match looked {
+            _ if self.is_shared(closing) || !is_last => Sharing::Shared,
+            Ok(()) => Sharing::Alone,
+            Err(fault) => Sharing::Unknown(fault),
         }
-        if self.end == 0 {
-            return Ok(None);
+    }
+
+    fn is_shared(&self, closing: usize) -> bool {
+        self.is_elsewhere || self.own > closing
+    }
+}
+
+/// Looks for all of them, which are sorted.
+fn look(all: &mut [Sought], until: Time) -> Result<(), Fault> {
+    let until = until.max(SystemClock.now().plus(FAIR));
+    let own = match Folder::open(libc::AT_FDCWD, c"/proc/thread-self/fd") {
+        // Linux 3.17. The process's own folder cannot be read once its main thread
+        // has ended.
+        Err(refused) if refused.code == libc::ENOENT => {
+            Folder::open(libc::AT_FDCWD, c"/proc/self/fd")
         }
-        // SAFETY: the entries as bytes, no longer than they are.
-        let bytes =
-            unsafe { std::slice::from_raw_parts(self.entries.as_ptr().cast::<u8>(), ENTRIES * 8) };
-        let entry = bytes.get(self.at..self.end).unwrap_or_default();
-        let (Some(&[low, high]), Some(name)) =
-            (entry.get(LENGTH_AT..LENGTH_AT + 2), entry.get(NAME_AT..))
-        else {
-            return Ok(None);
+        opened => opened,
+    };
+    let looked = match own.and_then(|own| Walk::new(all, until).run(own)) {
+        Err(refused) if refused.code == libc::EMFILE => {
+            spare::with_other_table(refused, |own| Walk::new(all, until).run(own))
+        }
+        looked => looked,
+    };
+    // Said of a folder of ours, which the program has closed: not of the socket.
+    looked.map_err(|refused| other(refused.code))
+}
+
+fn other(code: i32) -> Fault {
+    Fault {
+        kind: FaultKind::Other,
+        code,
+    }
+}
+
+/// One look through /proc.
+struct Walk<'a> {
+    all: &'a mut [Sought],
+    /// Those that have not been found to be shared.
+    left: usize,
+    until: Time,
+    kin: Option<Kin>,
+    /// A process that could hold one of them, and does not let itself be looked at.
+    doubt: Option<Fault>,
+    /// A process whose descriptors may not be read was seen all the same.
+    saw_unreadable: bool,
+}
+
+impl Walk<'_> {
+    fn new(all: &mut [Sought], until: Time) -> Walk<'_> {
+        all.iter_mut().for_each(|one| {
+            one.own = 0;
+            one.is_elsewhere = false;
+        });
+        Walk {
+            left: all.len(),
+            all,
+            until,
+            kin: None,
+            doubt: None,
+            saw_unreadable: false,
+        }
+    }
+
+    /// `own` are the descriptors of this process.
+    fn run(mut self, own: Folder) -> Result<(), Fault> {
+        self.count(own, |one| one.own += 1)?;
+        self.left = 0;
+        for same in self.all.chunk_by(|one, next| one.inode == next.inode) {
+            if same[0].own == 0 {
+                // That was not the list of our descriptors.
+                return Err(fault(libc::ENOENT));
+            }
+            self.left += usize::from(!same[0].is_shared(same.len()));
+        }
+        if self.left == 0 {
+            return Ok(());
+        }
+        let mut processes = Folder::open(libc::AT_FDCWD, c"/proc")?;
+        let proc = processes.number();
+        // Not getpid(): that may be another number where /proc is of an outer PID namespace.
+        let mut this = [0; 12];
+        let this = link(proc, c"self", &mut this)?;
+        while let Some(process) = processes.next_number()? {
+            if process.to_bytes() == this {
+                continue;
+            }
+            match self.visit(proc, process, this) {
+                Err(refused) if has_ended(refused) => {}
+                result => result?,
+            }
+            if self.left == 0 {
+                return Ok(());
+            }
+            self.check_time()?;
+        }
+        self.doubt.map_or(Ok(()), Err)?;
+        let is_inherited = self.all.iter().any(load::had);
+        hidden::check(proc, this, is_inherited, self.saw_unreadable)
+    }
+
+    fn visit(&mut self, proc: RawSocket, process: &CStr, this: &[u8]) -> Result<(), Fault> {
+        let path = Path::new(&[process.to_bytes(), b"/fd"]);
+        let found = Folder::open(proc, path.as_c_str())
+            .and_then(|fds| self.count(fds, |one| one.is_elsewhere = true));
+        match found {
+            // Its main thread has ended, or it is a process of the kernel.
+            Ok(0) => self.visit_threads(proc, process),
+            Ok(_) => Ok(()),
+            Err(refused) if is_forbidden(refused) => self.doubt(proc, process, this, refused),
+            Err(refused) => Err(refused),
+        }
+    }
+
+    /// The descriptors of one whose main thread has ended are seen by way of another.
+    fn visit_threads(&mut self, proc: RawSocket, process: &CStr) -> Result<(), Fault> {
+        let path = Path::new(&[process.to_bytes(), b"/task"]);
+        // Two links more than threads (fs/proc/base.c, proc_task_getattr).
+        if status(proc, path.as_c_str())?.st_nlink <= 3 {
+            return Ok(());
+        }
+        let mut threads = Folder::open(proc, path.as_c_str())?;
+        let folder = threads.number();
+        while let Some(thread) = threads.next_number()? {
+            let path = Path::new(&[thread.to_bytes(), b"/fd"]);
+            let found = Folder::open(folder, path.as_c_str())
+                .and_then(|fds| self.count(fds, |one| one.is_elsewhere = true));
+            match found {
+                Ok(0) => {}
+                Err(refused) if has_ended(refused) => {}
+                found => return found.map(drop),
+            }
+        }
+        Ok(())
+    }
+
+    /// Its descriptors may not be read.
+    fn doubt(
+        &mut self,
+        proc: RawSocket,
+        process: &CStr,
+        this: &[u8],
+        refused: Fault,
+    ) -> Result<(), Fault> {
+        if self.doubt.is_some() {
+            return Ok(());
+        }
+        if self.kin.is_none() {
+            // An ancestor that is hidden.
+            self.kin = match Kin::of(proc, this) {
+                Err(hidden) if has_ended(hidden) => return Err(refused),
+                known => Some(known?),
+            };
+        }
+        match self
+            .kin
+            .as_ref()
+            .map(|kin| kin.could_hold(proc, process, self.all))
+        {
+            Some(Ok(false)) => self.saw_unreadable = true,
+            Some(Err(gone)) if has_ended(gone) => {}
+            _ => self.doubt = Some(refused),
+        }
+        Ok(())
+    }
+
+    /// Notes which of these descriptors are one of the sockets; how many there are.
+    fn count(&mut self, mut fds: Folder, note: fn(&mut Sought)) -> Result<usize, Fault> {
+        let mut count = 0;
+        let folder = fds.number();
+        loop {
+            if fds.is_at_end_of_portion() && count > 0 {
+                self.check_time()?;
+            }
+            let Some(name) = fds.next_number()? else {
+                return Ok(count);
+            };
+            count += 1;
+            let mut room = [0; 40];
+            match link(folder, name, &mut room) {
+                Ok(target) => self.note(target, note),
+                // Closed meanwhile.
+                Err(refused) if has_ended(refused) => {}
+                Err(refused) => return Err(refused),
+            }
+        }
+    }
+
+    fn note(&mut self, target: &[u8], note: fn(&mut Sought)) {
+        let Some(inode) = inode_in(target) else {
+            return;
         };
-        self.at += usize::from(u16::from_ne_bytes([low, high]));
-        Ok(CStr::from_bytes_until_nul(name).ok())
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = close_raw(self.fd);
-    }
-}
-
-/// The number as text, without asking for memory.
-fn decimal(number: c_int, room: &mut [u8; 12]) -> &CStr {
-    let mut left = number.unsigned_abs();
-    let mut at = room.len() - 1;
-    room[at] = 0;
-    loop {
-        at -= 1;
-        room[at] = b'0' + (left % 10) as u8;
-        left /= 10;
-        if left == 0 {
-            break;
+        let first = self.all.partition_point(|one| one.inode < inode);
+        let same = self.all[first..]
+            .iter()
+            .take_while(|one| one.inode == inode);
+        let closing = same.count();
+        if closing > 0 {
+            let one = &mut self.all[first];
+            let before = one.is_shared(closing);
+            note(one);
+            let now = one.is_shared(closing);
+            self.left -= usize::from(now && !before && self.left > 0);
         }
     }
-    CStr::from_bytes_until_nul(&room[at..]).unwrap_or_default()
+
+    fn check_time(&self) -> Result<(), Fault> {
+        match SystemClock.now() < self.until {
+            true => Ok(()),
+            false => Err(other(libc::ETIMEDOUT)),
+        }
+    }
+}
+
+/// What a link in /proc/PID/fd says of a socket: "socket:[inode]".
+fn inode_in(target: &[u8]) -> Option<u64> {
+    target.strip_prefix(b"socket:[").map(folder::number)
+}
+
+/// The process, or the descriptor, is no more.
+fn has_ended(refused: Fault) -> bool {
+    matches!(refused.code, libc::ENOENT | libc::ESRCH)
+}
+
+fn is_forbidden(refused: Fault) -> bool {
+    matches!(refused.code, libc::EACCES | libc::EPERM)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{decimal, is_shared};
-    use std::os::fd::AsRawFd;
-    use std::os::unix::net::UnixStream;
-
-    #[test]
-    fn numbers_as_text() {
-        let mut room = [0u8; 12];
-        assert_eq!(decimal(0, &mut room), c"0");
-        assert_eq!(decimal(2_147_483_647, &mut room), c"2147483647");
-    }
-
-    #[test]
-    fn a_duplicate_is_seen() {
-        let (one, _other) = UnixStream::pair().unwrap();
-        assert!(!is_shared(one.as_raw_fd()));
-        let duplicate = one.try_clone().unwrap();
-        assert!(is_shared(one.as_raw_fd()));
-        drop(duplicate);
-        assert!(!is_shared(one.as_raw_fd()));
-    }
-}
+#[path = "sharing/tests.rs"]
+mod tests;

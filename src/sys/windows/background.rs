@@ -5,7 +5,7 @@ use super::{last_fault, syscall, ws, Socket};
 use crate::clock::Time;
 use crate::connection::{Connection, Fault};
 use crate::log::Ends;
-use crate::set::Indexed;
+use crate::set::{Indexed, Mark};
 use socket2::SockRef;
 use std::ffi::c_void;
 use std::mem::size_of;
@@ -24,6 +24,9 @@ use windows_sys::Win32::System::Threading::{
 pub(crate) fn process_generation() -> usize {
     0
 }
+
+/// The generation of a process that only borrows the memory: there is none.
+pub(crate) const BORROWED: usize = usize::MAX;
 
 /// A thread of ours in somebody else's process. It keeps the DLL loaded, for
 /// FreeLibrary must not take the code away under it, and holds a reference of its
@@ -112,32 +115,58 @@ impl Indexed for Socket {
     fn index(&self) -> usize {
         self.0 / 4
     }
+
+    fn mark(&self) -> Option<Mark> {
+        self.check().ok()
+    }
+
+    /// A handle is given out again at once, and nothing tells an old socket from a new one but
+    /// their ends, while they are known.
+    fn is_still(&self, mark: Mark) -> bool {
+        self.check().is_ok_and(|now| now.may_be(mark))
+    }
 }
 
 impl Socket {
-    /// Nothing tells a socket from a later one with the same handle.
-    pub(crate) fn identity(self) -> Option<u64> {
-        Some(0)
-    }
-
     /// Children that the program starts from now on do not get it.
     pub(crate) fn keep_from_children(self) {
         // SAFETY: a number and flags; what is no handle makes it fail.
         unsafe { SetHandleInformation(self.0 as HANDLE, HANDLE_FLAG_INHERIT, 0) };
     }
 
-    /// Nothing says that Winsock takes SO_LINGER after the half-close.
-    pub(crate) const TAKES_LINGER_LATE: bool = false;
+    /// Whether it is a socket at all, and what tells it from a later one with the same handle.
+    pub(crate) fn check(mut self) -> Result<Mark, Fault> {
+        self.classify()?;
+        Ok(self.ends_mark())
+    }
 
-    /// Whether it is a socket at all.
-    pub(crate) fn check(mut self) -> Result<(), Fault> {
-        self.classify().map(drop)
+    /// Not to be told here, or closing wakes it.
+    pub(crate) fn may_be_blocked_on(self) -> bool {
+        false
+    }
+
+    /// Not to be had cheaply here.
+    pub(crate) fn is_tcp_connection(self) -> bool {
+        false
+    }
+
+    pub(crate) fn is_half_closed(self) -> bool {
+        false
     }
 
     /// select() counts sockets here, not their numbers.
     pub(crate) fn out_of_the_way(self) -> Socket {
         self
     }
+
+    pub(crate) fn higher_number(self) -> Option<Socket> {
+        None
+    }
+
+    pub(crate) fn give_up_number(self) {}
+
+    /// WSAAsyncSelect and WSAEventSelect are ended by [`Connection::prepare`].
+    pub(crate) fn end_signals(self) {}
 
     /// Both addresses, for the log.
     pub(crate) fn ends(self) -> Ends {
@@ -157,7 +186,11 @@ impl Socket {
 }
 
 /// A datagram socket connected to itself: WSAPoll waits for sockets alone.
-pub(crate) struct Bell(Socket);
+pub(crate) struct Bell {
+    socket: Socket,
+    /// Its port, at both ends: no other socket has that.
+    port: u16,
+}
 
 impl Bell {
     /// Made by hand: socket2 starts Winsock with a socket of `std`, and drops that,
@@ -172,11 +205,27 @@ impl Bell {
             return Err(fault);
         }
         // From here on closed again if something fails.
-        let bell = Bell(Socket(number));
-        bell.0.keep_from_children();
+        let mut bell = Bell {
+            socket: Socket(number),
+            port: 0,
+        };
+        bell.socket.keep_from_children();
         bell.connect_to_itself()?;
-        bell.0.set_nonblocking(true);
+        bell.socket.set_nonblocking(true);
+        bell.port = bell.own_port().unwrap_or(0);
         Ok(bell)
+    }
+
+    /// The port that it has at both ends, if it is connected to itself.
+    fn own_port(&self) -> Option<u16> {
+        let ends = self.socket.ends();
+        let port = ends.local?.port();
+        (ends.local == ends.peer).then_some(port)
+    }
+
+    /// The program has not closed it.
+    pub(crate) fn is_ours(&self) -> bool {
+        self.own_port() == Some(self.port)
     }
 
     fn connect_to_itself(&self) -> Result<(), Fault> {
@@ -187,31 +236,40 @@ impl Bell {
         address.sin_addr.S_un.S_addr = u32::from_ne_bytes(Ipv4Addr::LOCALHOST.octets());
         let place = (&mut address as *mut ws::SOCKADDR_IN).cast::<ws::SOCKADDR>();
         let mut size = size_of::<ws::SOCKADDR_IN>() as i32;
-        syscall!(ws::bind(self.0 .0, place, size))?;
+        syscall!(ws::bind(self.socket.0, place, size))?;
         // the port that the system has chosen
-        syscall!(ws::getsockname(self.0 .0, place, &mut size))?;
-        syscall!(ws::connect(self.0 .0, place, size)).map(drop)
+        syscall!(ws::getsockname(self.socket.0, place, &mut size))?;
+        syscall!(ws::connect(self.socket.0, place, size)).map(drop)
     }
 
     pub(crate) fn socket(&self) -> Socket {
-        self.0
+        self.socket
     }
 
     pub(crate) fn ring(&self) {
-        // SAFETY: one byte from a static.
-        unsafe { ws::send(self.0 .0, b"!".as_ptr(), 1, 0) };
+        if self.is_ours() {
+            // SAFETY: one byte from a static.
+            unsafe { ws::send(self.socket.0, b"!".as_ptr(), 1, 0) };
+        }
     }
 
     pub(crate) fn silence(&self) {
         let mut bytes = [0u8; 16];
-        // SAFETY: `bytes` is as large as said; non-blocking.
-        while unsafe { ws::recv(self.0 .0, bytes.as_mut_ptr(), 16, 0) } > 0 {}
+        while self.is_ours() {
+            // SAFETY: `bytes` is as large as said; non-blocking.
+            let got = unsafe { ws::recv(self.socket.0, bytes.as_mut_ptr(), 16, 0) };
+            if got <= 0 {
+                return;
+            }
+        }
     }
 }
 
 impl Drop for Bell {
     fn drop(&mut self) {
-        let _ = self.0.close_once();
+        if self.is_ours() || self.port == 0 {
+            let _ = self.socket.close_once();
+        }
         stop_winsock();
     }
 }

@@ -1,0 +1,221 @@
+//! What Linux tells of a TCP connection.
+
+use super::{syscall, Socket};
+use crate::connection::{Answer, Fault, FaultKind, Kind, TcpState};
+use counters::Counters;
+use libc::{c_int, socklen_t};
+use std::mem::{size_of, size_of_val, zeroed};
+use std::time::Duration;
+
+#[path = "counters.rs"]
+mod counters;
+
+/// linux/in.h.
+pub(super) const IPPROTO_MPTCP: c_int = 262;
+/// Half a millisecond in all.
+const MPTCP_LOOKS: u32 = 6;
+const MPTCP_PAUSE: Duration = Duration::from_micros(80);
+/// linux/tcp.h.
+const TCP_ZEROCOPY_RECEIVE: c_int = 35;
+/// linux/tcp.h: recvmsg tells how much is left to read.
+const TCP_INQ: c_int = 36;
+
+/// TCP_INFO fails for all that is not TCP, so as a rule one call tells bad descriptors, the
+/// kind and the state. A state that says that the peer has closed, or that the connection is
+/// gone, is believed only if it is that of the whole.
+pub(super) fn classify(socket: Socket) -> Result<Kind, Fault> {
+    let state = match state_of_first(socket) {
+        Ok(Some(state)) => state,
+        Ok(None) => return socket.kind_by_type(),
+        Err(fault) if fault.kind == FaultKind::NotASocket => return Err(fault),
+        Err(_) => return classify_without_info(socket),
+    };
+    if state != TcpState::Closed && !state.has_peer_fin() {
+        return Ok(Kind::Tcp(state));
+    }
+    match protocol(socket) {
+        Ok(libc::IPPROTO_TCP) | Err(_) => Ok(Kind::Tcp(state)),
+        Ok(IPPROTO_MPTCP) if socket.has_peer() => Ok(Kind::Tcp(TcpState::Established)),
+        Ok(IPPROTO_MPTCP) => Ok(Kind::Tcp(TcpState::Closed)),
+        Ok(_) => socket.kind_by_type(),
+    }
+}
+
+/// A TCP socket whose state the system refuses to tell (a seccomp filter, no memory).
+fn classify_without_info(socket: Socket) -> Result<Kind, Fault> {
+    let is = |name| socket.option(libc::SOL_SOCKET, name);
+    match is(libc::SO_PROTOCOL) {
+        Ok(libc::IPPROTO_TCP | IPPROTO_MPTCP) => {}
+        _ => return socket.kind_by_type(),
+    }
+    Ok(Kind::Tcp(match is(libc::SO_ACCEPTCONN) {
+        Ok(1) => TcpState::Listen,
+        _ if socket.has_peer() => TcpState::Established,
+        _ => TcpState::Closed,
+    }))
+}
+
+/// The state of the connection as a whole.
+pub(super) fn state(socket: Socket) -> Answer<TcpState> {
+    let Some(state) = state_of_first(socket)? else {
+        return Ok(None);
+    };
+    match protocol(socket)? {
+        IPPROTO_MPTCP => Ok(Some(state_of_mptcp(socket))),
+        _ => Ok(Some(state)),
+    }
+}
+
+pub(super) fn protocol(socket: Socket) -> Result<c_int, Fault> {
+    socket.option(libc::SOL_SOCKET, libc::SO_PROTOCOL)
+}
+
+/// An MPTCP connection shows the state of its first subflow, which may be gone while the
+/// others go on. Of the whole it is told only whether it is gone: then it has no peer. The
+/// kernel's worker notes that a moment after the last acknowledgement (net/mptcp/protocol.c,
+/// mptcp_worker), and a close without time to wait has no other moment to see it.
+fn state_of_mptcp(socket: Socket) -> TcpState {
+    for _ in 0..MPTCP_LOOKS {
+        if !socket.has_peer() {
+            return TcpState::Closed;
+        }
+        if socket.unacknowledged() != Ok(0) {
+            break;
+        }
+        std::thread::sleep(MPTCP_PAUSE);
+    }
+    TcpState::Established
+}
+
+/// `None`: not TCP. TIPC answers with nothing at all.
+pub(super) fn state_of_first(socket: Socket) -> Answer<TcpState> {
+    let mut info = [0u8; 8];
+    match tcp_info(socket, &mut info) {
+        Ok(0) => return Ok(None),
+        Ok(_) => {}
+        Err(fault) if is_unknown(fault) => return Ok(None),
+        Err(fault) => return Err(fault),
+    }
+    // net/tcp_states.h
+    Ok(Some(match info[0] {
+        1 => TcpState::Established,
+        2 => TcpState::SynSent,
+        3 | 12 => TcpState::SynReceived,
+        4 => TcpState::FinWait1,
+        5 => TcpState::FinWait2,
+        6 => TcpState::TimeWait,
+        8 => TcpState::CloseWait,
+        9 => TcpState::LastAck,
+        10 => TcpState::Listen,
+        11 => TcpState::Closing,
+        _ => TcpState::Closed,
+    }))
+}
+
+/// The family or the kernel does not have the option.
+fn is_unknown(fault: Fault) -> bool {
+    matches!(
+        fault.code,
+        libc::ENOPROTOOPT | libc::EOPNOTSUPP | libc::EINVAL
+    )
+}
+
+/// The first bytes of struct tcp_info; how many the kernel filled.
+fn tcp_info(socket: Socket, info: &mut [u8]) -> Result<usize, Fault> {
+    let mut size = info.len() as socklen_t;
+    syscall!(libc::getsockopt(
+        socket.0,
+        libc::IPPROTO_TCP,
+        libc::TCP_INFO,
+        info.as_mut_ptr().cast(),
+        &mut size
+    ))?;
+    Ok(info.len().min(size as usize))
+}
+
+fn counters(socket: Socket) -> Option<Counters> {
+    let mut info = [0u8; counters::SIZE];
+    let filled = tcp_info(socket, &mut info).ok()?;
+    Counters::of(info.get(..filled)?)
+}
+
+/// The counters of a connection outlive it; one that was refused has none.
+pub(super) fn was_alive(socket: Socket) -> Option<bool> {
+    Some(counters(socket)?.show_life())
+}
+
+/// A FIN counts among the acknowledged bytes, and not among those sent.
+pub(super) fn fin_was_acknowledged(socket: Socket) -> bool {
+    counters(socket).is_some_and(Counters::prove_a_fin)
+}
+
+/// linux/tcp.h: the part of struct tcp_zerocopy_receive that asks for nothing.
+#[repr(C)]
+struct ZerocopyReceive {
+    address: u64,
+    length: u32,
+    recv_skip_hint: u32,
+}
+
+/// Mapping nothing fails with EIO if a FIN has come and nothing is left in front of it: the
+/// mark that it leaves on the socket (SOCK_DONE) is looked at, and nothing taken
+/// (net/ipv4/tcp.c, tcp_zerocopy_receive; Linux 5.11).
+pub(super) fn fin_arrived(socket: Socket) -> Answer<bool> {
+    let mut nothing = ZerocopyReceive {
+        address: 0,
+        length: 0,
+        recv_skip_hint: 0,
+    };
+    let mut size = size_of::<ZerocopyReceive>() as socklen_t;
+    let asked = syscall!(libc::getsockopt(
+        socket.0,
+        libc::IPPROTO_TCP,
+        TCP_ZEROCOPY_RECEIVE,
+        (&mut nothing as *mut ZerocopyReceive).cast(),
+        &mut size
+    ));
+    match asked {
+        Ok(_) => Ok(Some(false)),
+        Err(fault) if fault.code == libc::EIO => Ok(Some(true)),
+        Err(fault) if is_unknown(fault) => match protocol(socket)? {
+            libc::IPPROTO_TCP => fin_by_inq(socket),
+            _ => Ok(None),
+        },
+        Err(fault) => Err(fault),
+    }
+}
+
+/// With nothing left to read, TCP_INQ says 1 after a FIN and 0 after a reset or the program's
+/// own SHUT_RD (net/ipv4/tcp.c, tcp_inq_hint; Linux 4.19).
+fn fin_by_inq(socket: Socket) -> Answer<bool> {
+    match socket.set_option(libc::IPPROTO_TCP, TCP_INQ, 1) {
+        Err(fault) if is_unknown(fault) => return Ok(None),
+        result => result?,
+    };
+    // One byte that is only looked at tells what is left from the mark of a FIN.
+    let mut byte = 0u8;
+    let mut data = libc::iovec {
+        iov_base: (&mut byte as *mut u8).cast(),
+        iov_len: 1,
+    };
+    // Room for one control message with an int, aligned as cmsghdr wants it.
+    let mut control = [0usize; 8];
+    // SAFETY: all zeroes is a valid msghdr: no address, no data.
+    let mut message: libc::msghdr = unsafe { zeroed() };
+    message.msg_iov = &mut data;
+    message.msg_iovlen = 1;
+    message.msg_control = control.as_mut_ptr().cast();
+    message.msg_controllen = size_of_val(&control) as _;
+    let flags = libc::MSG_PEEK | libc::MSG_DONTWAIT;
+    if syscall!(libc::recvmsg(socket.0, &mut message, flags))? > 0 {
+        return Ok(Some(false));
+    }
+    // SAFETY: the kernel has filled `control` and set its length.
+    let header = unsafe { libc::CMSG_FIRSTHDR(&message).as_ref() }.ok_or(Fault::UNTOLD)?;
+    if header.cmsg_level != libc::IPPROTO_TCP || header.cmsg_type != TCP_INQ {
+        return Err(Fault::UNTOLD);
+    }
+    // SAFETY: this message carries an int behind its header.
+    let left = unsafe { libc::CMSG_DATA(header).cast::<c_int>().read_unaligned() };
+    Ok(Some(left == 1))
+}
