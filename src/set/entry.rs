@@ -201,6 +201,7 @@ impl<C> Packed<C> {
 impl<C: Copy> Unpacked<C> {
     /// Without memory for what has become special it comes back as it is.
     #[inline(never)]
+    #[allow(clippy::result_large_err)] // there is no memory for a box then
     pub(crate) fn pack(self) -> Result<Packed<C>, Entry<C>> {
         let entry = match self {
             Unpacked::Here(entry) => entry,

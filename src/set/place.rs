@@ -44,6 +44,7 @@ impl When {
 
 impl<C: Copy> Slot<C> {
     /// Without memory the entry comes back.
+    #[allow(clippy::result_large_err)] // there is no memory for a box then
     pub(super) fn of(held: Held<C>) -> Result<Slot<C>, Held<C>> {
         let when = held.when;
         match held.entry.pack() {

@@ -272,6 +272,7 @@ fn stat(socket: Socket) -> Result<libc::stat, Fault> {
 }
 
 /// With the file system: a file may have the number of a socket.
+#[allow(clippy::unnecessary_cast)] // narrower on some systems
 fn mark_of(stat: &libc::stat) -> Mark {
     Mark::of((stat.st_ino as u64) ^ (stat.st_dev as u64) << 40)
 }
