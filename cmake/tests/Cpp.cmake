@@ -24,7 +24,11 @@ function(_cpp_program_objects target kind source)
         list(APPEND flags -DGRACEFUL_CLOSE_DLL) # test.hpp has the library's header in it
     endif()
     _cpp_objects(${target} ${kind} "${source}" ${ARGN})
-    _use_compiled_header(${target} CXX "${PROJECT_SOURCE_DIR}/tests/cpp/test.hpp" ${_cpp_warnings} ${flags})
+    # internal.cpp puts something in the place of a function first
+    file(STRINGS "${source}" first REGEX "^#" LIMIT_COUNT 1)
+    if(first STREQUAL "#include \"test.hpp\"")
+        _use_compiled_header(${target} CXX "${PROJECT_SOURCE_DIR}/tests/cpp/test.hpp" ${_cpp_warnings} ${flags})
+    endif()
 endfunction()
 
 # _cpp_program(TARGET NAME KIND STANDARD FLAG...)
