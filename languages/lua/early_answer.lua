@@ -111,8 +111,21 @@ local function checks()
     client:close()
     assert(graceful.flush(5000))
 
-    report, message = graceful.close(server)
-    assert(report == nil and message:find "closed already", message)
+    for _, again in ipairs { graceful.close, graceful.close_async, graceful.abort } do
+        report, message = again(server)
+        assert(report == nil and message:find "closed already", message)
+    end
+
+    -- a wrong argument leaves the socket where it is
+    server, client = pair()
+    fd = server:getfd()
+    for _, call in ipairs { graceful.close, graceful.close_async } do
+        assert(not pcall(call, server, "soon") and server:getfd() == fd)
+        ok, raised = pcall(call, "socket")
+        assert(not ok and raised:find "not string", raised)
+    end
+    server:close()
+    client:close()
 
     report, message, code, fd = graceful.close(-1)
     assert(report == nil and code == graceful.ERR_NOT_A_SOCKET and fd == 9, "EBADF")

@@ -87,6 +87,9 @@ function graceful.version() return ffi.string(lib.gc_version_string()) end
 --- The descriptor, and what puts it back into its object.
 local function take(sock)
     if type(sock) == "number" then return sock, function() end end
+    if type(sock) ~= "userdata" and type(sock) ~= "table" then
+        error("a LuaSocket object or the number of a descriptor is wanted, not " .. type(sock), 3)
+    end
     local fd = sock:getfd()
     if fd and fd >= 0 then sock:setfd(-1) end
     return fd or -1, function() sock:setfd(fd) end
@@ -145,8 +148,9 @@ end
 
 --- Hands the socket over to a thread of the library: true, or as close().
 function graceful.close_async(sock, timeout_ms)
+    timeout_ms = ffi.new("unsigned int", timeout_ms or 5000) -- what may be an error comes before the descriptor is taken
     local fd, put_back = take(sock)
-    local code = lib.gc_close_async(fd, timeout_ms or 5000)
+    local code = lib.gc_close_async(fd, timeout_ms)
     if code == 0 then return true end
     local told = { refused(code, fd) }
     put_back()

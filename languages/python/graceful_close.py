@@ -272,8 +272,10 @@ class _Taken:
             self.timeout = sock.gettimeout()
             self.fd = sock.detach()
             self.object = sock
-        else:
+        elif isinstance(sock, int):
             self.fd = sock
+        else:
+            raise TypeError("a socket or the number of a descriptor is wanted, not %r" % type(sock).__name__)
         # -1 is what Python says of a closed socket. ctypes cuts what is too large: it would be
         # the number of some other descriptor.
         if self.fd == -1:
@@ -307,6 +309,8 @@ def _options(timeout, idle_timeout=0, peer_first=0, fallback=Fallback.CLOSE,
     """The C structure, and the list that an exception of on_data is put into."""
     if max_drain_bytes < 0:
         raise ValueError("a number of bytes cannot be negative")
+    if on_data is not None and not callable(on_data):
+        raise TypeError("on_data cannot be called")
     raised = []
 
     def deliver(_user, data, size):
@@ -381,8 +385,9 @@ def close_async(sock, timeout=5.0):
 
     What is pending when the program ends is cut off: see flush_at_exit().
     """
+    milliseconds = _milliseconds(timeout)  # what may raise comes before the descriptor is taken
     taken = _Taken(sock)
-    code = _lib.gc_close_async(taken.fd, _milliseconds(timeout))
+    code = _lib.gc_close_async(taken.fd, milliseconds)
     if code < 0:
         error = GracefulCloseError(code, _system_error())
         taken.put_back()
@@ -455,6 +460,10 @@ class Reaper:
 
     def close(self, sock, timeout=5.0, done=None, **options):
         """As close(), but returns at once; Fallback.KEEP is refused."""
+        if done is not None and not callable(done):
+            raise TypeError("done cannot be called")
+        if not self._handle:
+            raise GracefulCloseError(Error.STOPPED, words="the reaper has been freed, nothing was done")
         raw, raised = _options(timeout, **options)
         taken = _Taken(sock)
         with self._lock:
@@ -483,9 +492,10 @@ class Reaper:
 
     def free(self, timeout=5.0):
         """Waits so long, ends what is left, stops the thread; False if some had to be ended."""
+        milliseconds = _milliseconds(timeout)
         with self._lock:
             handle, self._handle = self._handle, c_void_p()
-        code = _lib.gc_reaper_free(handle, _milliseconds(timeout))
+        code = _lib.gc_reaper_free(handle, milliseconds)
         if code < 0:
             self._handle = handle
             raise GracefulCloseError(code, _system_error())

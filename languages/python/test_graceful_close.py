@@ -179,11 +179,39 @@ class Errors(unittest.TestCase):
         server.close()
         client.close()
 
-    def test_negative_timeout(self):
-        with socket.socket() as sock:
-            with self.assertRaises(ValueError):
-                graceful_close.close(sock, timeout=-1)
-            self.assertNotEqual(sock.fileno(), -1)
+    def test_wrong_arguments_leave_the_socket(self):
+        with socket.socket() as sock, Reaper() as reaper:
+            for wrong, error in [
+                (lambda: graceful_close.close(sock, timeout=-1), ValueError),
+                (lambda: graceful_close.close_async(sock, timeout=-1), ValueError),
+                (lambda: graceful_close.close_async(sock, timeout="soon"), TypeError),
+                (lambda: graceful_close.close_many([sock], timeout=-1), ValueError),
+                (lambda: graceful_close.close_many([sock, None]), TypeError),
+                (lambda: graceful_close.close(sock, on_data=7), TypeError),
+                (lambda: reaper.close(sock, timeout=-1), ValueError),
+                (lambda: reaper.close(sock, done=7), TypeError),
+                (lambda: reaper.free(-1), ValueError),
+            ]:
+                with self.assertRaises(error):
+                    wrong()
+                self.assertNotEqual(sock.fileno(), -1)
+            self.assertEqual(reaper.pending, 0)
+
+    def test_what_is_no_socket_is_named(self):
+        for call in graceful_close.close, graceful_close.close_async, graceful_close.abort:
+            with self.assertRaisesRegex(TypeError, "not 'str'"):
+                call("socket")
+
+    def test_freed_reaper(self):
+        server, client = pair()
+        reaper = Reaper()
+        reaper.free()
+        reaper.free()
+        with self.assertRaisesRegex(GracefulCloseError, "freed"):
+            reaper.close(server)
+        self.assertNotEqual(server.fileno(), -1)
+        server.close()
+        client.close()
 
     def test_number_that_is_no_int(self):
         server, client = pair()

@@ -7,7 +7,7 @@ minimal="-Wl,--wrap=close,--wrap=accept,--wrap=accept4"
 
 # a network of its own, where this is allowed
 alone() {
-    if unshare -n true 2>/dev/null; then unshare -n sh -c 'ip link set lo up && exec "$@"' - "$@"; else "$@"; fi
+    if command -v ip >/dev/null && unshare -n true 2>/dev/null; then unshare -n sh -c 'ip link set lo up && exec "$@"' - "$@"; else "$@"; fi
 }
 
 # 125 compilations, most of which read windows.h
@@ -45,6 +45,7 @@ part_lines() {
 
 part_wrap() {
     local cc="gcc -std=c89 -pedantic-errors $warnings -O2 -g -Iinclude tests/override/linux_wrap.c"
+    packages "wrap, in a network of its own (it runs in this machine's)" iproute2
     # shellcheck disable=SC2086
     compiles "wrap, static" $cc -o "$out/wrap" @"$lib/graceful_close_wrap.opts" $static &&
         check "wrap, static library" alone "$out/wrap" all &&
