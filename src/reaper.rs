@@ -287,14 +287,17 @@ fn deadline(timeout_ms: u32) -> Time {
     }
 }
 
-/// What [`of_the_process`] has started.
+/// What [`of_the_process_for`] has started.
 static OF_THE_PROCESS: PerProcess<Reaper> = PerProcess::new();
 
-/// The reaper of the process, started at the first call.
-pub(crate) fn of_the_process() -> Result<&'static Reaper, Refusal> {
+/// The reaper of the process, started at the first call, but not for what is no
+/// socket: on Windows the thread starts Winsock, and that the program has not
+/// could not be told any more.
+pub(crate) fn of_the_process_for(first: Socket) -> Result<&'static Reaper, Refusal> {
     if let Some(reaper) = OF_THE_PROCESS.get() {
         return Ok(reaper);
     }
+    first.check().map_err(Refusal::System)?;
     if let Err(late) = OF_THE_PROCESS.set(Reaper::start(0, WhenFull::EvictOldest)?) {
         // Another thread was faster.
         let _ = late.stop(0);

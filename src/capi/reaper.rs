@@ -189,7 +189,8 @@ pub extern "C" fn gc_close_async(sock: gc_socket, timeout_ms: c_uint) -> c_int {
         reader: None,
     };
     enter(|| {
-        let result = catch(|| crate::reaper::of_the_process()?.hand_over(handover));
+        let result =
+            catch(|| crate::reaper::of_the_process_for(handover.socket)?.hand_over(handover));
         answer(result)
     })
 }

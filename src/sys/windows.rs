@@ -92,7 +92,10 @@ fn with_cause(refused: Fault) -> Fault {
 /// answers is a new socket. Asked after an error alone.
 fn is_started() -> bool {
     // SAFETY: takes numbers and a null pointer; the socket is nobody else's.
-    let socket = unsafe { ws::WSASocketW(ws::AF_INET.into(), ws::SOCK_DGRAM, 0, null(), 0, 0) };
+    let socket = unsafe {
+        let flags = ws::WSA_FLAG_NO_HANDLE_INHERIT;
+        ws::WSASocketW(ws::AF_INET.into(), ws::SOCK_DGRAM, 0, null(), 0, flags)
+    };
     if socket == ws::INVALID_SOCKET {
         return LastError::get() != ws::WSANOTINITIALISED;
     }

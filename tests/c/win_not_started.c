@@ -1,6 +1,6 @@
 /*
- * A program that has forgotten WSAStartup: every call says so by the last error, and does nothing. Only the
- * background starts Winsock by itself.
+ * A program that has forgotten WSAStartup: every call says so by the last error, and does nothing. Only a
+ * reaper that the program makes starts Winsock by itself.
  */
 #include "win_test.h"
 
@@ -27,6 +27,7 @@ int main(void)
     gc_options options = GC_OPTIONS_INIT;
     gc_report report = GC_REPORT_INIT;
     gc_closing *closing = NULL;
+    gc_reaper *reaper = NULL;
     gc_socket number = NUMBER;
     WSADATA data;
 
@@ -40,15 +41,20 @@ int main(void)
     CHECK_INT(report.outcome, GC_ERR_NOT_A_SOCKET);
     CHECK_INT(report.system_error, WSANOTINITIALISED);
     passed("gc_close_many");
+    says_so(gc_close_async(NUMBER, 100), "gc_close_async");
+    says_so(gc_close_async(NUMBER, 100), "gc_close_async, again");
     CHECK_INT(gc_closesocket(NUMBER), SOCKET_ERROR);
     CHECK_INT(WSAGetLastError(), WSANOTINITIALISED);
     passed("gc_closesocket");
 
-    /* the background holds a reference to Winsock of its own */
+    /* a reaper holds a reference to Winsock of its own */
     starts_anew();
-    CHECK_INT(gc_close_async(NUMBER, 100), GC_ERR_NOT_A_SOCKET);
+    CHECK_INT(gc_reaper_new(NULL, &reaper), 0);
+    CHECK_INT(gc_reaper_close(reaper, NUMBER, &options, NULL, NULL), GC_ERR_NOT_A_SOCKET);
     CHECK_INT(WSAGetLastError(), WSAENOTSOCK);
-    passed("gc_close_async");
+    CHECK_INT(gc_reaper_free(reaper, 100), 0);
+    starts_anew();
+    says_so(gc_close(NUMBER, 100), "gc_close, once that reaper is gone");
 
     CHECK_INT(WSAStartup(MAKEWORD(2, 2), &data), 0);
     CHECK_INT(gc_close(NUMBER, 100), GC_ERR_NOT_A_SOCKET);
