@@ -380,7 +380,7 @@ impl Connection for Sim<'_> {
 
 impl Sim<'_> {
     /// macOS and Solaris refuse socket options once both directions are shut.
-    fn refuses_options(&self) -> bool {
+    pub(super) fn refuses_options(&self) -> bool {
         self.setup.system == System::Mac && self.fin_out && self.fin_in
     }
 }

@@ -507,6 +507,17 @@ fn what_may_be_shared_is_let_go_with_the_reason_and_without_so_linger() {
     }
 }
 
+/// macOS takes no SO_LINGER once both directions are shut: then it is let go as it is.
+#[test]
+fn what_may_be_shared_is_let_go_where_so_linger_cannot_be_turned_off() {
+    let plan = Plan::new().on(System::Mac).linger();
+    let plan = plan.before(Act::ShutWrite).before(Act::Fin);
+    run(plan.sharing(Sharing::Unknown(OTHER)), |run| {
+        assert_eq!(run.outcome(), Outcome::Released);
+        assert!(run.closed_gracefully() && run.sim.linger);
+    });
+}
+
 /// The number is another one's meanwhile: not even its SO_LINGER is touched.
 #[test]
 fn what_turns_out_to_be_no_socket_while_looking_is_left_alone() {
