@@ -24,6 +24,7 @@ pub(crate) mod tests;
 mod waiting;
 
 pub(crate) use brief::Brief;
+use end::not_ours;
 use reading::Pass;
 use sharing::Others;
 use waiting::after;
@@ -336,7 +337,11 @@ impl Machine {
         self.half_closed = true;
         self.phase_end = Time::NEVER;
         if self.idle_ms > 0 {
-            self.backlog = conn.backlog().ok().flatten();
+            let backlog = conn.backlog();
+            if let Some(fault) = not_ours(&backlog) {
+                return self.refuse(fault);
+            }
+            self.backlog = backlog.ok().flatten();
             self.moved(clock);
         }
         self.phase = Phase::Drain;
@@ -367,7 +372,11 @@ impl Machine {
 
     /// The connection was gone before the half-close.
     fn found_dead<C: Connection>(&mut self, conn: &mut C, refusal: Option<Fault>) -> Option<Next> {
-        let pending = conn.pending_error().ok().flatten();
+        let pending = conn.pending_error();
+        if let Some(fault) = not_ours(&pending) {
+            return self.refuse(fault);
+        }
+        let pending = pending.ok().flatten();
         let verdict = pending.or(refusal.filter(|fault| fault.kind != FaultKind::NotConnected));
         if let Some(fault) = verdict {
             self.note(fault);
@@ -396,17 +405,8 @@ impl Machine {
         match self.read_pass(conn, clock, sink) {
             Pass::Full if self.has_time(clock) => Some(Next::Again),
             Pass::Full => self.finish(conn, Outcome::TimedOut),
-            Pass::End if conn.fin_arrived() == Ok(Some(true)) => {
-                self.peer_fin = true;
-                self.confirmed = self.lost != Some(false)
-                    && self.ask_in_flight(conn) == Ok(Some(0))
-                    && conn.fin_was_acknowledged();
-                match self.confirmed {
-                    true => self.finish(conn, Outcome::Graceful),
-                    false => self.finish_dead(conn, None),
-                }
-            }
-            Pass::End | Pass::Dry | Pass::Deaf => self.finish_dead(conn, None),
+            Pass::End => self.died_after_fin(conn),
+            Pass::Dry | Pass::Deaf => self.finish_dead(conn, None),
             Pass::Failed(fault) if fault.kind != FaultKind::NotASocket => {
                 self.finish_dead(conn, Some(fault))
             }

@@ -24,6 +24,14 @@ enum Zero {
     NotOurs(Fault),
 }
 
+/// Somebody else has closed it: the number is no longer ours.
+pub(super) fn not_ours<T>(answer: &Answer<T>) -> Option<Fault> {
+    match answer {
+        Err(fault) if fault.kind == FaultKind::NotASocket => Some(*fault),
+        _ => None,
+    }
+}
+
 impl Machine {
     /// A zero read is no proof of a FIN: the program may have shut its receiving side
     /// before, and a reset whose error another thread has taken looks the same.
@@ -84,10 +92,8 @@ impl Machine {
         clock: &K,
     ) -> Option<Next> {
         let in_flight = self.ask_in_flight(conn);
-        if let Err(fault) = in_flight {
-            if fault.kind == FaultKind::NotASocket {
-                return self.refuse(fault);
-            }
+        if let Some(fault) = not_ours(&in_flight) {
+            return self.refuse(fault);
         }
         self.confirmed = in_flight == Ok(Some(0));
         self.peer_fin = true;
@@ -118,6 +124,9 @@ impl Machine {
             false => self.ask_fin(conn),
         };
         let in_flight = self.ask_in_flight(conn);
+        if let Some(fault) = not_ours(&fin).or(not_ours(&in_flight)) {
+            return self.refuse(fault);
+        }
         self.confirmed = in_flight == Ok(Some(0));
         self.peer_fin = fin == Ok(Some(true));
         if self.confirmed && self.peer_fin {
@@ -131,8 +140,10 @@ impl Machine {
             true => conn.pending_error(),
             false => Err(Fault::UNTOLD),
         };
-        if let Ok(Some(fault)) = pending {
-            return self.finish_dead(conn, Some(fault));
+        match pending {
+            Ok(Some(fault)) => return self.finish_dead(conn, Some(fault)),
+            Err(fault) if fault.kind == FaultKind::NotASocket => return self.refuse(fault),
+            _ => {}
         }
         let is_unacked = matches!(in_flight, Ok(Some(left)) if left > 0);
         let has_failed = self.system_error != 0;
@@ -149,6 +160,25 @@ impl Machine {
         }
         self.in_doubt = true;
         self.look_again_or_give_up(conn, clock)
+    }
+
+    /// Dead, and its stream has ended: in peace if the peer's FIN is known and ours is acknowledged.
+    pub(super) fn died_after_fin<C: Connection>(&mut self, conn: &mut C) -> Option<Next> {
+        match conn.fin_arrived() {
+            Ok(Some(true)) => self.peer_fin = true,
+            Err(fault) if fault.kind == FaultKind::NotASocket => return self.refuse(fault),
+            _ => return self.finish_dead(conn, None),
+        }
+        let in_flight = self.ask_in_flight(conn);
+        if let Some(fault) = not_ours(&in_flight) {
+            return self.refuse(fault);
+        }
+        self.confirmed =
+            self.lost != Some(false) && in_flight == Ok(Some(0)) && conn.fin_was_acknowledged();
+        match self.confirmed {
+            true => self.finish(conn, Outcome::Graceful),
+            false => self.finish_dead(conn, None),
+        }
     }
 
     /// A receive has failed with what may be no end: an ICMP message (IP_RECVERR), or a record

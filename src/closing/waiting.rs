@@ -1,8 +1,9 @@
 //! Time: what to wait for, how long, and when to give up.
 
+use super::end::not_ours;
 use super::{Machine, Next, Wait, Watch};
 use crate::clock::{Clock, Time};
-use crate::connection::Connection;
+use crate::connection::{Connection, Fault};
 use crate::options::INFINITE;
 use crate::outcome::Outcome;
 use std::time::Duration;
@@ -52,7 +53,10 @@ impl Machine {
         watch: Watch,
     ) -> Option<Next> {
         let now = self.now(clock);
-        let idle = self.is_idle(conn, clock);
+        let idle = match self.is_idle(conn, clock) {
+            Ok(idle) => idle,
+            Err(fault) => return self.refuse(fault),
+        };
         if idle || now >= self.deadline {
             // Silence proves something only where it is told how far the peer has got.
             self.blind = now < self.deadline && !self.sees_backlog;
@@ -77,13 +81,17 @@ impl Machine {
 
     /// Nothing has moved for the idle time. Acknowledgements are movement too, or a slow
     /// reader would be cut off in the middle; they are looked up a few times in that time,
-    /// so that what is found late makes the end late by no more than a part of it.
-    fn is_idle<C: Connection, K: Clock>(&mut self, conn: &mut C, clock: &K) -> bool {
+    /// so that what is found late makes the end late by no more than a part of it. `Err`: the
+    /// descriptor is no longer ours.
+    fn is_idle<C: Connection, K: Clock>(&mut self, conn: &mut C, clock: &K) -> Result<bool, Fault> {
         if self.phase_end == Time::NEVER || self.now(clock) < self.next_look() {
-            return false;
+            return Ok(false);
         }
         let before = self.backlog;
         let now = conn.backlog();
+        if let Some(fault) = not_ours(&now) {
+            return Err(fault);
+        }
         self.sees_backlog = matches!(now, Ok(Some(_)));
         self.backlog = now.ok().flatten().or(before);
         let moved = match (before, self.backlog) {
@@ -95,7 +103,7 @@ impl Machine {
         } else {
             self.looked = self.now(clock);
         }
-        self.now(clock) >= self.phase_end
+        Ok(self.now(clock) >= self.phase_end)
     }
 
     /// When to look up next what the peer has taken.
