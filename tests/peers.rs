@@ -20,8 +20,9 @@ fn close_against<P: Send>(
     peer: impl FnOnce() -> P + Send,
 ) -> (Report, Duration, P) {
     thread::scope(|scope| {
-        let peer = scope.spawn(peer);
+        // Before the peer's clock: what it waits is a part of what the close takes.
         let started = Instant::now();
+        let peer = scope.spawn(peer);
         let closed = close_with(ours, options).expect("a socket");
         let elapsed = started.elapsed();
         assert!(closed.report.elapsed <= elapsed);
