@@ -204,11 +204,19 @@ static void local_pair(check_socket *ours, check_socket *peer)
     *peer = both[1];
 }
 
+/* no more than a limit of 1024 descriptors allows, however seldom the reapers get a processor */
+static void wait_until_few_are_pending(void)
+{
+    gc_stats stats = GC_STATS_INIT;
+    while (busy && gc_get_stats(&stats) == 0 && stats.pending > 200) check_sleep(1);
+}
+
 static void hands_over(void *argument)
 {
     gc_reaper *reaper = (gc_reaper *)argument;
     while (busy) {
         check_socket sock, peer;
+        wait_until_few_are_pending();
         local_pair(&sock, &peer);
         if (reaper != NULL)
             CHECK_IS(gc_reaper_close(reaper, sock, NULL, NULL, NULL), 0);
