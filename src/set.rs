@@ -37,11 +37,15 @@ pub(crate) struct Mark(NonZeroU32);
 impl Mark {
     const BITS: u32 = u32::MAX >> 1;
 
+    /// Of what the system refuses to tell from others.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    pub(crate) const UNTOLD: Mark = Mark(NonZeroU32::MIN);
+
     /// Of whatever the system has to tell them apart.
     #[cfg(any(test, target_os = "linux", target_os = "android"))]
     pub(crate) fn of(identity: u64) -> Mark {
         let folded = (identity ^ identity >> 32) as u32 & Mark::BITS;
-        Mark(NonZeroU32::new(folded).unwrap_or(NonZeroU32::MIN))
+        Mark(NonZeroU32::new(folded.max(2)).unwrap_or(NonZeroU32::MAX)) // 1 is UNTOLD
     }
 
     fn get(self) -> u32 {

@@ -166,10 +166,11 @@ impl Socket {
     /// Whether it is a socket at all, and what tells it from a later one of the same number,
     /// as cheaply as both can be had.
     pub(crate) fn check(self) -> Result<Mark, Fault> {
-        let stat = stat(self)?;
-        match stat.st_mode & libc::S_IFMT {
-            libc::S_IFSOCK => Ok(mark_of(&stat)),
-            _ => Err(fault(libc::ENOTSOCK)),
+        match stat(self) {
+            Ok(stat) if stat.st_mode & libc::S_IFMT == libc::S_IFSOCK => Ok(mark_of(&stat)),
+            Ok(_) => Err(fault(libc::ENOTSOCK)),
+            Err(gone) if gone.kind == FaultKind::NotASocket => Err(gone),
+            Err(_) => self.kind_by_type().map(|_| Mark::UNTOLD),
         }
     }
 
@@ -257,11 +258,19 @@ impl Socket {
 
 /// In the socket file system every socket has a number of its own (net/socket.c, sock_alloc).
 pub(super) fn mark(socket: Socket) -> Option<Mark> {
-    stat(socket).ok().map(|stat| mark_of(&stat))
+    match stat(socket) {
+        Ok(stat) => Some(mark_of(&stat)),
+        Err(gone) if gone.kind == FaultKind::NotASocket => None,
+        // Refused (a seccomp filter). An open socket is not let go for that, half-closed.
+        Err(_) => Some(Mark::UNTOLD),
+    }
 }
 
 pub(super) fn is_still(socket: Socket, mark: Mark) -> bool {
-    self::mark(socket) == Some(mark)
+    match self::mark(socket) {
+        Some(now) => now == mark || now == Mark::UNTOLD || mark == Mark::UNTOLD,
+        None => false,
+    }
 }
 
 fn stat(socket: Socket) -> Result<libc::stat, Fault> {
