@@ -99,7 +99,8 @@ typedef int gc_socket;
  * A longer time costs the program nothing in the background (gc_reaper_close).
  */
 #define GC_OPTIONS_SERVER_INIT \
-    { sizeof(gc_options), 30000U, 5000U, 0U, GC_THEN_CLOSE, GC_SHARED_SHUTDOWN, 0U, 67108864, NULL, NULL, 0U }
+    { sizeof(gc_options), 30000U, 5000U, 0U, GC_THEN_CLOSE, GC_SHARED_SHUTDOWN, 0U, \
+      67108864, NULL, NULL, 0U }
 /** Initialises a gc_reaper_options: no limit. */
 #define GC_REAPER_OPTIONS_INIT { sizeof(gc_reaper_options), 0, GC_FULL_EVICT_OLDEST }
 /** Initialises a gc_stats for gc_get_stats(). */
