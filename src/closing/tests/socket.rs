@@ -301,7 +301,7 @@ impl Connection for Sim<'_> {
 
     fn backlog(&mut self) -> Answer<Backlog> {
         self.enter_question(Question::Backlog)?;
-        Ok(self.setup.system.tells_backlog().then(|| Backlog {
+        Ok(self.setup.system.tells_backlog().then_some(Backlog {
             left: self.unacked as u64,
             is_empty: self.unacked == 0,
         }))
