@@ -5,6 +5,7 @@ typedef void (__cdecl *gc_done_fn)(void *user, gc_socket sock, const struct gc_r
 typedef void (__cdecl *gc_log_fn)(void *user, int outcome, const char *line);
 __cdecl int gc_close(gc_socket sock, unsigned int timeout_ms);
 __cdecl int gc_close_with(gc_socket sock, const struct gc_options *options, struct gc_report *report);
+__cdecl int gc_finish(gc_socket sock, unsigned int timeout_ms);
 __cdecl int gc_abort(gc_socket sock);
 __cdecl void gc_set_default_timeout(unsigned int timeout_ms);
 __cdecl int gc_closing_new(gc_socket sock, const struct gc_options *options, struct gc_closing **out);

@@ -17,6 +17,7 @@
  *     not to wait: somebody else finishes it     gc_close_async(s, timeout_ms), gc_reaper
  *     everything closed, under one deadline      gc_close_many(...)
  *     to stay in its own event loop              gc_closing_new(...), gc_closing_step
+ *     the descriptor left to its owner           gc_finish(s, timeout_ms)
  *     closesocket's own return values            gc_closesocket(s)
  *     the connection gone now                    gc_abort(s)
  *
@@ -91,7 +92,15 @@ typedef int gc_socket;
 
 /** Initialises a gc_options: 5000 ms, all else 0. */
 #define GC_OPTIONS_INIT \
-    { sizeof(gc_options), 5000U, 0U, 0U, GC_THEN_CLOSE, GC_SHARED_SHUTDOWN, 0U, 0, NULL, NULL }
+    { sizeof(gc_options), 5000U, 0U, 0U, GC_THEN_CLOSE, GC_SHARED_SHUTDOWN, 0U, 0, NULL, NULL, 0U }
+/**
+ * For a server whose clients may still be sending when it closes (an upload refused
+ * with 413, pipelined requests): 30 seconds, given up after 5 s of silence or 64 MiB.
+ * A longer time costs the program nothing in the background (gc_reaper_close).
+ */
+#define GC_OPTIONS_SERVER_INIT \
+    { sizeof(gc_options), 30000U, 5000U, 0U, GC_THEN_CLOSE, GC_SHARED_SHUTDOWN, 0U, \
+      67108864, NULL, NULL, 0U }
 /** Initialises a gc_reaper_options: no limit. */
 #define GC_REAPER_OPTIONS_INIT { sizeof(gc_reaper_options), 0, GC_FULL_EVICT_OLDEST }
 /** Initialises a gc_stats for gc_get_stats(). */
@@ -142,6 +151,12 @@ typedef int gc_socket;
  * why.
  */
 #define GC_RELEASED 9
+
+/**
+ * The peer's TCP acknowledged every byte we sent and our FIN; its own FIN was not
+ * waited for (only with GC_UNTIL_ACKED).
+ */
+#define GC_DELIVERED 10
 
 /** Only from gc_closing_step(): not finished. */
 #define GC_PENDING 100
@@ -213,6 +228,28 @@ typedef int gc_socket;
 #define GC_DEFERRED 1U
 
 /**
+ * flags: it is over as soon as the peer's TCP has everything of ours, our FIN
+ * included: GC_DELIVERED. Before a reboot, or where the peer keeps its side open. A
+ * FIN of the peer's that is there first still makes it GC_GRACEFUL. Without meaning
+ * where the system cannot tell (docs/platforms.md: Linux, Windows 10 1703 and macOS
+ * can). The peer's TCP has the data, its program need not have read it: what it sends
+ * after our close is answered by a reset, and a peer on Windows then loses what it has
+ * not read yet. Where the peer is going to answer, wait for its FIN instead.
+ */
+#define GC_UNTIL_ACKED 2
+
+/**
+ * flags: the whole sequence but the close, see gc_finish(). The descriptor stays open
+ * and yours on every outcome, GC_RESET, GC_NOT_CONNECTED and GC_RELEASED included
+ * (report.closed is 0): for its owner to close, a FILE *, a BIO, a socket object of Qt
+ * or Asio, DisconnectEx. That close then neither blocks nor resets: SO_LINGER is off.
+ * With GC_THEN_ABORT what cannot be completed is reset and the descriptor stays; on
+ * Windows and the BSDs the reset leaves with the owner's close. Refused with
+ * GC_ERR_ARGUMENT in the background.
+ */
+#define GC_KEEP_OPEN 4
+
+/**
  * when_full: end the one that has waited longest by its fallback, take the new one.
  */
 #define GC_FULL_EVICT_OLDEST 0U
@@ -273,7 +310,7 @@ typedef struct gc_options {
      * What to do with a connection that somebody else holds too: GC_SHARED_...
      */
     unsigned int if_shared;
-    /** GC_DEFERRED or 0. */
+    /** GC_DEFERRED, GC_UNTIL_ACKED, GC_KEEP_OPEN, joined by |, or 0. */
     unsigned int flags;
     /**
      * Give up with GC_DRAIN_LIMIT when the peer sends more than this; 0: no limit.
@@ -283,6 +320,11 @@ typedef struct gc_options {
     gc_data_fn on_data;
     /** Handed to on_data. */
     void *user;
+    /**
+     * Reserved: how long the background may go on with a close. Without effect in
+     * this version; leave it 0.
+     */
+    unsigned int background_ms;
 } gc_options;
 
 /**
@@ -348,7 +390,7 @@ typedef struct gc_stats {
     /** Closes that ended with an outcome. */
     size_t closed;
     /** The same by outcome: by_outcome[GC_GRACEFUL] and so on. */
-    size_t by_outcome[10];
+    size_t by_outcome[16];
     /** Connections that were reset on purpose: gc_abort(), GC_THEN_ABORT. */
     size_t aborted;
     /** Bytes that came in while closing. */
@@ -405,6 +447,24 @@ int gc_close_with(gc_socket sock,
                   struct gc_report *report);
 
 /**
+ * Finishes the connection and leaves the descriptor to its owner: gc_close_with()
+ * with GC_KEEP_OPEN.
+ *
+ * For a connection whose descriptor belongs to an object that closes it itself
+ * (FILE *, BIO, QTcpSocket, an Asio socket), or that is to be used again
+ * (DisconnectEx): call it just before that close, with nothing left in the object's
+ * own buffers (fflush() first). Afterwards the owner's close neither blocks nor resets
+ * after GC_GRACEFUL; after GC_TIMED_OUT it is what it would have been.
+ *
+ * Returns as gc_close(), but the socket is open and yours on every outcome. It stays
+ * half-closed, with SO_LINGER off, and on Windows non-blocking and without its
+ * WSAEventSelect or WSAAsyncSelect. Any thread.
+ */
+GRACEFUL_CLOSE_API
+int gc_finish(gc_socket sock,
+              unsigned int timeout_ms);
+
+/**
  * Resets the connection now: the peer is told by an RST, unsent data is
  * dropped, nothing lingers. A socket without a connection is closed ordinarily.
  *
@@ -450,7 +510,9 @@ GRACEFUL_CLOSE_API
 int gc_closing_step(struct gc_closing *closing);
 
 /**
- * The socket to watch for readability (FD_READ | FD_CLOSE, POLLIN, EPOLLIN); after
+ * The socket to watch for readability (FD_READ | FD_CLOSE, POLLIN, EPOLLIN). Step on
+ * ANY event, POLLHUP and POLLERR too: WSAPoll() tells of a peer's close by POLLHUP
+ * alone, and a loop that looks for POLLIN only would turn for ever without a step. After
  * the end its number only identifies. (gc_socket)-1 for NULL.
  */
 GRACEFUL_CLOSE_API
@@ -466,10 +528,13 @@ GRACEFUL_CLOSE_API
 unsigned int gc_closing_timeout_ms(const struct gc_closing *closing);
 
 /**
- * 1: watch for readability. 0: do not watch for it now, a level-triggered loop
- * would spin; the time-out alone counts.
+ * 1: watch for readability. 0: take the socket out of the set now (FD_CLR, its row left
+ * out of poll() or its fd negated, EPOLL_CTL_DEL); the time-out alone counts. events = 0
+ * is not enough: poll() and epoll report POLLHUP and POLLERR all the same, and a
+ * level-triggered loop would spin.
  */
-GRACEFUL_CLOSE_API int gc_closing_wants_read(const struct gc_closing *closing);
+GRACEFUL_CLOSE_API
+int gc_closing_wants_read(const struct gc_closing *closing);
 
 /**
  * What is known of it: of its end, or so far (outcome is GC_PENDING then).
@@ -538,7 +603,7 @@ int gc_reaper_new(const struct gc_reaper_options *options,
  *
  * done, if not NULL, is called exactly once, on the reaper's thread, also when
  * the close is ended early; user is handed to it. options may be NULL;
- * GC_THEN_KEEP is refused with GC_ERR_ARGUMENT. With GC_DEFERRED even the
+ * GC_THEN_KEEP and GC_KEEP_OPEN are refused with GC_ERR_ARGUMENT. With GC_DEFERRED even the
  * half-close is left to the reaper.
  *
  * Returns 0: it is taken over. Or an error, and the socket is untouched and

@@ -93,6 +93,7 @@ enum class outcome : int {
     uncertain = GC_UNCERTAIN,           ///< end of stream without proof of a FIN
     evicted = GC_EVICTED,               ///< the reaper could not wait any longer
     released = GC_RELEASED,             ///< others hold it: only our reference was given up
+    delivered = GC_DELIVERED,           ///< all of ours acknowledged, the peer's FIN not waited for
     pending = GC_PENDING,               ///< of class closing only: not finished
     not_a_socket = GC_ERR_NOT_A_SOCKET, ///< bad descriptor, or not a socket
     argument = GC_ERR_ARGUMENT,         ///< an argument is wrong, or the object is empty

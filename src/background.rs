@@ -157,6 +157,7 @@ impl Reaper {
         if options.fallback == Fallback::Keep {
             options.fallback = Fallback::Close;
         }
+        options.keep_open = false;
         let handover = Handover {
             socket: Socket::of(&socket),
             options,

@@ -60,6 +60,8 @@ pub(crate) enum Watch {
     /// A change of the connection's state. It is readable all the time now
     /// (its stream has ended), so watching for that would spin.
     Change,
+    /// Something to read, or the acknowledgement of our FIN.
+    Acknowledged,
 }
 
 /// How it ended.
@@ -104,6 +106,10 @@ pub(crate) struct Machine {
     is_tcp: bool,
     /// The peer's FIN has been seen.
     peer_fin: bool,
+    /// The peer's FIN is not waited for once all of ours is acknowledged.
+    until_acked: bool,
+    /// The descriptor stays open, whatever the outcome.
+    keep_open: bool,
     /// Our FIN has been sent.
     half_closed: bool,
     /// A zero read, while the state said that it was no FIN.
@@ -161,6 +167,8 @@ impl Machine {
             nobody_asks: false,
             is_tcp: false,
             peer_fin: false,
+            until_acked: options.until_acked,
+            keep_open: options.keep_open,
             half_closed: false,
             in_doubt: false,
             confirmed: false,
@@ -356,8 +364,11 @@ impl Machine {
         sink: &mut Sink<'_>,
     ) -> Option<Next> {
         match self.read_pass(conn, clock, sink) {
-            Pass::Full if self.has_time(clock) => Some(Next::Again),
-            Pass::Full => self.finish(conn, Outcome::TimedOut),
+            Pass::Full => self.after_full_pass(conn, clock),
+            Pass::Dry if self.until_acked => {
+                self.in_doubt = false;
+                self.wait_for_acks(conn, clock)
+            }
             Pass::Dry => {
                 self.in_doubt = false;
                 self.wait_or_give_up(conn, clock, Watch::Readable)

@@ -213,6 +213,10 @@ pub(crate) trait Connection {
     /// threads that are still blocked on the socket are woken first.
     fn close(&mut self, graceful: bool) -> Result<(), Fault>;
 
+    /// Resets the connection and leaves the descriptor open; where the system can reset
+    /// by closing alone, its owner's close will.
+    fn reset(&mut self) -> Result<(), Fault>;
+
     /// Resets the connection, for every holder, and closes.
     fn abort(&mut self) -> Result<(), Fault>;
 }

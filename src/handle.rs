@@ -98,7 +98,7 @@ impl Handle {
             Next::Wait(wait) => match wait.watch {
                 Watch::Readable => wait.until,
                 // A level-triggered loop is told nothing of an acknowledgement.
-                Watch::Change => wait.recheck,
+                Watch::Change | Watch::Acknowledged => wait.recheck,
             },
         };
         match until.millis_from(SystemClock.now()) {
@@ -111,7 +111,7 @@ impl Handle {
     pub(crate) fn wants_read(&self) -> bool {
         match self.next {
             Next::Again => true,
-            Next::Wait(wait) => wait.watch == Watch::Readable,
+            Next::Wait(wait) => wait.watch != Watch::Change,
             Next::Ended => false,
         }
     }

@@ -54,6 +54,8 @@ pub struct Options {
     pub(crate) fallback: Fallback,
     pub(crate) if_shared: IfShared,
     pub(crate) max_drain_bytes: usize,
+    pub(crate) until_acked: bool,
+    pub(crate) keep_open: bool,
 }
 
 /// A time-out that never comes, as `INFINITE` in Win32.
@@ -71,6 +73,8 @@ impl Default for Options {
             fallback: Fallback::Close,
             if_shared: IfShared::Shutdown,
             max_drain_bytes: 0,
+            until_acked: false,
+            keep_open: false,
         }
     }
 }
@@ -79,6 +83,17 @@ impl Options {
     /// The defaults: 5 seconds, no idle time-out, half-close at once, no limit.
     pub fn new() -> Options {
         Options::default()
+    }
+
+    /// For a server whose clients may go on sending for a while: 30 seconds, 5 of them
+    /// idle, 64 MiB at most.
+    pub fn server() -> Options {
+        Options {
+            timeout_ms: 30_000,
+            idle_timeout_ms: 5000,
+            max_drain_bytes: 64 << 20,
+            ..Options::default()
+        }
     }
 
     /// Bounds the whole close, from the call.
@@ -124,6 +139,27 @@ impl Options {
     /// default: no limit.
     pub fn max_drain_bytes(mut self, bytes: usize) -> Options {
         self.max_drain_bytes = bytes;
+        self
+    }
+
+    /// Does not wait for the peer's FIN: it is over as soon as the peer's TCP has
+    /// acknowledged everything of ours, FIN included, as
+    /// [`Outcome::Delivered`](crate::Outcome::Delivered). A FIN of the peer's that is
+    /// there first makes it graceful all the same. Without meaning where the system
+    /// cannot tell.
+    ///
+    /// The peer's program need not have read it: bytes that it sends later are answered
+    /// with a reset.
+    pub fn until_acked(mut self) -> Options {
+        self.until_acked = true;
+        self
+    }
+
+    /// The whole sequence but the close: the socket comes back open on every outcome, for
+    /// its owner to close, which then neither blocks nor resets. In the background
+    /// without meaning: there the socket is closed.
+    pub fn keep_open(mut self) -> Options {
+        self.keep_open = true;
         self
     }
 }

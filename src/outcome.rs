@@ -30,6 +30,9 @@ pub enum Outcome {
     Evicted = 8,
     /// Somebody else holds the same connection: only our own reference was given up.
     Released = 9,
+    /// The peer's TCP acknowledged every byte we sent and our FIN; its own FIN was not
+    /// waited for ([`until_acked`](crate::Options::until_acked)).
+    Delivered = 10,
 }
 
 impl Outcome {
@@ -50,6 +53,7 @@ impl Outcome {
             Outcome::Uncertain => "uncertain",
             Outcome::Evicted => "evicted",
             Outcome::Released => "released",
+            Outcome::Delivered => "delivered",
         }
     }
 }

@@ -424,7 +424,7 @@ impl<C: Indexed, P: Watcher<C>, K: Clock> Set<C, P, K> {
         let entry = &held.entry;
         let mut due = NEVER;
         if let Next::Wait(wait) = next {
-            let readable = wait.watch == Watch::Readable;
+            let readable = wait.watch != Watch::Change;
             self.poller.watch(entry.socket, readable);
             due = self.look_by(wait, entry.keep.is_watched());
         } else if !held.when.is_next() {
@@ -458,6 +458,8 @@ impl<C: Indexed, P: Watcher<C>, K: Clock> Set<C, P, K> {
         match wait.watch {
             _ if !is_watched => tick(wait.until.min(self.clock.now().plus(UNWATCHED))),
             Watch::Change if !P::TELLS_EDGES => tick(wait.recheck),
+            // The acknowledgement alone is no event for those that watch for bytes.
+            Watch::Acknowledged => tick(wait.recheck),
             _ => tick(wait.until),
         }
     }

@@ -37,6 +37,7 @@ namespace GracefulClose
         Uncertain = 7,
         Evicted = 8,
         Released = 9,
+        Delivered = 10,
         NotASocket = -1,
         BadArgument = -2,
         NoResources = -3,
@@ -303,6 +304,7 @@ namespace GracefulClose
             public UIntPtr max_drain_bytes;
             public IntPtr on_data;
             public IntPtr user;
+            public uint background_ms;
 
             internal static Options From(CloseOptions options)
             {

@@ -43,6 +43,7 @@ const (
 	Uncertain    Outcome = C.GC_UNCERTAIN
 	Evicted      Outcome = C.GC_EVICTED
 	Released     Outcome = C.GC_RELEASED
+	Delivered    Outcome = C.GC_DELIVERED
 
 	NotASocket  Outcome = C.GC_ERR_NOT_A_SOCKET
 	BadArgument Outcome = C.GC_ERR_ARGUMENT

@@ -28,6 +28,7 @@ typedef struct gc_options {
     size_t max_drain_bytes;
     gc_data_fn on_data;
     void *user;
+    unsigned int background_ms;
 } gc_options;
 typedef struct gc_report {
     size_t struct_size;
@@ -69,7 +70,7 @@ local lib = load()
 local graceful = {
     lib = lib,
     GRACEFUL = 0, TIMED_OUT = 1, RESET = 2, LOST = 3, DRAIN_LIMIT = 4, STOPPED = 5,
-    NOT_CONNECTED = 6, UNCERTAIN = 7, EVICTED = 8, RELEASED = 9,
+    NOT_CONNECTED = 6, UNCERTAIN = 7, EVICTED = 8, RELEASED = 9, DELIVERED = 10,
     ERR_NOT_A_SOCKET = -1, ERR_ARGUMENT = -2, ERR_RESOURCES = -3, ERR_STOPPED = -4,
     ERR_SYSTEM = -5, ERR_INTERNAL = -6,
     THEN_CLOSE = 0, THEN_ABORT = 1, THEN_KEEP = 2,

@@ -45,6 +45,7 @@ const
   GC_UNCERTAIN     = 7;
   GC_EVICTED       = 8;
   GC_RELEASED      = 9;
+  GC_DELIVERED     = 10;
   GC_PENDING       = 100;
 
   { errors: nothing was done, the socket is still open and yours }
@@ -66,6 +67,8 @@ const
 
   { gc_options.flags }
   GC_DEFERRED = 1;
+  GC_UNTIL_ACKED = 2;
+  GC_KEEP_OPEN = 4;
 
   { gc_reaper_options.when_full }
   GC_FULL_EVICT_OLDEST = 0;
@@ -95,6 +98,7 @@ type
     max_drain_bytes: TGcSize;
     on_data: TGcDataFn;
     user: Pointer;
+    background_ms: TGcUInt;
   end;
 
   PGcReport = ^TGcReport;
@@ -120,7 +124,7 @@ type
   TGcStats = record
     struct_size: TGcSize;
     closed: TGcSize;
-    by_outcome: array [0 .. 9] of TGcSize;
+    by_outcome: array [0 .. 15] of TGcSize;
     aborted: TGcSize;
     drained_bytes: TGcSize;
     pending: TGcSize;

@@ -64,6 +64,7 @@ class Outcome(enum.IntEnum):
     UNCERTAIN = 7
     EVICTED = 8
     RELEASED = 9
+    DELIVERED = 10
 
 
 class Error(enum.IntEnum):
@@ -133,6 +134,7 @@ class _Options(ctypes.Structure):
         ("max_drain_bytes", c_size_t),
         ("on_data", _DataFn),
         ("user", c_void_p),
+        ("background_ms", c_uint),
     ]
 
 
@@ -157,7 +159,7 @@ class _Stats(ctypes.Structure):
     _fields_ = [
         ("struct_size", c_size_t),
         ("closed", c_size_t),
-        ("by_outcome", c_size_t * 10),
+        ("by_outcome", c_size_t * 16),
         ("aborted", c_size_t),
         ("drained_bytes", c_size_t),
         ("pending", c_size_t),

@@ -83,6 +83,28 @@ pub unsafe extern "C" fn gc_close_with(
     }
 }
 
+/// Finishes the connection and leaves the descriptor to its owner: gc_close_with()
+/// with GC_KEEP_OPEN.
+///
+/// For a connection whose descriptor belongs to an object that closes it itself
+/// (FILE *, BIO, QTcpSocket, an Asio socket), or that is to be used again
+/// (DisconnectEx): call it just before that close, with nothing left in the object's
+/// own buffers (fflush() first). Afterwards the owner's close neither blocks nor resets
+/// after GC_GRACEFUL; after GC_TIMED_OUT it is what it would have been.
+///
+/// Returns as gc_close(), but the socket is open and yours on every outcome. It stays
+/// half-closed, with SO_LINGER off, and on Windows non-blocking and without its
+/// WSAEventSelect or WSAAsyncSelect. Any thread.
+#[no_mangle]
+pub extern "C" fn gc_finish(sock: gc_socket, timeout_ms: c_uint) -> c_int {
+    let options = Options {
+        timeout_ms,
+        keep_open: true,
+        ..Options::default()
+    };
+    close(sock, &options, None, None)
+}
+
 /// Resets the connection now: the peer is told by an RST, unsent data is
 /// dropped, nothing lingers. A socket without a connection is closed ordinarily.
 ///

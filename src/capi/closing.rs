@@ -74,7 +74,9 @@ pub unsafe extern "C" fn gc_closing_step(closing: *mut gc_closing) -> c_int {
     })
 }
 
-/// The socket to watch for readability (FD_READ | FD_CLOSE, POLLIN, EPOLLIN); after
+/// The socket to watch for readability (FD_READ | FD_CLOSE, POLLIN, EPOLLIN). Step on
+/// ANY event, POLLHUP and POLLERR too: WSAPoll() tells of a peer's close by POLLHUP
+/// alone, and a loop that looks for POLLIN only would turn for ever without a step. After
 /// the end its number only identifies. (gc_socket)-1 for NULL.
 #[no_mangle]
 pub unsafe extern "C" fn gc_closing_socket(closing: *const gc_closing) -> gc_socket {
@@ -98,8 +100,10 @@ pub unsafe extern "C" fn gc_closing_timeout_ms(closing: *const gc_closing) -> c_
     }
 }
 
-/// 1: watch for readability. 0: do not watch for it now, a level-triggered loop
-/// would spin; the time-out alone counts.
+/// 1: watch for readability. 0: take the socket out of the set now (FD_CLR, its row left
+/// out of poll() or its fd negated, EPOLL_CTL_DEL); the time-out alone counts. events = 0
+/// is not enough: poll() and epoll report POLLHUP and POLLERR all the same, and a
+/// level-triggered loop would spin.
 #[no_mangle]
 pub unsafe extern "C" fn gc_closing_wants_read(closing: *const gc_closing) -> c_int {
     // SAFETY: NULL, or alive and this thread's.

@@ -50,7 +50,7 @@ pub(super) unsafe fn options(from: *const gc_options) -> Result<(Options, gc_opt
 }
 
 fn checked(raw: &gc_options) -> Result<Options, Invalid> {
-    if raw.flags & !GC_DEFERRED != 0 {
+    if raw.flags & !(GC_DEFERRED | GC_UNTIL_ACKED | GC_KEEP_OPEN) != 0 {
         return Err(Invalid);
     }
     Ok(Options {
@@ -69,11 +69,13 @@ fn checked(raw: &gc_options) -> Result<Options, Invalid> {
             _ => return Err(Invalid),
         },
         max_drain_bytes: raw.max_drain_bytes,
+        until_acked: raw.flags & GC_UNTIL_ACKED != 0,
+        keep_open: raw.flags & GC_KEEP_OPEN != 0,
     })
 }
 
 /// Where the fields of gc_options end: sizes that older headers may have had.
-const OPTION_ENDS: [usize; 10] = [
+const OPTION_ENDS: [usize; 12] = [
     offset_of!(gc_options, timeout_ms),
     offset_of!(gc_options, idle_timeout_ms),
     offset_of!(gc_options, peer_first_ms),
@@ -83,6 +85,8 @@ const OPTION_ENDS: [usize; 10] = [
     offset_of!(gc_options, flags) + size_of::<u32>(),
     offset_of!(gc_options, on_data),
     offset_of!(gc_options, user),
+    offset_of!(gc_options, background_ms),
+    offset_of!(gc_options, background_ms) + size_of::<u32>(),
     size_of::<gc_options>(),
 ];
 

@@ -75,7 +75,7 @@ pub unsafe extern "C" fn gc_reaper_new(
 ///
 /// done, if not NULL, is called exactly once, on the reaper's thread, also when
 /// the close is ended early; user is handed to it. options may be NULL;
-/// GC_THEN_KEEP is refused with GC_ERR_ARGUMENT. With GC_DEFERRED even the
+/// GC_THEN_KEEP and GC_KEEP_OPEN are refused with GC_ERR_ARGUMENT. With GC_DEFERRED even the
 /// half-close is left to the reaper.
 ///
 /// Returns 0: it is taken over. Or an error, and the socket is untouched and
@@ -96,7 +96,7 @@ pub unsafe extern "C" fn gc_reaper_close(
     };
     // SAFETY: the caller vouches for the pointer and its struct_size.
     match unsafe { convert::options(options) } {
-        Ok((options, raw)) if options.fallback != Fallback::Keep => {
+        Ok((options, raw)) if options.fallback != Fallback::Keep && !options.keep_open => {
             let has_callback = done.is_some() || raw.on_data.is_some();
             if has_callback && !memory::can_have(memory::HANDOVER) {
                 return enter(|| refused(Refusal::NO_MEMORY));

@@ -5,7 +5,9 @@
 //! The DLL exports the names undecorated, as GetProcAddress and `Declare Function` ask for them.
 //! Callbacks stay cdecl: they stand in structs, too, whose meaning may not depend on the caller.
 
-use super::close::{gc_abort, gc_close, gc_close_with, gc_set_default_timeout, gc_socket};
+use super::close::{
+    gc_abort, gc_close, gc_close_with, gc_finish, gc_set_default_timeout, gc_socket,
+};
 use super::closing::*;
 use super::figures::*;
 use super::many::gc_close_many;
@@ -33,6 +35,7 @@ twins! {
     gc_close_std = gc_close(sock: gc_socket, timeout_ms: c_uint) -> c_int;
     gc_close_with_std = gc_close_with(sock: gc_socket, options: *const gc_options,
         report: *mut gc_report) -> c_int;
+    gc_finish_std = gc_finish(sock: gc_socket, timeout_ms: c_uint) -> c_int;
     gc_abort_std = gc_abort(sock: gc_socket) -> c_int;
     gc_set_default_timeout_std = gc_set_default_timeout(timeout_ms: c_uint);
 

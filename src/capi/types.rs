@@ -29,6 +29,9 @@ pub const GC_EVICTED: c_int = 8;
 /// reference was given up (see if_shared). If nobody can tell, system_error says
 /// why.
 pub const GC_RELEASED: c_int = 9;
+/// The peer's TCP acknowledged every byte we sent and our FIN; its own FIN was not
+/// waited for (only with GC_UNTIL_ACKED).
+pub const GC_DELIVERED: c_int = 10;
 
 /// Only from gc_closing_step(): not finished.
 pub const GC_PENDING: c_int = 100;
@@ -79,6 +82,24 @@ pub const GC_SHARED_RELEASE: c_uint = 1;
 /// and harmless, in a blocking close.
 pub const GC_DEFERRED: c_uint = 1;
 
+/// flags: it is over as soon as the peer's TCP has everything of ours, our FIN
+/// included: GC_DELIVERED. Before a reboot, or where the peer keeps its side open. A
+/// FIN of the peer's that is there first still makes it GC_GRACEFUL. Without meaning
+/// where the system cannot tell (docs/platforms.md: Linux, Windows 10 1703 and macOS
+/// can). The peer's TCP has the data, its program need not have read it: what it sends
+/// after our close is answered by a reset, and a peer on Windows then loses what it has
+/// not read yet. Where the peer is going to answer, wait for its FIN instead.
+pub const GC_UNTIL_ACKED: c_uint = 2;
+
+/// flags: the whole sequence but the close, see gc_finish(). The descriptor stays open
+/// and yours on every outcome, GC_RESET, GC_NOT_CONNECTED and GC_RELEASED included
+/// (report.closed is 0): for its owner to close, a FILE *, a BIO, a socket object of Qt
+/// or Asio, DisconnectEx. That close then neither blocks nor resets: SO_LINGER is off.
+/// With GC_THEN_ABORT what cannot be completed is reset and the descriptor stays; on
+/// Windows and the BSDs the reset leaves with the owner's close. Refused with
+/// GC_ERR_ARGUMENT in the background.
+pub const GC_KEEP_OPEN: c_uint = 4;
+
 /// Gets what the peer still sends while its stream is drained, in portions.
 ///
 /// Called on the closing thread. data is valid during the call only. Return 0 to
@@ -117,7 +138,7 @@ pub struct gc_options {
     pub fallback: c_uint,
     /// What to do with a connection that somebody else holds too: GC_SHARED_...
     pub if_shared: c_uint,
-    /// GC_DEFERRED or 0.
+    /// GC_DEFERRED, GC_UNTIL_ACKED, GC_KEEP_OPEN, joined by |, or 0.
     pub flags: c_uint,
     /// Give up with GC_DRAIN_LIMIT when the peer sends more than this; 0: no limit.
     pub max_drain_bytes: usize,
@@ -125,6 +146,9 @@ pub struct gc_options {
     pub on_data: gc_data_fn,
     /// Handed to on_data.
     pub user: *mut c_void,
+    /// Reserved: how long the background may go on with a close. Without effect in
+    /// this version; leave it 0.
+    pub background_ms: c_uint,
 }
 
 /// How a close ended. Start from GC_REPORT_INIT; never more than struct_size
@@ -194,7 +218,7 @@ pub struct gc_stats {
     /// Closes that ended with an outcome.
     pub closed: usize,
     /// The same by outcome: by_outcome[GC_GRACEFUL] and so on.
-    pub by_outcome: [usize; 10],
+    pub by_outcome: [usize; 16],
     /// Connections that were reset on purpose: gc_abort(), GC_THEN_ABORT.
     pub aborted: usize,
     /// Bytes that came in while closing.

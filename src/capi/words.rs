@@ -58,6 +58,7 @@ fn name(code: c_int) -> &'static CStr {
         GC_UNCERTAIN => c"uncertain",
         GC_EVICTED => c"evicted",
         GC_RELEASED => c"released",
+        GC_DELIVERED => c"delivered",
         GC_PENDING => c"pending",
         GC_ERR_NOT_A_SOCKET => c"not a socket",
         GC_ERR_ARGUMENT => c"wrong argument",
@@ -87,6 +88,7 @@ mod tests {
             Uncertain,
             Evicted,
             Released,
+            Delivered,
         ] {
             assert_eq!(name(outcome as i32).to_str(), Ok(outcome.name()));
         }

@@ -35,6 +35,8 @@ impl Options {
             && self.idle_timeout_ms == 0
             && self.peer_first_ms == 0
             && self.max_drain_bytes == 0
+            && !self.until_acked
+            && !self.keep_open
     }
 }
 
@@ -52,6 +54,8 @@ impl Machine {
             && self.idle_ms == 0
             && self.peer_first_ms == 0
             && self.max_drain == 0
+            && !self.until_acked
+            && !self.keep_open
             && self.bulk == Bulk::Never
             && !self.keeps_selection;
         let knows_little = self.kind.is_none() && self.system_error == 0;

@@ -47,6 +47,7 @@ impl Machine {
                 None
             }
             Zero::Gone => self.closed_already(conn, clock),
+            Zero::Doubt if self.is_delivered(conn) => self.finish(conn, Outcome::Delivered),
             Zero::Doubt => {
                 self.in_doubt = true;
                 self.wait_or_give_up(conn, clock, Watch::Change)
@@ -218,7 +219,7 @@ impl Machine {
     }
 
     /// The state. What has told it once has the question, so no answer is a refusal.
-    fn ask_state<C: Connection>(&self, conn: &mut C) -> Answer<TcpState> {
+    pub(super) fn ask_state<C: Connection>(&self, conn: &mut C) -> Answer<TcpState> {
         match conn.tcp_state() {
             Ok(None) if self.is_tcp => Err(Fault::UNTOLD),
             answer => answer,

@@ -16,6 +16,8 @@ enum Fate {
     Close,
     Abort,
     Keep,
+    /// Reset, and the descriptor left to its owner.
+    Reset,
 }
 
 impl Machine {
@@ -90,7 +92,8 @@ impl Machine {
     /// Ends it: counts what is left, then closes, resets or hands back, once.
     pub(super) fn finish<C: Connection>(&mut self, conn: &mut C, outcome: Outcome) -> Option<Next> {
         let fate = self.fate(outcome);
-        if fate != Fate::Abort && self.is_cut_short(outcome) && !self.half_closed {
+        let resets = matches!(fate, Fate::Abort | Fate::Reset);
+        if !resets && self.is_cut_short(outcome) && !self.half_closed {
             // Stopped while the peer was given the time to close first.
             match conn.half_close() {
                 Ok(()) => self.half_closed = true,
@@ -104,18 +107,21 @@ impl Machine {
             left => left.ok().flatten(),
         };
         self.phase = Phase::Ended(End::Outcome(outcome));
-        self.closed = fate != Fate::Keep;
-        if outcome == Outcome::NotConnected {
+        self.closed = matches!(fate, Fate::Close | Fate::Abort);
+        if outcome == Outcome::NotConnected && self.closed {
             conn.wake_blocked();
         }
         let result = match fate {
-            Fate::Close => conn.close(!self.is_cut_short(outcome)),
+            Fate::Close => conn.close(self.stream_has_ended(outcome)),
             Fate::Abort => conn.abort(),
-            Fate::Keep => {
+            Fate::Keep | Fate::Reset => {
                 if self.bulk == Bulk::Raised {
                     conn.low_water(false);
                 }
-                Ok(())
+                match fate {
+                    Fate::Reset => conn.reset(),
+                    _ => Ok(()),
+                }
             }
         };
         if let Err(fault) = result {
@@ -136,6 +142,20 @@ impl Machine {
     }
 
     fn fate(&self, outcome: Outcome) -> Fate {
+        match self.fate_of_ours(outcome) {
+            Fate::Abort if self.keep_open => Fate::Reset,
+            _ if self.keep_open => Fate::Keep,
+            fate => fate,
+        }
+    }
+
+    /// Threads that are still blocked on it need not be woken.
+    fn stream_has_ended(&self, outcome: Outcome) -> bool {
+        outcome != Outcome::Delivered && !self.is_cut_short(outcome)
+    }
+
+    /// Of a descriptor that is ours to close.
+    fn fate_of_ours(&self, outcome: Outcome) -> Fate {
         match self.fallback {
             _ if !self.is_cut_short(outcome) => Fate::Close,
             Fallback::Close => Fate::Close,
@@ -158,7 +178,8 @@ impl Machine {
             | Outcome::Reset
             | Outcome::Lost
             | Outcome::NotConnected
-            | Outcome::Released => false,
+            | Outcome::Released
+            | Outcome::Delivered => false,
         }
     }
 
@@ -167,7 +188,7 @@ impl Machine {
         Ok(match outcome {
             Outcome::NotConnected => Some(0),
             // A confirmed close has just looked; looking costs a system call.
-            Outcome::Graceful => self.confirmed.then_some(0),
+            Outcome::Graceful | Outcome::Delivered => self.confirmed.then_some(0),
             Outcome::Released => None,
             _ if self.nobody_asks && !log::is_on() => None,
             _ => {
@@ -197,7 +218,7 @@ impl Machine {
         let Some(End::Outcome(outcome)) = self.end() else {
             return;
         };
-        let aborted = self.fate(outcome) == Fate::Abort;
+        let aborted = matches!(self.fate(outcome), Fate::Abort | Fate::Reset);
         stats::count(outcome, self.drained, aborted);
         if outcome != Outcome::Graceful && log::is_on() {
             let unknown = Ends::default();

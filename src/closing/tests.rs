@@ -5,6 +5,7 @@
 mod drive;
 mod fates;
 mod judge;
+mod owner;
 pub(crate) mod plan;
 mod random;
 mod rules;

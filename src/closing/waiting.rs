@@ -3,7 +3,7 @@
 use super::end::not_ours;
 use super::{Machine, Next, Wait, Watch};
 use crate::clock::{Clock, Time};
-use crate::connection::{Connection, Fault};
+use crate::connection::{Connection, Fault, TcpState};
 use crate::options::INFINITE;
 use crate::outcome::Outcome;
 use std::time::Duration;
@@ -69,6 +69,50 @@ impl Machine {
         self.wait(watch, clock)
     }
 
+    /// With `until_acked`: ends with the acknowledgement of our FIN, and looks for it
+    /// again and again while the peer's bytes are read.
+    pub(super) fn wait_for_acks<C: Connection, K: Clock>(
+        &mut self,
+        conn: &mut C,
+        clock: &K,
+    ) -> Option<Next> {
+        match self.ask_state(conn) {
+            Ok(Some(TcpState::FinWait2)) => {
+                self.confirmed = true;
+                self.finish(conn, Outcome::Delivered)
+            }
+            Ok(None) => self.wait_or_give_up(conn, clock, Watch::Readable),
+            Ok(Some(_)) | Err(_) => self.wait_or_give_up(conn, clock, Watch::Acknowledged),
+        }
+    }
+
+    /// All of ours and our FIN have been acknowledged, and nobody asks for more.
+    pub(super) fn is_delivered<C: Connection>(&mut self, conn: &mut C) -> bool {
+        let is_delivered = self.until_acked && self.ask_state(conn) == Ok(Some(TcpState::FinWait2));
+        self.confirmed |= is_delivered;
+        is_delivered
+    }
+
+    /// There is more to read, which would make a reset of the close. But a peer that floods
+    /// holds nobody who only wants to know that all of ours has arrived.
+    pub(super) fn after_full_pass<C: Connection, K: Clock>(
+        &mut self,
+        conn: &mut C,
+        clock: &K,
+    ) -> Option<Next> {
+        let has_time = self.has_time(clock);
+        if has_time && !(self.until_acked && self.drained >= LAST_LOOK_BYTES) {
+            return Some(Next::Again);
+        }
+        if self.is_delivered(conn) {
+            return self.finish(conn, Outcome::Delivered);
+        }
+        match has_time {
+            true => Some(Next::Again),
+            false => self.finish(conn, Outcome::TimedOut),
+        }
+    }
+
     /// As [`Machine::wait_or_give_up`], where no event may tell when to look again.
     pub(super) fn look_again_or_give_up<C: Connection, K: Clock>(
         &mut self,
@@ -121,9 +165,11 @@ impl Machine {
         let until = self.deadline.min(self.next_look());
         let recheck = match watch {
             Watch::Readable => until,
-            Watch::Change => until.min(after(self.now(clock), self.recheck_ms)),
+            Watch::Change | Watch::Acknowledged => {
+                until.min(after(self.now(clock), self.recheck_ms))
+            }
         };
-        if watch == Watch::Change {
+        if watch != Watch::Readable {
             self.recheck_ms = (self.recheck_ms * 2).min(RECHECK_MOST_MS);
         }
         Some(Next::Wait(Wait {

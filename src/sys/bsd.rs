@@ -136,6 +136,12 @@ impl Connection for Socket {
         close_raw(self.0)
     }
 
+    /// Resets by closing alone.
+    fn reset(&mut self) -> Result<(), Fault> {
+        self.set_linger(true);
+        Ok(())
+    }
+
     /// Sends nothing while another descriptor holds the connection; and macOS
     /// refuses SO_LINGER once both directions are shut.
     fn abort(&mut self) -> Result<(), Fault> {
@@ -224,6 +230,9 @@ impl Waiter {
         match wait.watch {
             Watch::Readable => {
                 socket.poll_readable(wait.until);
+            }
+            Watch::Acknowledged => {
+                socket.poll_readable(wait.recheck);
             }
             Watch::Change => nap(wait.recheck),
         }

@@ -147,22 +147,34 @@ impl Connection for Socket {
         }
     }
 
-    /// connect(AF_UNSPEC) resets at once, also while another process or a
-    /// blocked thread holds the socket, when closing would send nothing.
+    fn reset(&mut self) -> Result<(), Fault> {
+        self.set_linger(true);
+        if self.disconnect() {
+            self.set_linger(false);
+        }
+        Ok(())
+    }
+
     fn abort(&mut self) -> Result<(), Fault> {
         self.set_linger(true);
-        let nowhere = libc::sockaddr {
-            sa_family: libc::AF_UNSPEC as libc::sa_family_t,
-            sa_data: [0; 14],
-        };
-        let size = size_of::<libc::sockaddr>() as socklen_t;
-        // Refused (another family): SO_LINGER does it at the close.
-        let _ = syscall!(libc::connect(self.0, &nowhere, size));
+        self.disconnect();
         close_raw(self.0)
     }
 }
 
 impl Socket {
+    /// connect(AF_UNSPEC) resets at once, also while another process or a
+    /// blocked thread holds the socket, when closing would send nothing. Refused
+    /// (another family): SO_LINGER does it at the close.
+    fn disconnect(self) -> bool {
+        let nowhere = libc::sockaddr {
+            sa_family: libc::AF_UNSPEC as libc::sa_family_t,
+            sa_data: [0; 14],
+        };
+        let size = size_of::<libc::sockaddr>() as socklen_t;
+        syscall!(libc::connect(self.0, &nowhere, size)).is_ok()
+    }
+
     /// Whether it is a socket at all, and what tells it from a later one of the same number,
     /// as cheaply as both can be had.
     pub(crate) fn check(self) -> Result<Mark, Fault> {
@@ -322,7 +334,7 @@ impl Waiter {
                     socket.drop_notice();
                 }
             }
-            Watch::Change => self.wait_for_change(socket, wait),
+            Watch::Change | Watch::Acknowledged => self.wait_for_change(socket, wait),
         }
     }
 
@@ -354,7 +366,7 @@ fn watch_edges(socket: Socket) -> Edges {
         return Edges::Refused;
     };
     let mut event = libc::epoll_event {
-        events: (libc::EPOLLIN | libc::EPOLLRDHUP | libc::EPOLLET) as u32,
+        events: (libc::EPOLLIN | libc::EPOLLOUT | libc::EPOLLRDHUP | libc::EPOLLET) as u32,
         u64: 0,
     };
     let added = syscall!(libc::epoll_ctl(

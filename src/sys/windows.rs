@@ -264,6 +264,12 @@ impl Connection for Socket {
         result
     }
 
+    /// Winsock resets by closing alone.
+    fn reset(&mut self) -> Result<(), Fault> {
+        self.set_linger(true);
+        Ok(())
+    }
+
     /// Does not reset while another handle holds the connection: Winsock has
     /// nothing that would.
     fn abort(&mut self) -> Result<(), Fault> {

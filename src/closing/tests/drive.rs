@@ -247,8 +247,10 @@ impl<'p> Waiter<'p> {
         let began = sim.clock.nanos();
         let by_edges = self.plan.driver == Driver::Edges && sim.setup.system.is_linux_tcp();
         match wait.watch {
-            Watch::Change if by_edges && self.edges.is_none() => self.edges = Some(sim.edges),
-            Watch::Change if by_edges => {
+            Watch::Change | Watch::Acknowledged if by_edges && self.edges.is_none() => {
+                self.edges = Some(sim.edges)
+            }
+            Watch::Change | Watch::Acknowledged if by_edges => {
                 self.sleep(sim, wait, dice);
                 self.edges = Some(sim.edges);
             }
@@ -264,7 +266,7 @@ impl<'p> Waiter<'p> {
     fn sleep(&mut self, sim: &mut Sim<'_>, wait: Wait, dice: &mut Dice) {
         let now = sim.clock.nanos();
         let mut until = nanos(match (wait.watch, self.edges) {
-            (Watch::Change, None) => wait.recheck,
+            (Watch::Change | Watch::Acknowledged, None) => wait.recheck,
             _ => wait.until,
         });
         // EINTR, or an event that was none.
@@ -274,7 +276,8 @@ impl<'p> Waiter<'p> {
         loop {
             let woken = match (wait.watch, self.edges) {
                 (Watch::Readable, _) => sim.readable(),
-                (Watch::Change, Some(seen)) => sim.edges != seen,
+                (Watch::Acknowledged, None) => sim.readable(),
+                (Watch::Change | Watch::Acknowledged, Some(seen)) => sim.edges != seen,
                 (Watch::Change, None) => false,
             };
             if woken {

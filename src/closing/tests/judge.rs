@@ -78,6 +78,7 @@ fn judge_fate(run: &Run<'_>, outcome: Outcome) {
     let is_late = sim.seen.other_failure && !sim.alive() && unsure && sim.clock.nanos() < deadline;
     let either = either || (is_late && sim.handle == Handle::Closed { graceful: false });
     let expected = match run.plan.options.fallback {
+        _ if outcome == Outcome::Delivered => Handle::Closed { graceful: false },
         _ if !is_cut_short(outcome) => Handle::Closed { graceful: true },
         Fallback::Close => Handle::Closed { graceful: false },
         Fallback::Abort if either && !told => sim.handle,
@@ -85,13 +86,22 @@ fn judge_fate(run: &Run<'_>, outcome: Outcome) {
         Fallback::Abort => Handle::Aborted,
         Fallback::Keep => Handle::Open,
     };
+    let expected = match (run.plan.options.keep_open, expected) {
+        (true, Handle::Aborted | Handle::Reset) => Handle::Reset,
+        (true, _) => Handle::Open,
+        (false, expected) => expected,
+    };
     assert_eq!(sim.handle, expected, "the fallback after {outcome}");
-    assert_eq!(run.report.closed, expected != Handle::Open);
+    let is_open = matches!(expected, Handle::Open | Handle::Reset);
+    assert_eq!(run.report.closed, !is_open);
     let refused = sim.setup.shutdown_fails.is_some();
-    if expected != Handle::Aborted && outcome != Outcome::Released && !refused {
+    let is_reset = matches!(expected, Handle::Aborted | Handle::Reset);
+    if !is_reset && run.plan.options.keep_open && outcome == Outcome::NotConnected {
+        // Nothing to half-close, and nothing closed either.
+    } else if !is_reset && outcome != Outcome::Released && !refused {
         assert!(sim.fin_out || !sim.alive(), "no half-close before the end");
     }
-    if expected == Handle::Open {
+    if is_open {
         assert!(
             !sim.seen.low_water,
             "handed back with another low-water mark"
@@ -164,6 +174,14 @@ fn judge_truth(run: &Run<'_>, outcome: Outcome) {
                 seen.deaf || seen.last_failed || seen.refusals > 0 || doubt,
                 "uncertain of a plain fact"
             );
+        }
+        Outcome::Delivered => {
+            assert!(run.plan.options.until_acked, "its FIN was to be waited for");
+            assert!(sim.fin_out && sim.fin_acked, "our FIN is not acknowledged");
+            assert_eq!(sim.unacked, 0, "not all of ours is acknowledged");
+            let fin = seen_by(run, sim.fin_at, sim.fin_in);
+            let unread = sim.queue > 0 || sim.flood || sim.read_at >= run.step_began;
+            assert!(!fin || unread, "graceful, and only called delivered");
         }
         Outcome::Evicted => assert!(run.given_up),
         Outcome::Released => {
@@ -329,7 +347,8 @@ fn judge_counts(run: &Run<'_>, outcome: Outcome) {
         _ => assert!(sim.seen.delivered_all() && run.delivered == sim.seen.bytes),
     }
     let unacked = match outcome {
-        Outcome::NotConnected => Some(0),
+        // The state says so: FIN-WAIT-2.
+        Outcome::NotConnected | Outcome::Delivered => Some(0),
         Outcome::Released => None,
         _ if !sim.setup.system.is_linux_tcp() => None,
         _ => sim.seen.unacked,

@@ -164,6 +164,16 @@ impl Plan {
         self
     }
 
+    pub(crate) fn until_acked(mut self) -> Plan {
+        self.options.until_acked = true;
+        self
+    }
+
+    pub(crate) fn keep_open(mut self) -> Plan {
+        self.options.keep_open = true;
+        self
+    }
+
     pub(crate) fn fallback(mut self, fallback: Fallback) -> Plan {
         self.options.fallback = fallback;
         self

@@ -39,7 +39,7 @@ fn check_cases(seed: u64) {
         println!("case {case} of seed {seed} ended {outcome:?}");
         return;
     }
-    let mut by_outcome = [0u64; 10];
+    let mut by_outcome = [0u64; 11];
     let mut refused = 0;
     for case in 0..CASES {
         match check_case(seed, case) {
@@ -145,6 +145,8 @@ fn random_options(dice: &mut Dice, plan: &mut Plan) {
     if dice.percent(20) {
         options.if_shared = IfShared::Release;
     }
+    options.until_acked = dice.percent(15);
+    options.keep_open = dice.percent(15);
     options.max_drain_bytes = dice.pick(&[0, 0, 0, 1, 99, 100, 4096, 100_000, usize::MAX]);
     plan.reader = match dice.percent(30) {
         false => Reader::None,

@@ -46,6 +46,8 @@ pub(crate) enum Handle {
         graceful: bool,
     },
     Aborted,
+    /// Reset, and still open.
+    Reset,
     /// By another thread.
     Gone,
 }

@@ -364,6 +364,12 @@ impl Connection for Sim<'_> {
         result
     }
 
+    fn reset(&mut self) -> Result<(), Fault> {
+        self.enter()?;
+        self.handle = Handle::Reset;
+        Ok(())
+    }
+
     fn abort(&mut self) -> Result<(), Fault> {
         assert!(
             !self.seen.told_gone,

@@ -74,6 +74,9 @@ impl Connection for Silent {
     fn close(&mut self, _graceful: bool) -> Result<(), Fault> {
         Ok(())
     }
+    fn reset(&mut self) -> Result<(), Fault> {
+        Ok(())
+    }
     fn abort(&mut self) -> Result<(), Fault> {
         Ok(())
     }

@@ -343,7 +343,9 @@ impl<'w, 'p, const EDGES: bool> Drive<'w, 'p, EDGES> {
             let expected = match plan.options.fallback {
                 Fallback::Abort if cut => Handle::Aborted,
                 Fallback::Keep if cut => Handle::Open,
-                _ => Handle::Closed { graceful: !cut },
+                _ => Handle::Closed {
+                    graceful: !cut && outcome != Outcome::Delivered,
+                },
             };
             let gone = sim.handle == Handle::Gone;
             // Silence proves nothing where the peer's progress is not told.

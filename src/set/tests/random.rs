@@ -165,6 +165,7 @@ fn random_plan(dice: &mut Dice, by_edges: bool) -> Plan {
         options.idle_timeout_ms = dice.pick(&[0, 0, 0, 1, 10, 30]);
         options.peer_first_ms = dice.pick(&[0, 0, 0, 5, 20]);
         options.fallback = dice.pick(&[Fallback::Close, Fallback::Abort, Fallback::Keep]);
+        options.until_acked = dice.percent(15);
         options.max_drain_bytes = dice.pick(&[0, 0, 0, 100]);
     }
     if is_special && dice.percent(10) {

@@ -228,6 +228,10 @@ impl Connection for Conn<'_, '_> {
         self.ask(|sim| sim.close(graceful))
     }
 
+    fn reset(&mut self) -> Result<(), Fault> {
+        self.ask(|sim| sim.reset())
+    }
+
     fn abort(&mut self) -> Result<(), Fault> {
         self.ask(|sim| sim.abort())
     }

@@ -25,6 +25,7 @@ impl Waiter {
         match wait.watch {
             Watch::Readable => self.wait_readable(socket, wait.until),
             // No event tells of an acknowledgement.
+            Watch::Acknowledged => self.wait_readable(socket, wait.recheck),
             Watch::Change => nap(wait.recheck),
         }
     }
