@@ -205,7 +205,7 @@ impl Machine {
     /// bulk: for a driver that waits for this connection alone.
     pub(crate) fn allow_bulk(&mut self) {
         // With a limit, a portion that large could step far over it.
-        if self.max_drain == 0 {
+        if self.max_drain == 0 && self.bulk == Bulk::Never {
             self.bulk = Bulk::Allowed;
         }
     }

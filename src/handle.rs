@@ -2,7 +2,7 @@
 
 use crate::clock::{Clock, SystemClock, Time};
 use crate::closing::{End, Machine, Next, Sink, Watch};
-use crate::connection::{Connection, Fault};
+use crate::connection::{Connection, Fault, TcpState};
 use crate::log::{self, Ends};
 use crate::options::{Options, INFINITE};
 use crate::outcome::Outcome;
@@ -13,30 +13,30 @@ use crate::sys::Socket;
 /// A machine and what its last step said.
 pub(crate) struct Handle {
     socket: Socket,
+    /// What tells it from a later one that has its number.
+    mark: Mark,
     machine: Machine,
     next: Next,
     /// For the log, if anybody listens.
     ends: Option<Ends>,
     /// When it ended.
     ended: Option<Time>,
-    /// What tells the socket from a later one with its number. `None`: it was not open.
-    mark: Option<Mark>,
 }
 
 impl Handle {
-    /// Only looks what it is; the deadline counts from here.
-    pub(crate) fn new(mut socket: Socket, options: &Options) -> Result<Handle, Fault> {
-        let kind = socket.classify()?;
+    /// Only looks whether it is a socket; the deadline counts from here. What kind it is, and
+    /// whether it is connected, is asked by the first step: it may change until then.
+    pub(crate) fn new(socket: Socket, options: &Options) -> Result<Handle, Fault> {
+        let mark = socket.check()?;
         let mut machine = Machine::new(options, SystemClock.now());
-        machine.classified(kind);
         machine.keep_selection();
         Ok(Handle {
             socket,
+            mark,
             machine,
             next: Next::Again,
             ends: log::is_on().then(|| socket.ends()),
             ended: None,
-            mark: socket.mark(),
         })
     }
 
@@ -66,7 +66,7 @@ impl Handle {
     /// Whether the number is still that of the same open socket. What the program has closed
     /// meanwhile is let go, and what has the number now is left alone.
     fn is_ours(&mut self) -> bool {
-        if self.mark.is_some_and(|mark| self.socket.is_still(mark)) {
+        if self.socket.is_still(self.mark) {
             return true;
         }
         self.machine.abandon();
@@ -84,10 +84,6 @@ impl Handle {
 
     pub(crate) fn is_closed(&self) -> bool {
         self.report(Outcome::Uncertain).closed
-    }
-
-    pub(crate) fn socket(&self) -> Socket {
-        self.socket
     }
 
     /// Milliseconds until it wants the next step at the latest, rounded up.
@@ -121,9 +117,56 @@ impl Handle {
         self.machine.end()
     }
 
-    /// What is known of it; as of its end, if it has ended.
+    /// What is known of it: of its end, or at this moment.
     pub(crate) fn report(&self, outcome: Outcome) -> Report {
-        let now = self.ended.unwrap_or_else(|| SystemClock.now());
-        self.machine.report(outcome, now)
+        match self.ended {
+            Some(ended) => self.machine.report(outcome, ended),
+            None => self.so_far().report(0),
+        }
+    }
+
+    /// What its last step has left, to be told also while the next one is under way.
+    pub(crate) fn so_far(&self) -> SoFar {
+        SoFar {
+            socket: self.socket,
+            mark: self.mark,
+            report: self.machine.report(Outcome::Uncertain, Time::from_nanos(0)),
+            began: self.machine.began(),
+        }
+    }
+}
+
+/// A closing that has not ended.
+#[derive(Clone, Copy)]
+pub(crate) struct SoFar {
+    socket: Socket,
+    mark: Mark,
+    report: Report,
+    began: Time,
+}
+
+impl SoFar {
+    /// What has come in by now, with `more` bytes since; what the peer has not acknowledged is
+    /// asked now.
+    pub(crate) fn report(self, more: usize) -> Report {
+        Report {
+            drained_bytes: self.report.drained_bytes.saturating_add(more),
+            unacked_bytes: self.unacked(),
+            elapsed: SystemClock.now().since(self.began),
+            ..self.report
+        }
+    }
+
+    fn unacked(mut self) -> Option<usize> {
+        let state = match self.socket.is_still(self.mark) {
+            true => self.socket.tcp_state().ok().flatten()?,
+            false => return None,
+        };
+        let left = self.socket.in_flight().ok().flatten()?;
+        let has_fin = matches!(
+            state,
+            TcpState::FinWait1 | TcpState::Closing | TcpState::LastAck
+        );
+        Some(left.saturating_sub(usize::from(has_fin)))
     }
 }

@@ -1,17 +1,18 @@
 //! Many closes under one deadline, on the caller's thread.
 //!
-//! No poller: it waits for the first unfinished connection alone and sweeps
-//! over the others now and then. That needs no registration and no descriptor,
-//! and costs less than epoll or poll as most of them finish unseen meanwhile.
+//! No poller: it sweeps over all of them now and then, and waits meanwhile for the first
+//! unfinished one and for those that had something to read, a few dozen at most, by poll().
+//! That needs no registration and no descriptor, and costs less than watching all, as most of
+//! them finish unseen meanwhile.
 
 use crate::clock::{Clock, SystemClock, Time};
-use crate::closing::{End, Machine, Next, Sink};
+use crate::closing::{End, Machine, Next, Sink, Watch};
 use crate::log::{self, Ends};
 use crate::options::Options;
 use crate::outcome::Outcome;
 use crate::report::Report;
 use crate::set::{Indexed, Mark};
-use crate::sys::{look_for_sharing, Socket, Waiter};
+use crate::sys::{look_for_sharing, poll_many, PollEntry, Socket, Waiter};
 use std::collections::TryReserveError;
 use std::time::Duration;
 
@@ -27,22 +28,39 @@ const SWEEP_RARELY: Duration = Duration::from_millis(320);
 const SWEEP_GROWTH_AFTER_DATA: u32 = 2;
 const SWEEP_RARELY_AFTER_DATA: Duration = Duration::from_millis(80);
 
+/// So many are watched between two sweeps; all, if no more are left.
+const WATCHED: usize = 64;
+
+/// Pause after events that nobody could make anything of.
+const PAUSE: Duration = Duration::from_millis(1);
+
 /// One of many.
 pub(crate) struct One {
     socket: Socket,
     machine: Machine,
     /// What the last step said.
     next: Next,
-    /// For the log, if anybody listens.
-    ends: Option<Box<Ends>>,
+    /// What tells it from a later one that has its number; known once it has waited.
+    mark: Option<Mark>,
+    /// It stands in the list of those that are watched.
+    is_watched: bool,
+    /// It has read something since the last sweep.
+    has_read: bool,
     /// When it ended, for its report.
     ended: Time,
-    /// What tells the socket from a later one with its number; of those that have to wait.
-    mark: Option<Mark>,
 }
 
 /// Closes on their way, in the caller's order.
-pub(crate) struct Many(Vec<One>);
+pub(crate) struct Many {
+    all: Vec<One>,
+    /// For the log, if anybody listens: as many, or none.
+    ends: Vec<Ends>,
+    /// Places of those that are watched between two sweeps.
+    watched: Vec<usize>,
+    /// What is handed to the system, and whose it is.
+    entries: Vec<PollEntry>,
+    polled: Vec<usize>,
+}
 
 impl Many {
     /// Nothing happens yet; the one deadline counts from here.
@@ -51,36 +69,52 @@ impl Many {
         options: &Options,
     ) -> Result<Many, TryReserveError> {
         let now = SystemClock.now();
-        let mut all = Vec::new();
-        all.try_reserve_exact(sockets.len())?;
-        all.extend(sockets.map(|socket| One {
+        let mut many = Many {
+            all: Vec::new(),
+            ends: Vec::new(),
+            watched: Vec::new(),
+            entries: Vec::new(),
+            polled: Vec::new(),
+        };
+        let count = sockets.len();
+        many.all.try_reserve_exact(count)?;
+        many.watched.try_reserve_exact(WATCHED)?;
+        many.entries.try_reserve_exact(WATCHED + 1)?;
+        many.polled.try_reserve_exact(WATCHED + 1)?;
+        many.all.extend(sockets.map(|socket| One {
             socket,
             machine: Machine::new(options, now),
             next: Next::Again,
-            ends: log::is_on().then(|| Box::new(socket.ends())),
-            ended: now,
             mark: None,
+            is_watched: false,
+            has_read: false,
+            ended: now,
         }));
-        Ok(Many(all))
+        if log::is_on() {
+            many.ends.try_reserve_exact(count)?;
+            let ends = many.all.iter().map(|one| one.socket.ends());
+            many.ends.extend(ends);
+        }
+        Ok(many)
     }
 
     /// Nobody will look at what they report; how they end counts all the same.
     pub(crate) fn nobody_asks(&mut self) {
-        self.0.iter_mut().for_each(|one| one.machine.nobody_asks());
+        self.all
+            .iter_mut()
+            .for_each(|one| one.machine.nobody_asks());
     }
 
     pub(crate) fn all(&self) -> &[One] {
-        &self.0
+        &self.all
     }
 
     /// Finds out who else holds them, in one search for all: it may take long.
     fn look_for_sharing(&mut self) {
-        let deadline = self
-            .0
-            .first()
-            .map_or(Time::NEVER, |one| one.machine.deadline());
+        let first = self.all.first();
+        let deadline = first.map_or(Time::NEVER, |one| one.machine.deadline());
         look_for_sharing(
-            &mut self.0,
+            &mut self.all,
             |one| one.machine.asks_for_sharing().then_some(one.socket),
             deadline,
             |one, sharing| one.machine.sharing_is(sharing),
@@ -103,32 +137,49 @@ impl Many {
                 true => (gap * SWEEP_GROWTH_AFTER_DATA).min(SWEEP_RARELY_AFTER_DATA),
                 false => (gap * SWEEP_GROWTH).min(SWEEP_RARELY),
             };
-            self.watch_first(first, next_sweep, sink);
+            self.watch(first, next_sweep, sink);
         }
     }
 
     /// Steps all that have not ended; `None` if all have. Those that could go on
-    /// at once keep the sweeps coming.
+    /// at once keep the sweeps coming, and so do those that begin to send.
     fn sweep(&mut self, first: &mut usize, sink: &mut Sink<'_>) -> Option<Sweep> {
         let began = SystemClock.now();
+        self.forget_quiet_ones();
         let mut until = None;
         let mut has_read = false;
-        for (at, one) in self.0.iter_mut().enumerate().skip(*first) {
+        let mut left = 0;
+        for at in *first..self.all.len() {
+            if self.all[at].next == Next::Ended {
+                continue;
+            }
+            self.step(at, sink);
+            let one = &mut self.all[at];
+            let reads = std::mem::take(&mut one.has_read);
+            has_read |= reads && !one.is_watched;
             if one.next == Next::Ended {
                 continue;
             }
-            let before = one.machine.drained();
-            one.step(sink);
-            has_read |= one.machine.drained() != before;
+            if reads && !one.is_watched && self.watched.len() < WATCHED {
+                one.is_watched = true;
+                // Nobody but itself waits longer for larger portions.
+                one.machine.allow_bulk();
+                self.watched.push(at);
+            }
             let due = match one.next {
-                Next::Ended => continue,
-                Next::Again => began,
                 Next::Wait(wait) => wait.until,
+                // It is gone on with before the next sweep.
+                _ if one.is_watched => Time::NEVER,
+                _ => began,
             };
-            if until.is_none() {
+            if left == 0 {
                 *first = at;
             }
+            left += 1;
             until = Some(until.map_or(due, |earliest: Time| earliest.min(due)));
+        }
+        if left <= WATCHED {
+            self.watch_all(*first);
         }
         until.map(|until| Sweep {
             began,
@@ -137,25 +188,143 @@ impl Many {
         })
     }
 
-    /// Waits for the first one until the next sweep; goes on to its successor as
-    /// soon as it has ended.
-    fn watch_first(&mut self, mut first: usize, until: Time, sink: &mut Sink<'_>) {
+    /// Makes room for those that send.
+    fn forget_quiet_ones(&mut self) {
+        let all = &mut self.all;
+        self.watched.retain(|&at| {
+            let one = &mut all[at];
+            one.is_watched = std::mem::take(&mut one.has_read) && one.next != Next::Ended;
+            one.is_watched
+        });
+    }
+
+    /// There is room for all that are left.
+    fn watch_all(&mut self, first: usize) {
+        self.watched.clear();
+        for (at, one) in self.all.iter_mut().enumerate().skip(first) {
+            one.is_watched = one.next != Next::Ended && self.watched.len() < WATCHED;
+            if one.is_watched {
+                self.watched.push(at);
+            }
+        }
+    }
+
+    /// Until the next sweep: waits for the first one, going on to its successor as soon as it
+    /// has ended, and for those that are watched.
+    fn watch(&mut self, mut first: usize, until: Time, sink: &mut Sink<'_>) {
         let mut waiter = Waiter::new();
-        while let Some(one) = self.0.get_mut(first) {
-            match one.next {
-                Next::Ended => {
-                    first += 1;
-                    waiter = Waiter::new();
-                    continue;
+        while let Some(one) = self.all.get(first) {
+            if one.next == Next::Ended {
+                first += 1;
+                waiter = Waiter::new();
+                continue;
+            }
+            let (socket, next) = (one.socket, one.next);
+            let is_alone = !self
+                .watched
+                .iter()
+                .any(|&at| at != first && self.all[at].next != Next::Ended);
+            match next {
+                // Alone it may wait for what poll() does not tell.
+                Next::Wait(wait) if is_alone => {
+                    waiter.wait(socket, wait.no_longer_than(until));
+                    if SystemClock.now() < until {
+                        self.step(first, sink);
+                    }
                 }
-                Next::Again => {}
-                Next::Wait(wait) => waiter.wait(one.socket, wait.no_longer_than(until)),
+                _ => {
+                    let until = self.prepare_poll(first, until);
+                    self.poll(first, until, sink);
+                }
             }
             if SystemClock.now() >= until {
                 return;
             }
-            one.step(sink);
         }
+    }
+
+    /// Lists those that wait for something to read; until when at the latest, as the others
+    /// want to be looked at.
+    fn prepare_poll(&mut self, first: usize, mut until: Time) -> Time {
+        self.entries.clear();
+        self.polled.clear();
+        let is_first_watched = self.all[first].is_watched;
+        let first = (!is_first_watched).then_some(first);
+        for at in first.into_iter().chain(self.watched.iter().copied()) {
+            let one = &self.all[at];
+            until = until.min(match one.next {
+                Next::Ended => continue,
+                Next::Again => Time::from_nanos(0),
+                Next::Wait(wait) if wait.watch == Watch::Change => wait.recheck,
+                Next::Wait(wait) => {
+                    self.entries.push(PollEntry::readable(one.socket));
+                    self.polled.push(at);
+                    wait.until
+                }
+            });
+        }
+        until
+    }
+
+    /// Waits for those that are listed, and steps those that have news or are due.
+    fn poll(&mut self, first: usize, until: Time, sink: &mut Sink<'_>) {
+        let could_wait = poll_many(&mut self.entries, until);
+        let (mut has_news, mut has_changed) = (!could_wait, false);
+        for at in 0..self.entries.len() {
+            if !self.entries[at].has_event() {
+                continue;
+            }
+            has_news = true;
+            let at = self.polled[at];
+            let changes = self.step(at, sink);
+            has_changed |= changes;
+            #[cfg(any(target_os = "linux", target_os = "android"))]
+            if !changes && self.all[at].machine.is_tcp() {
+                self.all[at].socket.drop_notice();
+            }
+        }
+        let now = SystemClock.now();
+        for at in 0..=self.watched.len() {
+            let at = self.watched.get(at).copied().unwrap_or(first);
+            let is_due = match self.all[at].next {
+                Next::Ended => false,
+                Next::Again => true,
+                Next::Wait(wait) if wait.watch == Watch::Change => now >= wait.recheck,
+                Next::Wait(wait) => now >= wait.until,
+            };
+            if is_due {
+                self.step(at, sink);
+            }
+        }
+        if has_news && !has_changed {
+            // A signal; a refusal; or news that are none, as those of an error queue.
+            std::thread::sleep(PAUSE.min(until.since(SystemClock.now())));
+        }
+    }
+
+    /// Steps one; what has its number now may be another one's. Whether that changed anything.
+    fn step(&mut self, at: usize, sink: &mut Sink<'_>) -> bool {
+        let one = &mut self.all[at];
+        if one.mark.is_some_and(|mark| !one.socket.is_still(mark)) {
+            one.machine.abandon();
+        }
+        let (before, watched) = (one.machine.drained(), one.watches());
+        one.next = one.machine.step(&mut one.socket, &SystemClock, sink);
+        let has_read = one.machine.drained() != before;
+        one.has_read |= has_read;
+        if one.mark.is_none() && one.next != Next::Ended {
+            one.mark = one.socket.mark();
+            if one.mark.is_none() {
+                one.machine.abandon();
+                one.next = Next::Ended;
+            }
+        }
+        if one.next == Next::Ended {
+            one.ended = SystemClock.now();
+            one.machine.record(self.ends.get(at), &SystemClock);
+            return true;
+        }
+        has_read || one.watches() != watched
     }
 }
 
@@ -168,22 +337,10 @@ struct Sweep {
 }
 
 impl One {
-    fn step(&mut self, sink: &mut Sink<'_>) {
-        let is_ours = self.mark.map_or(true, |mark| self.socket.is_still(mark));
-        if is_ours {
-            self.next = self.machine.step(&mut self.socket, &SystemClock, sink);
-        }
-        if self.mark.is_none() && self.next != Next::Ended {
-            self.mark = self.socket.mark();
-        }
-        // Another thread has closed it, and what has the number now is left alone.
-        if !is_ours || self.mark.is_none() && self.next != Next::Ended {
-            self.machine.abandon();
-            self.next = Next::Ended;
-        }
-        if self.next == Next::Ended {
-            self.ended = SystemClock.now();
-            self.machine.record(self.ends.as_deref(), &SystemClock);
+    fn watches(&self) -> Option<Watch> {
+        match self.next {
+            Next::Wait(wait) => Some(wait.watch),
+            Next::Again | Next::Ended => None,
         }
     }
 

@@ -5,15 +5,22 @@ use super::close::{error_code, gc_socket, sink, OnData};
 use super::convert::{self, ReportOut};
 use super::types::*;
 use crate::closing::End;
-use crate::handle::Handle;
+use crate::handle::{Handle, SoFar};
 use crate::memory;
 use crate::outcome::Outcome;
+use crate::report::Report;
 use crate::sys::{LastError, Socket};
+use std::cell::{BorrowMutError, Cell, RefCell};
 use std::ffi::{c_int, c_uint};
 
-/// One close in the program's own event loop. One thread's at a time.
+/// One close in the program's own event loop. One thread's at a time. Its on_data may look at
+/// it while a step is under way: it is only ever shared, and the step borrows the handle.
 pub struct gc_closing {
-    handle: Handle,
+    socket: gc_socket,
+    handle: RefCell<Handle>,
+    /// As the step under way has found it, and the bytes that on_data has got since.
+    so_far: Cell<SoFar>,
+    delivered: Cell<usize>,
     on_data: Option<OnData>,
 }
 
@@ -25,7 +32,9 @@ pub struct gc_closing {
 /// WSAAsyncSelect or WSAEventSelect (FD_READ | FD_CLOSE) stays in force; the socket
 /// becomes non-blocking.
 ///
-/// Returns 0, or an error and the socket is untouched and yours.
+/// What the socket is, and whether it is connected, is looked at by the first step.
+///
+/// Returns 0, or an error: *out is not written, and the socket is untouched and yours.
 #[no_mangle]
 pub unsafe extern "C" fn gc_closing_new(
     sock: gc_socket,
@@ -43,7 +52,13 @@ pub unsafe extern "C" fn gc_closing_new(
     enter(|| match catch(|| Handle::new(Socket(sock), &options)) {
         Ok(Ok(handle)) => {
             let on_data = raw.on_data.zip(Some(raw.user));
-            let closing = Box::new(gc_closing { handle, on_data });
+            let closing = Box::new(gc_closing {
+                socket: sock,
+                so_far: Cell::new(handle.so_far()),
+                delivered: Cell::new(0),
+                handle: RefCell::new(handle),
+                on_data,
+            });
             // SAFETY: not NULL; the caller vouches that it may be written.
             unsafe { out.write(Box::into_raw(closing)) };
             (0, None)
@@ -59,17 +74,22 @@ pub unsafe extern "C" fn gc_closing_new(
 ///
 /// Returns GC_PENDING; or an outcome, and again the same when called after the end
 /// (the socket is closed, unless GC_THEN_KEEP and the report say otherwise); or
-/// GC_ERR_... when the system refuses, and the socket is open and yours.
+/// GC_ERR_...: it is over without an outcome. After GC_ERR_SYSTEM the socket is open and
+/// yours; after GC_ERR_NOT_A_SOCKET the number is no longer that socket (somebody has closed
+/// it), so leave it alone; after GC_ERR_INTERNAL look at report.closed. On every end, errors
+/// too, the handle itself is still there, and gc_closing_free() gives it back; more steps
+/// change nothing and return the same. GC_ERR_ARGUMENT: NULL, or called from its own on_data.
 #[no_mangle]
 pub unsafe extern "C" fn gc_closing_step(closing: *mut gc_closing) -> c_int {
     // SAFETY: NULL, or alive and this thread's.
-    let Some(closing) = (unsafe { closing.as_mut() }) else {
+    let Some(closing) = (unsafe { closing.as_ref() }) else {
         return refuse();
     };
     enter(|| match catch(|| step(closing)) {
-        Ok(None) => (GC_PENDING, None),
-        Ok(Some(End::Outcome(outcome))) => (outcome as c_int, None),
-        Ok(Some(End::Refused(fault))) => (error_code(fault), Some(fault.code)),
+        Ok(Ok(None)) => (GC_PENDING, None),
+        Ok(Ok(Some(End::Outcome(outcome)))) => (outcome as c_int, None),
+        Ok(Ok(Some(End::Refused(fault)))) => (error_code(fault), Some(fault.code)),
+        Ok(Err(_)) => (GC_ERR_ARGUMENT, Some(LastError::ARGUMENT)),
         Err(Caught) => (GC_ERR_INTERNAL, None),
     })
 }
@@ -82,7 +102,7 @@ pub unsafe extern "C" fn gc_closing_step(closing: *mut gc_closing) -> c_int {
 pub unsafe extern "C" fn gc_closing_socket(closing: *const gc_closing) -> gc_socket {
     // SAFETY: NULL, or alive and this thread's.
     match unsafe { closing.as_ref() } {
-        Some(closing) => closing.handle.socket().0,
+        Some(closing) => closing.socket,
         None => !0,
     }
 }
@@ -95,7 +115,10 @@ pub unsafe extern "C" fn gc_closing_socket(closing: *const gc_closing) -> gc_soc
 pub unsafe extern "C" fn gc_closing_timeout_ms(closing: *const gc_closing) -> c_uint {
     // SAFETY: NULL, or alive and this thread's.
     match unsafe { closing.as_ref() } {
-        Some(closing) => closing.handle.timeout_ms(),
+        Some(closing) => match closing.handle.try_borrow() {
+            Ok(handle) => handle.timeout_ms(),
+            Err(_) => 0,
+        },
         None => crate::options::INFINITE,
     }
 }
@@ -108,10 +131,15 @@ pub unsafe extern "C" fn gc_closing_timeout_ms(closing: *const gc_closing) -> c_
 pub unsafe extern "C" fn gc_closing_wants_read(closing: *const gc_closing) -> c_int {
     // SAFETY: NULL, or alive and this thread's.
     let closing = unsafe { closing.as_ref() };
-    c_int::from(closing.is_some_and(|closing| closing.handle.wants_read()))
+    let wants_read = |closing: &gc_closing| match closing.handle.try_borrow() {
+        Ok(handle) => handle.wants_read(),
+        Err(_) => true,
+    };
+    c_int::from(closing.is_some_and(wants_read))
 }
 
-/// What is known of it: of its end, or so far (outcome is GC_PENDING then).
+/// What is known of it: of its end, or at this moment (outcome is GC_PENDING then).
+/// unacked_bytes is asked at the call, also while it waits. May be called from on_data.
 ///
 /// Returns 0 or GC_ERR_ARGUMENT.
 #[no_mangle]
@@ -128,36 +156,57 @@ pub unsafe extern "C" fn gc_closing_report(
     if !out.is_wanted() {
         return refuse();
     }
-    let code = match closing.handle.end() {
+    enter(|| {
+        let (code, report) = report_of(closing);
+        out.write(code, &report);
+        (0, None)
+    })
+}
+
+fn report_of(closing: &gc_closing) -> (c_int, Report) {
+    let Ok(handle) = closing.handle.try_borrow() else {
+        // From its on_data.
+        let report = closing.so_far.get().report(closing.delivered.get());
+        return (GC_PENDING, report);
+    };
+    let code = match handle.end() {
         None => GC_PENDING,
         Some(End::Outcome(outcome)) => outcome as c_int,
         Some(End::Refused(fault)) => error_code(fault),
     };
-    out.write(code, &closing.handle.report(Outcome::Uncertain));
-    0
+    (code, handle.report(Outcome::Uncertain))
 }
 
 /// Gives the handle back. One that is still pending is ended by its fallback
 /// (GC_EVICTED in the statistics); what has no connection is closed, also with
-/// GC_THEN_KEEP. NULL is allowed.
+/// GC_THEN_KEEP. Needed after every end, also after an error of gc_closing_step(). Not from
+/// on_data. NULL is allowed.
 #[no_mangle]
 pub unsafe extern "C" fn gc_closing_free(closing: *mut gc_closing) {
     if closing.is_null() {
         return;
     }
     // SAFETY: made by gc_closing_new, and the last call on it.
-    let mut closing = unsafe { Box::from_raw(closing) };
+    let closing = unsafe { Box::from_raw(closing) };
     enter(|| {
-        let _ = catch(|| closing.handle.give_up());
+        let _ = catch(|| closing.handle.borrow_mut().give_up());
         ((), None)
     });
 }
 
-fn step(closing: &mut gc_closing) -> Option<End> {
-    match closing.on_data {
-        None => closing.handle.step(&mut None),
-        Some(on_data) => closing.handle.step(&mut Some(&mut sink(on_data))),
-    }
+fn step(closing: &gc_closing) -> Result<Option<End>, BorrowMutError> {
+    let mut handle = closing.handle.try_borrow_mut()?;
+    let Some(on_data) = closing.on_data else {
+        return Ok(handle.step(&mut None));
+    };
+    closing.so_far.set(handle.so_far());
+    closing.delivered.set(0);
+    let mut deliver = sink(on_data);
+    Ok(handle.step(&mut Some(&mut |data: &[u8]| {
+        let before = closing.delivered.get();
+        closing.delivered.set(before.saturating_add(data.len()));
+        deliver(data)
+    })))
 }
 
 fn refuse() -> c_int {

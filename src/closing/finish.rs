@@ -227,6 +227,11 @@ impl Machine {
         }
     }
 
+    /// When it began.
+    pub(crate) fn began(&self) -> Time {
+        self.started
+    }
+
     /// What is known so far, as of `now`.
     pub(crate) fn report(&self, outcome: Outcome, now: Time) -> Report {
         Report {

@@ -21,9 +21,10 @@ mod many;
 #[path = "bsd/sharing.rs"]
 mod sharing;
 
+pub(super) use super::poll_entry::{poll_many, PollEntry};
 pub(crate) use super::process::{process_generation, BORROWED};
 pub(crate) use super::thread::Thread;
-pub(super) use many::{poll_many, Bell, PollEntry};
+pub(super) use many::Bell;
 
 #[cfg(not(target_os = "dragonfly"))]
 #[path = "bsd/tcp.rs"]

@@ -20,6 +20,8 @@
 //! be the program's override that calls us.
 
 #[cfg(unix)]
+mod poll_entry;
+#[cfg(unix)]
 mod process;
 #[cfg(unix)]
 mod thread;
@@ -48,6 +50,11 @@ mod table;
 pub(crate) use system::Poller;
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 pub(crate) use table::Poller;
+
+#[cfg(unix)]
+pub(crate) use poll_entry::{poll_many, PollEntry};
+#[cfg(windows)]
+pub(crate) use system::{poll_many, PollEntry};
 
 pub(crate) use per_process::PerProcess;
 pub(crate) use system::{disown, CancelGuard, LastError, OwnedSocket, Socket, Waiter};

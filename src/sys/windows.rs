@@ -13,7 +13,8 @@ use std::ptr::{addr_of, null, null_mut};
 use windows_sys::Win32::Networking::WinSock as ws;
 use windows_sys::Win32::System::IO::CancelIoEx;
 
-pub(super) use background::{poll_many, Bell, PollEntry};
+pub(super) use background::Bell;
+pub(crate) use background::{poll_many, PollEntry};
 pub(crate) use background::{process_generation, Thread, BORROWED};
 use handle::RawSocket;
 pub(crate) use handle::{disown, CancelGuard, LastError, OwnedSocket, Socket};

@@ -3,7 +3,7 @@
 use super::close_raw;
 use crate::clock::Time;
 use crate::connection::Fault;
-use crate::sys::unix::{poll, syscall, RawSocket, Socket};
+use crate::sys::unix::{syscall, RawSocket, Socket};
 use libc::c_int;
 
 /// A pair of sockets, as send() and recv() fail on everything else; and only while they are
@@ -81,37 +81,4 @@ impl Drop for Bell {
             let _ = close_raw(self.write);
         }
     }
-}
-
-/// One entry for poll().
-#[derive(Clone, Copy)]
-#[repr(transparent)]
-pub(crate) struct PollEntry(libc::pollfd);
-
-impl PollEntry {
-    pub(crate) fn readable(socket: Socket) -> PollEntry {
-        PollEntry(libc::pollfd {
-            fd: socket.0,
-            events: libc::POLLIN,
-            revents: 0,
-        })
-    }
-
-    pub(crate) fn socket(&self) -> Socket {
-        Socket(self.0.fd)
-    }
-
-    pub(crate) fn has_event(&self) -> bool {
-        self.0.revents != 0
-    }
-}
-
-/// Waits for any of them; whether it could be waited at all.
-pub(crate) fn poll_many(entries: &mut [PollEntry], until: Time) -> bool {
-    let first = entries.as_mut_ptr().cast::<libc::pollfd>();
-    // SAFETY: PollEntry is a pollfd and nothing else; as many as there are.
-    poll(
-        unsafe { std::slice::from_raw_parts_mut(first, entries.len()) },
-        until,
-    )
 }
