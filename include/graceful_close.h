@@ -257,7 +257,10 @@ typedef int gc_socket;
 /** when_full: refuse the new one with GC_ERR_RESOURCES. */
 #define GC_FULL_REFUSE 1U
 
-/** One close in the program's own event loop. One thread's at a time. */
+/**
+ * One close in the program's own event loop. One thread's at a time. Its on_data may look at
+ * it while a step is under way: it is only ever shared, and the step borrows the handle.
+ */
 typedef struct gc_closing gc_closing;
 
 /** One thread that finishes any number of closes. */
@@ -490,7 +493,9 @@ GRACEFUL_CLOSE_API void gc_set_default_timeout(unsigned int timeout_ms);
  * WSAAsyncSelect or WSAEventSelect (FD_READ | FD_CLOSE) stays in force; the socket
  * becomes non-blocking.
  *
- * Returns 0, or an error and the socket is untouched and yours.
+ * What the socket is, and whether it is connected, is looked at by the first step.
+ *
+ * Returns 0, or an error: *out is not written, and the socket is untouched and yours.
  */
 GRACEFUL_CLOSE_API
 int gc_closing_new(gc_socket sock,
@@ -504,7 +509,11 @@ int gc_closing_new(gc_socket sock,
  *
  * Returns GC_PENDING; or an outcome, and again the same when called after the end
  * (the socket is closed, unless GC_THEN_KEEP and the report say otherwise); or
- * GC_ERR_... when the system refuses, and the socket is open and yours.
+ * GC_ERR_...: it is over without an outcome. After GC_ERR_SYSTEM the socket is open and
+ * yours; after GC_ERR_NOT_A_SOCKET the number is no longer that socket (somebody has closed
+ * it), so leave it alone; after GC_ERR_INTERNAL look at report.closed. On every end, errors
+ * too, the handle itself is still there, and gc_closing_free() gives it back; more steps
+ * change nothing and return the same. GC_ERR_ARGUMENT: NULL, or called from its own on_data.
  */
 GRACEFUL_CLOSE_API
 int gc_closing_step(struct gc_closing *closing);
@@ -537,7 +546,8 @@ GRACEFUL_CLOSE_API
 int gc_closing_wants_read(const struct gc_closing *closing);
 
 /**
- * What is known of it: of its end, or so far (outcome is GC_PENDING then).
+ * What is known of it: of its end, or at this moment (outcome is GC_PENDING then).
+ * unacked_bytes is asked at the call, also while it waits. May be called from on_data.
  *
  * Returns 0 or GC_ERR_ARGUMENT.
  */
@@ -548,9 +558,11 @@ int gc_closing_report(const struct gc_closing *closing,
 /**
  * Gives the handle back. One that is still pending is ended by its fallback
  * (GC_EVICTED in the statistics); what has no connection is closed, also with
- * GC_THEN_KEEP. NULL is allowed.
+ * GC_THEN_KEEP. Needed after every end, also after an error of gc_closing_step(). Not from
+ * on_data. NULL is allowed.
  */
-GRACEFUL_CLOSE_API void gc_closing_free(struct gc_closing *closing);
+GRACEFUL_CLOSE_API
+void gc_closing_free(struct gc_closing *closing);
 
 /**
  * Closes many connections gracefully under one deadline, on this thread.

@@ -1,7 +1,6 @@
 //! A bell and poll() for the table of many.
 
 use super::close_raw;
-use crate::clock::Time;
 use crate::connection::Fault;
 use crate::sys::unix::{syscall, RawSocket, Socket};
 use libc::c_int;
