@@ -3,9 +3,8 @@
 use super::scratch;
 use super::unix::RawSocket;
 pub(crate) use super::unix::{disown, CancelGuard, LastError, OwnedSocket, Socket};
-use super::unix::{fault, millis_until, nap, nap_on, syscall};
+use super::unix::{fault, nap_on, syscall};
 use crate::clock::{Clock, SystemClock, Time};
-use crate::closing::{Wait, Watch};
 use crate::connection::{
     Answer, Backlog, Connection, Fault, FaultKind, Kind, Received, Sharing, TcpState,
 };
@@ -22,11 +21,14 @@ mod poller;
 mod sharing;
 #[path = "linux/tcp.rs"]
 mod tcp;
+#[path = "linux/waiter.rs"]
+mod waiter;
 
 pub(crate) use super::process::{process_generation, BORROWED};
 pub(crate) use super::thread::Thread;
 pub(crate) use poller::Poller;
 pub(crate) use sharing::look_for_sharing;
+pub(crate) use waiter::Waiter;
 
 /// So many records that are no data are thrown away in one go.
 const RECORDS: u32 = 64;
@@ -303,89 +305,4 @@ pub(super) fn close_raw(fd: RawSocket) -> Result<(), Fault> {
         Err(refused) if refused.code == libc::EINTR => Ok(()),
         result => result.map(drop),
     }
-}
-
-/// Waits for one socket.
-pub(crate) struct Waiter {
-    /// For changes of state; made when first needed.
-    edges: Edges,
-}
-
-enum Edges {
-    Unneeded,
-    /// An epoll descriptor that watches the socket, edge-triggered.
-    Epoll(RawSocket),
-    /// None to be had: look again at growing intervals.
-    Refused,
-}
-
-impl Waiter {
-    pub(crate) fn new() -> Waiter {
-        Waiter {
-            edges: Edges::Unneeded,
-        }
-    }
-
-    /// Returns when a step may be worth while, or the time is up.
-    pub(crate) fn wait(&mut self, socket: Socket, wait: Wait) {
-        match wait.watch {
-            Watch::Readable => {
-                if socket.poll_readable(wait.until) == libc::POLLERR {
-                    socket.drop_notice();
-                }
-            }
-            Watch::Change | Watch::Acknowledged => self.wait_for_change(socket, wait),
-        }
-    }
-
-    /// poll() would report the ended stream for ever. Edge-triggered epoll wakes
-    /// at LAST_ACK -> CLOSE and CLOSING -> TIME_WAIT, and only then.
-    fn wait_for_change(&mut self, socket: Socket, wait: Wait) {
-        match self.edges {
-            Edges::Epoll(epoll) => {
-                edge(epoll, wait.until);
-            }
-            Edges::Refused => nap(wait.recheck),
-            // What changed before the registration is seen by the next step.
-            Edges::Unneeded => self.edges = watch_edges(socket),
-        }
-    }
-}
-
-impl Drop for Waiter {
-    fn drop(&mut self) {
-        if let Edges::Epoll(epoll) = self.edges {
-            let _ = close_raw(epoll);
-        }
-    }
-}
-
-/// Registers, and takes the event that tells of the present state.
-fn watch_edges(socket: Socket) -> Edges {
-    let Ok(epoll) = syscall!(libc::epoll_create1(libc::EPOLL_CLOEXEC)) else {
-        return Edges::Refused;
-    };
-    let mut event = libc::epoll_event {
-        events: (libc::EPOLLIN | libc::EPOLLOUT | libc::EPOLLRDHUP | libc::EPOLLET) as u32,
-        u64: 0,
-    };
-    let added = syscall!(libc::epoll_ctl(
-        epoll,
-        libc::EPOLL_CTL_ADD,
-        socket.0,
-        &mut event
-    ));
-    if added.is_err() {
-        let _ = close_raw(epoll);
-        return Edges::Refused;
-    }
-    edge(epoll, SystemClock.now());
-    Edges::Epoll(epoll)
-}
-
-/// Waits for an edge; whether there was one.
-fn edge(epoll: RawSocket, until: Time) -> bool {
-    let mut event = libc::epoll_event { events: 0, u64: 0 };
-    let limit = millis_until(until);
-    syscall!(libc::epoll_wait(epoll, &mut event, 1, limit)) == Ok(1)
 }

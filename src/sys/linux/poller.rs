@@ -7,11 +7,11 @@
 //! else's has, and the epoll descriptor knows the timer (adding, changing or removing what is
 //! not registered fails).
 
-use super::{close_raw, nap, nap_on, RawSocket, Socket};
+use super::{close_raw, nap_on, RawSocket, Socket};
 use crate::clock::{Clock, SystemClock, Time};
 use crate::connection::Fault;
 use crate::set::{Indexed, Watcher};
-use crate::sys::unix::{millis_until, syscall};
+use crate::sys::unix::{millis_until, nap, syscall};
 use libc::{c_int, itimerspec, timespec};
 use std::ptr::null_mut;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};

@@ -1,0 +1,113 @@
+//! What a blocking close waits by.
+
+use super::close_raw;
+use crate::clock::{Clock, SystemClock, Time};
+use crate::closing::{Wait, Watch};
+use crate::sys::unix::{millis_until, nap, syscall, RawSocket, Socket};
+
+/// Waits for one socket.
+pub(crate) struct Waiter {
+    /// For changes of state; made when first needed.
+    edges: Edges,
+}
+
+enum Edges {
+    Unneeded,
+    Watched(Epoll),
+    /// None to be had: look again at growing intervals.
+    Refused,
+}
+
+impl Waiter {
+    pub(crate) fn new() -> Waiter {
+        Waiter {
+            edges: Edges::Unneeded,
+        }
+    }
+
+    /// Returns when a step may be worth while, or the time is up.
+    pub(crate) fn wait(&mut self, socket: Socket, wait: Wait) {
+        match wait.watch {
+            Watch::Readable => {
+                if socket.poll_readable(wait.until) == libc::POLLERR {
+                    socket.drop_notice();
+                }
+            }
+            Watch::Change | Watch::Acknowledged => self.wait_for_change(socket, wait),
+        }
+    }
+
+    /// poll() would report the ended stream for ever. Edge-triggered epoll wakes
+    /// at LAST_ACK -> CLOSE and CLOSING -> TIME_WAIT, and only then.
+    fn wait_for_change(&mut self, socket: Socket, wait: Wait) {
+        match &self.edges {
+            Edges::Watched(edges) if edges.watch == wait.watch => {
+                if !edges.wait(wait.until) {
+                    // The number is no longer ours: the program has closed it.
+                    self.edges = Edges::Refused;
+                }
+            }
+            Edges::Refused => nap(wait.recheck),
+            // What changed before the registration is seen by the next step.
+            Edges::Watched(_) | Edges::Unneeded => self.edges = watch_edges(socket, wait.watch),
+        }
+    }
+}
+
+/// An epoll descriptor that watches one socket, edge-triggered.
+struct Epoll {
+    number: RawSocket,
+    watch: Watch,
+}
+
+/// Registers, and takes the event that tells of the present state. An acknowledgement is told
+/// with EPOLLOUT, which every freed part of the send buffer is, too; where the stream has
+/// ended, it is told without.
+fn watch_edges(socket: Socket, watch: Watch) -> Edges {
+    let Ok(number) = syscall!(libc::epoll_create1(libc::EPOLL_CLOEXEC)) else {
+        return Edges::Refused;
+    };
+    let edges = Epoll { number, watch };
+    let ready = match watch {
+        Watch::Acknowledged => libc::EPOLLIN | libc::EPOLLRDHUP | libc::EPOLLOUT,
+        Watch::Change | Watch::Readable => libc::EPOLLIN | libc::EPOLLRDHUP,
+    };
+    let mut event = libc::epoll_event {
+        events: (ready | libc::EPOLLET) as u32,
+        u64: 0,
+    };
+    if syscall!(libc::epoll_ctl(
+        number,
+        libc::EPOLL_CTL_ADD,
+        socket.0,
+        &mut event
+    ))
+    .is_err()
+    {
+        return Edges::Refused;
+    }
+    edges.wait(SystemClock.now());
+    Edges::Watched(edges)
+}
+
+impl Epoll {
+    /// Waits for an edge; whether it could be waited.
+    fn wait(&self, until: Time) -> bool {
+        let mut event = libc::epoll_event { events: 0, u64: 0 };
+        let limit = millis_until(until);
+        match syscall!(libc::epoll_wait(self.number, &mut event, 1, limit)) {
+            Ok(_) => true,
+            Err(fault) => fault.code == libc::EINTR,
+        }
+    }
+}
+
+/// The program may have closed all numbers meanwhile, and a file may have this one. What is
+/// no epoll descriptor is left alone; the socket cannot be asked for, it is closed by now.
+impl Drop for Epoll {
+    fn drop(&mut self) {
+        if self.wait(SystemClock.now()) {
+            let _ = close_raw(self.number);
+        }
+    }
+}
