@@ -100,12 +100,15 @@ function(_compiled_header result language header)
     add_custom_target(${name} DEPENDS "${output}")
 endfunction()
 
-# _use_compiled_header(TARGET LANGUAGE HEADER FLAG...): for what begins with that header
+# _use_compiled_header(TARGET LANGUAGE HEADER FLAG...): for what begins with that header. What it includes
+# is not among the dependencies that the compiler lists.
 function(_use_compiled_header target language header)
     _compiled_header(file ${language} "${header}" ${ARGN})
     get_filename_component(name "${file}" NAME)
     target_compile_options(${target} PRIVATE -include "${file}")
     add_dependencies(${target} ${name})
+    get_target_property(sources ${target} SOURCES)
+    set_source_files_properties(${sources} PROPERTIES OBJECT_DEPENDS "${_header_needs}")
 endfunction()
 
 # _program(TARGET KIND LANGUAGE OBJECTS...): linked of the objects and one of the libraries

@@ -21,7 +21,8 @@ static const size_t option_sizes[] = {
     offsetof(gc_options, peer_first_ms), offsetof(gc_options, fallback),
     offsetof(gc_options, if_shared), offsetof(gc_options, flags),
     offsetof(gc_options, max_drain_bytes), offsetof(gc_options, on_data),
-    offsetof(gc_options, user), sizeof(gc_options)
+    offsetof(gc_options, user), offsetof(gc_options, background_ms),
+    offsetof(gc_options, background_ms) + sizeof(unsigned int), sizeof(gc_options)
 };
 static const size_t report_sizes[] = {
     offsetof(gc_report, outcome), offsetof(gc_report, system_error), offsetof(gc_report, closed),
@@ -63,7 +64,7 @@ static int is_acceptable(const space *given)
     for (at = sizeof(known); at < size; at++)
         if (given->bytes[at] != 0) return 0;
     return known.fallback <= GC_THEN_KEEP && known.if_shared <= GC_SHARED_RELEASE &&
-           (known.flags == 0 || known.flags == GC_DEFERRED);
+           (known.flags & ~(GC_DEFERRED | GC_UNTIL_ACKED | GC_KEEP_OPEN)) == 0;
 }
 
 /* open, both ways, its linger as it was set in main */
@@ -137,6 +138,7 @@ static void option_sizes_are_checked(void)
 static void values_are_checked(void)
 {
     static const unsigned int wrong[] = { 2, 3, 4, 255, 256, 0x10000, 0x80000000U, 0xFFFFFFFFU };
+    static const unsigned int flags[] = { 8, 16, 256, 0x10000, 0x80000000U, 0xFFFFFFFFU };
     size_t i;
     check_doing = "values of the options";
     for (i = 0; i < COUNT(wrong); i++) {
@@ -146,12 +148,18 @@ static void values_are_checked(void)
         given.options.if_shared = wrong[i];
         check_refused(&given, NULL);
         clear(&given, sizeof(gc_options));
-        given.options.flags = wrong[i];
-        check_refused(&given, NULL);
-        given.options.flags = wrong[i] | GC_DEFERRED;
-        check_refused(&given, NULL);
-        clear(&given, sizeof(gc_options));
         given.options.fallback = wrong[i] == GC_THEN_KEEP ? 5 : wrong[i];
+        check_refused(&given, NULL);
+    }
+    for (i = 0; i < COUNT(flags); i++) {
+        space given;
+        check_round = (long)i;
+        clear(&given, sizeof(gc_options));
+        given.options.flags = flags[i];
+        check_refused(&given, NULL);
+        given.options.flags = flags[i] | GC_DEFERRED;
+        check_refused(&given, NULL);
+        given.options.flags = flags[i] | GC_UNTIL_ACKED | GC_KEEP_OPEN;
         check_refused(&given, NULL);
     }
     check_untouched();

@@ -50,13 +50,13 @@ static void bad_options(void)
     options.struct_size = 0;
     refused(ours, &options, GC_ERR_ARGUMENT);
     options = good;
-    options.fallback = 3;
+    options.fallback = 4;
     refused(ours, &options, GC_ERR_ARGUMENT);
     options = good;
     options.if_shared = 2;
     refused(ours, &options, GC_ERR_ARGUMENT);
     options = good;
-    options.flags = 2;
+    options.flags = 8;
     refused(ours, &options, GC_ERR_ARGUMENT);
     /* untouched: it still speaks */
     CHECK_IS(check_send(ours, "hello", 5), 5);

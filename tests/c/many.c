@@ -150,10 +150,10 @@ static void refusals(void)
     touches_nothing(NULL, 1, NULL, NULL, socks[0], peer);
     touches_nothing(socks, (size_t)-1, NULL, NULL, socks[0], peer);
     touches_nothing(socks, (size_t)-1 / 2, NULL, NULL, socks[0], peer);
-    options.fallback = 3;
+    options.fallback = 4;
     touches_nothing(socks, 4, &options, reports, socks[0], peer);
     options = good;
-    options.flags = 2;
+    options.flags = 8;
     touches_nothing(socks, 4, &options, reports, socks[0], peer);
     options = good;
     options.struct_size = 1;

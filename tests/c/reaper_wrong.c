@@ -33,7 +33,7 @@ static void wrong_options(gc_reaper *reaper, check_socket sock)
     options.if_shared = 2;
     refuse(reaper, sock, &options, GC_ERR_ARGUMENT);
     options = good;
-    options.flags = 2;
+    options.flags = 8;
     refuse(reaper, sock, &options, GC_ERR_ARGUMENT);
     options = good;
     options.struct_size = 0;
