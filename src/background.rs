@@ -123,8 +123,8 @@ impl Reaper {
     }
 
     /// Takes a socket over: its FIN leaves in the call, the rest is done in the
-    /// background. Never blocks. [`Fallback::Keep`] counts as
-    /// [`Fallback::Close`] here.
+    /// background. Never blocks. [`Fallback::Keep`] and [`Fallback::Background`] count
+    /// as [`Fallback::Close`] here.
     ///
     /// # Errors
     /// [`Refused`], and the socket comes back untouched: not a socket, no memory,
@@ -154,7 +154,7 @@ impl Reaper {
         done: Option<Done>,
     ) -> Result<(), Refused> {
         let mut options = *options;
-        if options.fallback == Fallback::Keep {
+        if matches!(options.fallback, Fallback::Keep | Fallback::Background) {
             options.fallback = Fallback::Close;
         }
         options.keep_open = false;

@@ -6,6 +6,7 @@ use crate::connection::{Connection, Fault, Kind, TcpState};
 use crate::log::{self, Ends};
 use crate::options::Options;
 use crate::outcome::Outcome;
+use crate::reaper;
 use crate::report::Report;
 use crate::set::{Indexed, Mark};
 use crate::stats;
@@ -57,6 +58,9 @@ impl Blocking {
                 Next::Again => {}
                 Next::Wait(wait) => self.wait(&mut waiter, wait),
                 Next::Ended => {}
+            }
+            if self.machine.is_continued() {
+                reaper::go_on_with(self.socket, &mut self.machine, self.ends.as_ref());
             }
             if let Some(end) = self.machine.end() {
                 self.machine.record(self.ends.as_ref(), &SystemClock);

@@ -14,6 +14,7 @@ use crate::connection::{Backlog, Connection, Fault, FaultKind, Kind, TcpState};
 use crate::options::{Fallback, IfShared, Options};
 use crate::outcome::Outcome;
 
+mod background;
 mod brief;
 mod end;
 mod finish;
@@ -110,6 +111,8 @@ pub(crate) struct Machine {
     until_acked: bool,
     /// The descriptor stays open, whatever the outcome.
     keep_open: bool,
+    /// How long the background may go on with it, should the time run out.
+    background_ms: u32,
     /// Our FIN has been sent.
     half_closed: bool,
     /// A zero read, while the state said that it was no FIN.
@@ -169,6 +172,7 @@ impl Machine {
             peer_fin: false,
             until_acked: options.until_acked,
             keep_open: options.keep_open,
+            background_ms: options.background_ms,
             half_closed: false,
             in_doubt: false,
             confirmed: false,

@@ -6,6 +6,7 @@ use crate::connection::{Connection, Fault, TcpState};
 use crate::log::{self, Ends};
 use crate::options::{Options, INFINITE};
 use crate::outcome::Outcome;
+use crate::reaper;
 use crate::report::Report;
 use crate::set::{Indexed, Mark};
 use crate::sys::Socket;
@@ -78,6 +79,9 @@ impl Handle {
         if self.machine.has_ended() {
             self.next = Next::Ended;
             self.ended = Some(SystemClock.now());
+            if self.machine.is_continued() {
+                reaper::go_on_with(self.socket, &mut self.machine, self.ends.as_ref());
+            }
             self.machine.record(self.ends.as_ref(), &SystemClock);
         }
     }

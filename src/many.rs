@@ -10,6 +10,7 @@ use crate::closing::{End, Machine, Next, Sink, Watch};
 use crate::log::{self, Ends};
 use crate::options::Options;
 use crate::outcome::Outcome;
+use crate::reaper;
 use crate::report::Report;
 use crate::set::{Indexed, Mark};
 use crate::sys::{look_for_sharing, poll_many, PollEntry, Socket, Waiter};
@@ -321,6 +322,9 @@ impl Many {
         }
         if one.next == Next::Ended {
             one.ended = SystemClock.now();
+            if one.machine.is_continued() {
+                reaper::go_on_with(one.socket, &mut one.machine, self.ends.get(at));
+            }
             one.machine.record(self.ends.get(at), &SystemClock);
             return true;
         }

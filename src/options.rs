@@ -17,6 +17,15 @@ pub enum Fallback {
     /// `SO_LINGER` stays off; on Windows the socket comes back non-blocking and
     /// without its `WSAEventSelect` or `WSAAsyncSelect`.
     Keep,
+    /// Hand it to the reaper of the process, which goes on with it for
+    /// [`Options::background`]: [`Outcome::Continued`](crate::Outcome::Continued).
+    ///
+    /// Only where the time ran out, total or idle; after another end it is closed
+    /// ordinarily. What the peer sends in the background is thrown away, and the final
+    /// outcome is told by the log and the statistics. Without a thread, descriptor or memory
+    /// for the reaper it is closed ordinarily, and told as timed out. In a [`Reaper`](crate::Reaper)
+    /// it counts as [`Fallback::Close`].
+    Background,
 }
 
 /// What to do with a connection that another process or descriptor also holds.
@@ -56,6 +65,7 @@ pub struct Options {
     pub(crate) max_drain_bytes: usize,
     pub(crate) until_acked: bool,
     pub(crate) keep_open: bool,
+    pub(crate) background_ms: u32,
 }
 
 /// A time-out that never comes, as `INFINITE` in Win32.
@@ -63,6 +73,9 @@ pub(crate) const INFINITE: u32 = u32::MAX;
 
 /// Unless told otherwise.
 pub(crate) const DEFAULT_TIMEOUT_MS: u32 = 5000;
+
+/// So long the reaper goes on, unless told otherwise.
+pub(crate) const DEFAULT_BACKGROUND_MS: u32 = 30_000;
 
 impl Default for Options {
     fn default() -> Options {
@@ -75,6 +88,7 @@ impl Default for Options {
             max_drain_bytes: 0,
             until_acked: false,
             keep_open: false,
+            background_ms: DEFAULT_BACKGROUND_MS,
         }
     }
 }
@@ -126,6 +140,13 @@ impl Options {
     /// What to do when the close could not be completed gracefully.
     pub fn fallback(mut self, fallback: Fallback) -> Options {
         self.fallback = fallback;
+        self
+    }
+
+    /// With [`Fallback::Background`]: how long the reaper of the process may go on, from the
+    /// moment at which the caller's time ran out. The default: 30 seconds.
+    pub fn background(mut self, time: Duration) -> Options {
+        self.background_ms = millis(time);
         self
     }
 

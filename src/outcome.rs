@@ -33,6 +33,9 @@ pub enum Outcome {
     /// The peer's TCP acknowledged every byte we sent and our FIN; its own FIN was not
     /// waited for ([`until_acked`](crate::Options::until_acked)).
     Delivered = 10,
+    /// The caller's time ran out; the reaper of the process goes on with it
+    /// ([`Fallback::Background`](crate::Fallback::Background)).
+    Continued = 11,
 }
 
 impl Outcome {
@@ -54,6 +57,7 @@ impl Outcome {
             Outcome::Evicted => "evicted",
             Outcome::Released => "released",
             Outcome::Delivered => "delivered",
+            Outcome::Continued => "continued",
         }
     }
 }

@@ -11,9 +11,10 @@
 //! by [`crate::set::Entry`] and by [`Poller`].
 
 use crate::clock::{Clock, SystemClock, Time};
-use crate::connection::Fault;
+use crate::closing::Machine;
+use crate::connection::{Fault, FaultKind};
 use crate::door::{Door, Wake};
-use crate::log;
+use crate::log::{self, Ends};
 use crate::memory;
 use crate::options::{Options, INFINITE};
 use crate::set::{Done, Packed, Reader};
@@ -156,6 +157,24 @@ impl Reaper {
         }
     }
 
+    /// Takes over what another driver has begun. On an error it is untouched.
+    fn go_on_with(
+        &self,
+        mut socket: Socket,
+        machine: &Machine,
+        ends: Option<&Ends>,
+    ) -> Result<(), Refusal> {
+        if !self.is_ours() {
+            return Err(Refusal::Stopped);
+        }
+        let now = SystemClock.now();
+        let machine = machine.go_on(&mut socket, now);
+        let is_brief = machine.brief().is_some() && ends.is_none();
+        let guest = self.shared.let_knock(now, is_brief)?;
+        self.shared.go_on(socket, machine, ends, guest, now);
+        Ok(())
+    }
+
     /// How many are pending.
     pub(crate) fn pending(&self) -> usize {
         match self.is_ours() {
@@ -284,6 +303,18 @@ fn deadline(timeout_ms: u32) -> Time {
     match timeout_ms {
         INFINITE => Time::NEVER,
         ms => SystemClock.now().plus_millis(ms),
+    }
+}
+
+/// Goes on in the background with a close that the caller has no time for any more; without a
+/// background it is closed ordinarily.
+pub(crate) fn go_on_with(mut socket: Socket, machine: &mut Machine, ends: Option<&Ends>) {
+    let result =
+        of_the_process_for(socket).and_then(|reaper| reaper.go_on_with(socket, machine, ends));
+    match result {
+        Ok(()) => {}
+        Err(Refusal::System(fault)) if fault.kind == FaultKind::NotASocket => machine.abandon(),
+        Err(_) => machine.close_instead(&mut socket),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Between the C structs and the Rust ones.
 
 use super::types::*;
-use crate::options::{Fallback, IfShared, Options};
+use crate::options::{Fallback, IfShared, Options, DEFAULT_BACKGROUND_MS};
 use crate::report::Report;
 use std::mem::{offset_of, size_of, zeroed};
 use std::ptr;
@@ -61,6 +61,7 @@ fn checked(raw: &gc_options) -> Result<Options, Invalid> {
             GC_THEN_CLOSE => Fallback::Close,
             GC_THEN_ABORT => Fallback::Abort,
             GC_THEN_KEEP => Fallback::Keep,
+            GC_THEN_BACKGROUND if raw.flags & GC_KEEP_OPEN == 0 => Fallback::Background,
             _ => return Err(Invalid),
         },
         if_shared: match raw.if_shared {
@@ -71,6 +72,10 @@ fn checked(raw: &gc_options) -> Result<Options, Invalid> {
         max_drain_bytes: raw.max_drain_bytes,
         until_acked: raw.flags & GC_UNTIL_ACKED != 0,
         keep_open: raw.flags & GC_KEEP_OPEN != 0,
+        background_ms: match raw.background_ms {
+            0 => DEFAULT_BACKGROUND_MS,
+            ms => ms,
+        },
     })
 }
 

@@ -75,7 +75,7 @@ pub unsafe extern "C" fn gc_reaper_new(
 ///
 /// done, if not NULL, is called exactly once, on the reaper's thread, also when
 /// the close is ended early; user is handed to it. options may be NULL;
-/// GC_THEN_KEEP and GC_KEEP_OPEN are refused with GC_ERR_ARGUMENT. With GC_DEFERRED even the
+/// GC_THEN_KEEP, GC_THEN_BACKGROUND and GC_KEEP_OPEN are refused with GC_ERR_ARGUMENT. With GC_DEFERRED even the
 /// half-close is left to the reaper.
 ///
 /// Returns 0: it is taken over. Or an error, and the socket is untouched and
@@ -96,21 +96,11 @@ pub unsafe extern "C" fn gc_reaper_close(
     };
     // SAFETY: the caller vouches for the pointer and its struct_size.
     match unsafe { convert::options(options) } {
-        Ok((options, raw)) if options.fallback != Fallback::Keep && !options.keep_open => {
-            let has_callback = done.is_some() || raw.on_data.is_some();
-            if has_callback && !memory::can_have(memory::HANDOVER) {
-                return enter(|| refused(Refusal::NO_MEMORY));
-            }
-            let handover = Handover {
-                socket: Socket(sock),
-                options,
-                deferred: raw.flags & GC_DEFERRED != 0,
-                done: done.map(|done| callback(done, sock, user)),
-                reader: raw.on_data.map(|on_data| reader((on_data, raw.user))),
-            };
-            hand_over(&reaper.reaper, handover)
-        }
-        _ => refuse(GC_ERR_ARGUMENT),
+        Ok((options, raw)) => match handover(sock, options, &raw, done, user) {
+            Ok(handover) => hand_over(&reaper.reaper, handover),
+            Err(refusal) => refusal,
+        },
+        Err(_) => refuse(GC_ERR_ARGUMENT),
     }
 }
 
@@ -188,11 +178,28 @@ pub extern "C" fn gc_close_async(sock: gc_socket, timeout_ms: c_uint) -> c_int {
         done: None,
         reader: None,
     };
-    enter(|| {
-        let result =
-            catch(|| crate::reaper::of_the_process_for(handover.socket)?.hand_over(handover));
-        answer(result)
-    })
+    hand_over_to_the_process(handover)
+}
+
+/// gc_reaper_close() on the reaper of the process: gc_close_async() with options, and told how
+/// it ended. options, done and user as there; gc_flush() waits for it.
+///
+/// Returns 0: it is taken over. Or an error, and the socket is untouched and yours.
+#[no_mangle]
+pub unsafe extern "C" fn gc_close_async_with(
+    sock: gc_socket,
+    options: *const gc_options,
+    done: gc_done_fn,
+    user: *mut c_void,
+) -> c_int {
+    // SAFETY: the caller vouches for the pointer and its struct_size.
+    match unsafe { convert::options(options) } {
+        Ok((options, raw)) => match handover(sock, options, &raw, done, user) {
+            Ok(handover) => hand_over_to_the_process(handover),
+            Err(refusal) => refusal,
+        },
+        Err(_) => refuse(GC_ERR_ARGUMENT),
+    }
 }
 
 /// Waits until nothing of gc_close_async() is pending, for at most timeout_ms:
@@ -222,6 +229,38 @@ pub extern "C" fn gc_set_exit_timeout(timeout_ms: c_uint) {
 #[no_mangle]
 pub extern "C" fn gc_flush_at_exit() {
     gc_flush(EXIT_TIMEOUT.load(Ordering::Relaxed));
+}
+
+/// `Err`: it has been refused.
+fn handover(
+    sock: gc_socket,
+    options: Options,
+    raw: &gc_options,
+    done: gc_done_fn,
+    user: *mut c_void,
+) -> Result<Handover, c_int> {
+    if matches!(options.fallback, Fallback::Keep | Fallback::Background) || options.keep_open {
+        return Err(refuse(GC_ERR_ARGUMENT));
+    }
+    let has_callback = done.is_some() || raw.on_data.is_some();
+    if has_callback && !memory::can_have(memory::HANDOVER) {
+        return Err(enter(|| refused(Refusal::NO_MEMORY)));
+    }
+    Ok(Handover {
+        socket: Socket(sock),
+        options,
+        deferred: raw.flags & GC_DEFERRED != 0,
+        done: done.map(|done| callback(done, sock, user)),
+        reader: raw.on_data.map(|on_data| reader((on_data, raw.user))),
+    })
+}
+
+fn hand_over_to_the_process(handover: Handover) -> c_int {
+    enter(|| {
+        let result =
+            catch(|| crate::reaper::of_the_process_for(handover.socket)?.hand_over(handover));
+        answer(result)
+    })
 }
 
 fn hand_over(reaper: &Reaper, handover: Handover) -> c_int {

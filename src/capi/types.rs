@@ -32,6 +32,9 @@ pub const GC_RELEASED: c_int = 9;
 /// The peer's TCP acknowledged every byte we sent and our FIN; its own FIN was not
 /// waited for (only with GC_UNTIL_ACKED).
 pub const GC_DELIVERED: c_int = 10;
+/// The caller's time ran out; the reaper of the process goes on with it (only with
+/// GC_THEN_BACKGROUND). report.closed is 1: the descriptor is no longer yours.
+pub const GC_CONTINUED: c_int = 11;
 
 /// Only from gc_closing_step(): not finished.
 pub const GC_PENDING: c_int = 100;
@@ -60,6 +63,16 @@ pub const GC_THEN_ABORT: c_uint = 1;
 /// stays off; on Windows the socket comes back non-blocking and (but from
 /// gc_closing) without its WSAEventSelect or WSAAsyncSelect.
 pub const GC_THEN_KEEP: c_uint = 2;
+/// fallback: hand it to the reaper of the process, which goes on with it for background_ms:
+/// GC_CONTINUED. Only where the time ran out, total or idle; what ends otherwise is closed
+/// ordinarily. In the background what the peer sends is thrown away, no idle time-out counts,
+/// and when background_ms are over it is closed ordinarily. on_data and the report are not
+/// touched any more: the final outcome is told by gc_set_log() and gc_get_stats(), where it
+/// counts once. As with gc_close_async(), gc_flush() before the end of the program waits for
+/// it. If the reaper cannot be started or take it (memory, descriptors, a child of vfork()),
+/// it is closed ordinarily: GC_TIMED_OUT. GC_ERR_ARGUMENT in the background itself, and with
+/// GC_KEEP_OPEN.
+pub const GC_THEN_BACKGROUND: c_uint = 3;
 
 /// if_shared: do not look; the caller says that the connection is over for
 /// everybody who holds it.
@@ -146,8 +159,8 @@ pub struct gc_options {
     pub on_data: gc_data_fn,
     /// Handed to on_data.
     pub user: *mut c_void,
-    /// Reserved: how long the background may go on with a close. Without effect in
-    /// this version; leave it 0.
+    /// With GC_THEN_BACKGROUND: how long the reaper may go on, in milliseconds from the
+    /// moment at which the caller's time ran out; GC_INFINITE: no bound. 0: 30000.
     pub background_ms: c_uint,
 }
 

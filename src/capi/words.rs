@@ -59,6 +59,7 @@ fn name(code: c_int) -> &'static CStr {
         GC_EVICTED => c"evicted",
         GC_RELEASED => c"released",
         GC_DELIVERED => c"delivered",
+        GC_CONTINUED => c"continued",
         GC_PENDING => c"pending",
         GC_ERR_NOT_A_SOCKET => c"not a socket",
         GC_ERR_ARGUMENT => c"wrong argument",
@@ -89,6 +90,7 @@ mod tests {
             Evicted,
             Released,
             Delivered,
+            Continued,
         ] {
             assert_eq!(name(outcome as i32).to_str(), Ok(outcome.name()));
         }

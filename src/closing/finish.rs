@@ -18,6 +18,8 @@ enum Fate {
     Keep,
     /// Reset, and the descriptor left to its owner.
     Reset,
+    /// Left to the background.
+    Continue,
 }
 
 impl Machine {
@@ -91,6 +93,7 @@ impl Machine {
 
     /// Ends it: counts what is left, then closes, resets or hands back, once.
     pub(super) fn finish<C: Connection>(&mut self, conn: &mut C, outcome: Outcome) -> Option<Next> {
+        let outcome = self.or_continued(outcome);
         let fate = self.fate(outcome);
         let resets = matches!(fate, Fate::Abort | Fate::Reset);
         if !resets && self.is_cut_short(outcome) && !self.half_closed {
@@ -107,14 +110,15 @@ impl Machine {
             left => left.ok().flatten(),
         };
         self.phase = Phase::Ended(End::Outcome(outcome));
-        self.closed = matches!(fate, Fate::Close | Fate::Abort);
+        // What the background has is no longer the caller's.
+        self.closed = matches!(fate, Fate::Close | Fate::Abort | Fate::Continue);
         if outcome == Outcome::NotConnected && self.closed {
             conn.wake_blocked();
         }
         let result = match fate {
             Fate::Close => conn.close(self.stream_has_ended(outcome)),
             Fate::Abort => conn.abort(),
-            Fate::Keep | Fate::Reset => {
+            Fate::Keep | Fate::Reset | Fate::Continue => {
                 if self.bulk == Bulk::Raised {
                     conn.low_water(false);
                 }
@@ -157,8 +161,9 @@ impl Machine {
     /// Of a descriptor that is ours to close.
     fn fate_of_ours(&self, outcome: Outcome) -> Fate {
         match self.fallback {
+            _ if outcome == Outcome::Continued => Fate::Continue,
             _ if !self.is_cut_short(outcome) => Fate::Close,
-            Fallback::Close => Fate::Close,
+            Fallback::Close | Fallback::Background => Fate::Close,
             // It may still be taking what we sent.
             Fallback::Abort if self.blind => Fate::Close,
             Fallback::Abort => Fate::Abort,
@@ -173,6 +178,7 @@ impl Machine {
             | Outcome::DrainLimit
             | Outcome::Stopped
             | Outcome::Uncertain
+            | Outcome::Continued
             | Outcome::Evicted => true,
             Outcome::Graceful
             | Outcome::Reset
@@ -215,8 +221,10 @@ impl Machine {
     /// Puts an ended close into the statistics and, if it was not graceful and
     /// somebody listens, into the log.
     pub(crate) fn record<K: Clock>(&self, ends: Option<&Ends>, clock: &K) {
-        let Some(End::Outcome(outcome)) = self.end() else {
-            return;
+        let outcome = match self.end() {
+            // Counted and told when the background has ended it.
+            Some(End::Outcome(Outcome::Continued)) | Some(End::Refused(_)) | None => return,
+            Some(End::Outcome(outcome)) => outcome,
         };
         let aborted = matches!(self.fate(outcome), Fate::Abort | Fate::Reset);
         stats::count(outcome, self.drained, aborted);

@@ -2,6 +2,7 @@
 //! for the rules and the known traps, and random schedules by the hundred
 //! thousand.
 
+mod background;
 mod drive;
 mod fates;
 mod judge;

@@ -60,7 +60,8 @@ impl Machine {
         if idle || now >= self.deadline {
             // Silence proves something only where it is told how far the peer has got.
             self.blind = now < self.deadline && !self.sees_backlog;
-            let outcome = match self.in_doubt {
+            // The background may still see the FIN.
+            let outcome = match self.in_doubt && !self.may_continue() {
                 true => Outcome::Uncertain,
                 false => Outcome::TimedOut,
             };

@@ -5,7 +5,7 @@ use crate::clock::{SystemClock, Time};
 use crate::closing::{Brief, Machine, Next};
 use crate::connection::{Connection, Kind, TcpState};
 use crate::door::Shut;
-use crate::log;
+use crate::log::{self, Ends};
 use crate::memory;
 use crate::set::{Entry, Extras, Indexed, Keep, Packed, Unpacked, Watcher};
 use crate::stats;
@@ -138,6 +138,31 @@ impl Shared {
             }
         }
         Ok(())
+    }
+
+    /// What another driver has begun: the thread steps it at once.
+    pub(super) fn go_on(
+        &self,
+        socket: Socket,
+        machine: Machine,
+        ends: Option<&Ends>,
+        guest: Guest<'_>,
+        now: Time,
+    ) {
+        socket.keep_from_children();
+        socket.end_signals();
+        let extras = Extras {
+            ends: ends.copied(),
+            ..Extras::default()
+        };
+        let mut entry = Unpacked::Here(Entry {
+            socket: socket.out_of_the_way(),
+            machine,
+            extras: extras.boxed(),
+            keep: Keep::NEW,
+        });
+        mark(&mut entry);
+        guest.leave(entry, now);
     }
 
     /// By when the thread has to look at it, which sleeps: the poller wakes for it, the thread

@@ -25,11 +25,34 @@ pub(super) fn judge(run: &Run<'_>) {
         }
         End::Outcome(outcome) => {
             judge_fate(run, outcome);
+            let outcome = judge_continued(run, outcome);
             judge_truth(run, outcome);
             judge_must(run, outcome);
             judge_time(run, outcome);
             judge_counts(run, outcome);
         }
+    }
+}
+
+/// What the background goes on with has run out of time; the background has what is not dead
+/// and was not to be cut off. What it would have been without.
+fn judge_continued(run: &Run<'_>, outcome: Outcome) -> Outcome {
+    let options = &run.plan.options;
+    let asked = options.fallback == Fallback::Background && !options.keep_open;
+    match outcome {
+        Outcome::Continued => {
+            assert!(asked, "nobody asked for the background");
+            match run.given_up {
+                true => Outcome::Evicted,
+                false if run.sim.seen.last_failed => Outcome::Uncertain,
+                false => Outcome::TimedOut,
+            }
+        }
+        Outcome::TimedOut | Outcome::Evicted if asked => {
+            assert!(!run.sim.alive(), "the background was to go on");
+            outcome
+        }
+        outcome => outcome,
     }
 }
 
@@ -79,8 +102,9 @@ fn judge_fate(run: &Run<'_>, outcome: Outcome) {
     let either = either || (is_late && sim.handle == Handle::Closed { graceful: false });
     let expected = match run.plan.options.fallback {
         _ if outcome == Outcome::Delivered => Handle::Closed { graceful: false },
+        _ if outcome == Outcome::Continued => Handle::Open,
         _ if !is_cut_short(outcome) => Handle::Closed { graceful: true },
-        Fallback::Close => Handle::Closed { graceful: false },
+        Fallback::Close | Fallback::Background => Handle::Closed { graceful: false },
         Fallback::Abort if either && !told => sim.handle,
         Fallback::Abort if is_early && !told => Handle::Closed { graceful: false },
         Fallback::Abort => Handle::Aborted,
@@ -93,7 +117,8 @@ fn judge_fate(run: &Run<'_>, outcome: Outcome) {
     };
     assert_eq!(sim.handle, expected, "the fallback after {outcome}");
     let is_open = matches!(expected, Handle::Open | Handle::Reset);
-    assert_eq!(run.report.closed, !is_open);
+    let is_kept = is_open && outcome != Outcome::Continued;
+    assert_eq!(run.report.closed, !is_kept, "whose it is");
     let refused = sim.setup.shutdown_fails.is_some();
     let is_reset = matches!(expected, Handle::Aborted | Handle::Reset);
     if !is_reset && run.plan.options.keep_open && outcome == Outcome::NotConnected {
@@ -129,7 +154,8 @@ fn judge_truth(run: &Run<'_>, outcome: Outcome) {
             let told = seen.refusals == 0;
             assert!(unread || !over || !told, "timed out after a graceful end");
             let doubt = seen.last_was_end && !sim.fin_in && sim.setup.system.tells_state();
-            assert!(!doubt, "timed out, and it was uncertain");
+            let continued = run.outcome() == Outcome::Continued;
+            assert!(!doubt || continued, "timed out, and it was uncertain");
             let fin = seen_by(run, sim.fin_at, sim.fin_in);
             assert!(
                 unread || !fin || !told || sim.setup.system.tells_state(),
@@ -184,6 +210,7 @@ fn judge_truth(run: &Run<'_>, outcome: Outcome) {
             assert!(!fin || unread, "graceful, and only called delivered");
         }
         Outcome::Evicted => assert!(run.given_up),
+        Outcome::Continued => unreachable!("judged as what it would have been"),
         Outcome::Released => {
             assert_eq!(
                 (seen.half_closes, seen.reads),
@@ -365,6 +392,8 @@ fn judge_counts(run: &Run<'_>, outcome: Outcome) {
     assert!(!claims_fin || sim.fin_in || blind, "a FIN that never came");
     let fin = seen_by(run, sim.fin_at, sim.fin_in);
     let read_on = match outcome {
+        // The background finds out whether a zero read was one.
+        Outcome::TimedOut if run.outcome() == Outcome::Continued => false,
         Outcome::TimedOut => sim.read_at < run.step_began,
         Outcome::Reset | Outcome::Lost => !sim.seen.last_failed && sim.seen.refusals == 0,
         _ => false,

@@ -39,7 +39,7 @@ fn check_cases(seed: u64) {
         println!("case {case} of seed {seed} ended {outcome:?}");
         return;
     }
-    let mut by_outcome = [0u64; 11];
+    let mut by_outcome = [0u64; 12];
     let mut refused = 0;
     for case in 0..CASES {
         match check_case(seed, case) {
@@ -141,7 +141,12 @@ fn random_options(dice: &mut Dice, plan: &mut Plan) {
     options.timeout_ms = dice.pick(&[0, 1, 10, 50, 200, 200, 1000, 5000, INFINITE]);
     options.idle_timeout_ms = dice.pick(&[0, 0, 0, 1, 10, 30, 100, INFINITE]);
     options.peer_first_ms = dice.pick(&[0, 0, 0, 0, 5, 50, 500, INFINITE]);
-    options.fallback = dice.pick(&[Fallback::Close, Fallback::Abort, Fallback::Keep]);
+    options.fallback = dice.pick(&[
+        Fallback::Close,
+        Fallback::Abort,
+        Fallback::Keep,
+        Fallback::Background,
+    ]);
     if dice.percent(20) {
         options.if_shared = IfShared::Release;
     }
