@@ -22,6 +22,7 @@ __cdecl size_t gc_reaper_pending(const struct gc_reaper *reaper);
 __cdecl int gc_reaper_flush(struct gc_reaper *reaper, unsigned int timeout_ms);
 __cdecl int gc_reaper_free(struct gc_reaper *reaper, unsigned int timeout_ms);
 __cdecl int gc_close_async(gc_socket sock, unsigned int timeout_ms);
+__cdecl int gc_close_async_with(gc_socket sock, const struct gc_options *options, gc_done_fn done, void *user);
 __cdecl int gc_flush(unsigned int timeout_ms);
 __cdecl void gc_set_exit_timeout(unsigned int timeout_ms);
 __cdecl void gc_flush_at_exit(void);

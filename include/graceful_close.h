@@ -158,6 +158,12 @@ typedef int gc_socket;
  */
 #define GC_DELIVERED 10
 
+/**
+ * The caller's time ran out; the reaper of the process goes on with it (only with
+ * GC_THEN_BACKGROUND). report.closed is 1: the descriptor is no longer yours.
+ */
+#define GC_CONTINUED 11
+
 /** Only from gc_closing_step(): not finished. */
 #define GC_PENDING 100
 
@@ -198,6 +204,19 @@ typedef int gc_socket;
  * gc_closing) without its WSAEventSelect or WSAAsyncSelect.
  */
 #define GC_THEN_KEEP 2U
+
+/**
+ * fallback: hand it to the reaper of the process, which goes on with it for background_ms:
+ * GC_CONTINUED. Only where the time ran out, total or idle; what ends otherwise is closed
+ * ordinarily. In the background what the peer sends is thrown away, no idle time-out counts,
+ * and when background_ms are over it is closed ordinarily. on_data and the report are not
+ * touched any more: the final outcome is told by gc_set_log() and gc_get_stats(), where it
+ * counts once. As with gc_close_async(), gc_flush() before the end of the program waits for
+ * it. If the reaper cannot be started or take it (memory, descriptors, a child of vfork()),
+ * it is closed ordinarily: GC_TIMED_OUT. GC_ERR_ARGUMENT in the background itself, and with
+ * GC_KEEP_OPEN.
+ */
+#define GC_THEN_BACKGROUND 3U
 
 /**
  * if_shared: do not look; the caller says that the connection is over for
@@ -324,8 +343,8 @@ typedef struct gc_options {
     /** Handed to on_data. */
     void *user;
     /**
-     * Reserved: how long the background may go on with a close. Without effect in
-     * this version; leave it 0.
+     * With GC_THEN_BACKGROUND: how long the reaper may go on, in milliseconds from the
+     * moment at which the caller's time ran out; GC_INFINITE: no bound. 0: 30000.
      */
     unsigned int background_ms;
 } gc_options;
@@ -615,7 +634,7 @@ int gc_reaper_new(const struct gc_reaper_options *options,
  *
  * done, if not NULL, is called exactly once, on the reaper's thread, also when
  * the close is ended early; user is handed to it. options may be NULL;
- * GC_THEN_KEEP and GC_KEEP_OPEN are refused with GC_ERR_ARGUMENT. With GC_DEFERRED even the
+ * GC_THEN_KEEP, GC_THEN_BACKGROUND and GC_KEEP_OPEN are refused with GC_ERR_ARGUMENT. With GC_DEFERRED even the
  * half-close is left to the reaper.
  *
  * Returns 0: it is taken over. Or an error, and the socket is untouched and
@@ -673,6 +692,18 @@ int gc_reaper_free(struct gc_reaper *reaper,
 GRACEFUL_CLOSE_API
 int gc_close_async(gc_socket sock,
                    unsigned int timeout_ms);
+
+/**
+ * gc_reaper_close() on the reaper of the process: gc_close_async() with options, and told how
+ * it ended. options, done and user as there; gc_flush() waits for it.
+ *
+ * Returns 0: it is taken over. Or an error, and the socket is untouched and yours.
+ */
+GRACEFUL_CLOSE_API
+int gc_close_async_with(gc_socket sock,
+                        const struct gc_options *options,
+                        gc_done_fn done,
+                        void *user);
 
 /**
  * Waits until nothing of gc_close_async() is pending, for at most timeout_ms:

@@ -145,6 +145,26 @@ impl Options {
 
     /// With [`Fallback::Background`]: how long the reaper of the process may go on, from the
     /// moment at which the caller's time ran out. The default: 30 seconds.
+    ///
+    /// ```
+    /// use graceful_close::{Fallback, Options, Outcome};
+    /// use std::net::{TcpListener, TcpStream};
+    /// use std::time::Duration;
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// let listener = TcpListener::bind("127.0.0.1:0")?;
+    /// let silent = TcpStream::connect(listener.local_addr()?)?;
+    /// let (server, _) = listener.accept()?;
+    /// let options = Options::new()
+    ///     .timeout(Duration::from_millis(20))
+    ///     .fallback(Fallback::Background)
+    ///     .background(Duration::from_secs(10));
+    /// let closed = graceful_close::close_with(server, &options)?;
+    /// assert_eq!(closed.report.outcome, Outcome::Continued);
+    /// assert!(closed.kept.is_none());
+    /// # drop(silent);
+    /// # Ok(()) }
+    /// ```
     pub fn background(mut self, time: Duration) -> Options {
         self.background_ms = millis(time);
         self

@@ -150,6 +150,22 @@ namespace GracefulClose
             client.Close();
         }
 
+        private static void CheckFinish()
+        {
+            Socket server, client;
+            Pair(out server, out client);
+            client.Shutdown(SocketShutdown.Send);
+            Check(Graceful.Finish(server, 5000) == Outcome.Graceful, "finish");
+            Check(client.Receive(new byte[9]) == 0, "finished, and no end of stream");
+            server.Close();
+            client.Close();
+
+            Pair(out server, out client);
+            CloseReport report = Graceful.Close(server, new CloseOptions { TimeoutMs = 20, Fallback = Fallback.Background, BackgroundMs = 50 });
+            Check(report.Outcome == Outcome.Continued && report.Closed, "continued: " + report);
+            client.Close();
+        }
+
         private static void CheckCallback()
         {
             Socket server, client;
@@ -191,6 +207,7 @@ namespace GracefulClose
                     CheckOldProgram();
                     CheckErrors();
                     CheckCallback();
+                    CheckFinish();
                     break;
                 default:
                     Serve(arguments[0]);

@@ -38,6 +38,7 @@ namespace GracefulClose
         Evicted = 8,
         Released = 9,
         Delivered = 10,
+        Continued = 11,
         NotASocket = -1,
         BadArgument = -2,
         NoResources = -3,
@@ -52,7 +53,9 @@ namespace GracefulClose
         /// <summary>Ordinary close; the system goes on trying.</summary>
         Close = 0,
         /// <summary>Reset: nothing lingers, unsent data is dropped.</summary>
-        Abort = 1
+        Abort = 1,
+        /// <summary>Only where the time is up: a thread of the library goes on for BackgroundMs.</summary>
+        Background = 3
     }
 
     /// <summary>Nothing was done; the socket is still open and yours.</summary>
@@ -87,6 +90,10 @@ namespace GracefulClose
         public Fallback Fallback;
         /// <summary>Give up when the peer sends more; 0: no limit.</summary>
         public ulong MaxDrainBytes;
+        /// <summary>With Fallback.Background; 0: 30000.</summary>
+        public uint BackgroundMs;
+        /// <summary>Do not wait for the peer's FIN: Outcome.Delivered.</summary>
+        public bool UntilAcked;
         /// <summary>Gets what the peer still sends; returns false to stop. What it throws ends
         /// the close and comes out of Close() in an OnDataException.</summary>
         public Func<byte[], bool> OnData;
@@ -187,6 +194,20 @@ namespace GracefulClose
             if (code < 0) throw new GracefulCloseException((Outcome)code, error);
             if (thrown != null) throw new OnDataException(thrown);
             return new CloseReport(report);
+        }
+
+        /// <summary>Finishes the connection and leaves the Socket open, for its owner to close.</summary>
+        public static Outcome Finish(Socket socket, uint timeoutMs)
+        {
+            if (socket == null) throw new ArgumentNullException("socket");
+            // throws if it is closed: its handle may be somebody else's
+            try { GC.KeepAlive(socket.LocalEndPoint); }
+            catch (SocketException) { }
+            int code = Native.Finish(socket.Handle, timeoutMs);
+            int error = Marshal.GetLastWin32Error();
+            GC.KeepAlive(socket);
+            if (code < 0) throw new GracefulCloseException((Outcome)code, error);
+            return (Outcome)code;
         }
 
         /// <summary>Resets the connection now; what was not sent is dropped.</summary>
@@ -314,7 +335,9 @@ namespace GracefulClose
                 raw.idle_timeout_ms = options.IdleTimeoutMs;
                 raw.peer_first_ms = options.PeerFirstMs;
                 raw.fallback = (uint)options.Fallback;
+                raw.flags = options.UntilAcked ? 2u : 0u;
                 raw.max_drain_bytes = new UIntPtr(options.MaxDrainBytes);
+                raw.background_ms = options.BackgroundMs;
                 return raw;
             }
         }
@@ -345,6 +368,11 @@ namespace GracefulClose
                 : close_with_descriptor(handle.ToInt32(), ref options, ref report);
         }
 
+        internal static int Finish(IntPtr handle, uint timeoutMs)
+        {
+            return IsWindows ? finish_handle(handle, timeoutMs) : finish_descriptor(handle.ToInt32(), timeoutMs);
+        }
+
         internal static int Abort(IntPtr handle)
         {
             return IsWindows ? abort_handle(handle) : abort_descriptor(handle.ToInt32());
@@ -355,6 +383,10 @@ namespace GracefulClose
         private static extern int close_with_handle(IntPtr sock, ref Options options, ref Report report);
         [DllImport(Library, EntryPoint = "gc_close_with", CallingConvention = CallingConvention.Cdecl, SetLastError = true)]
         private static extern int close_with_descriptor(int sock, ref Options options, ref Report report);
+        [DllImport(Library, EntryPoint = "gc_finish", CallingConvention = CallingConvention.Cdecl, SetLastError = true)]
+        private static extern int finish_handle(IntPtr sock, uint timeoutMs);
+        [DllImport(Library, EntryPoint = "gc_finish", CallingConvention = CallingConvention.Cdecl, SetLastError = true)]
+        private static extern int finish_descriptor(int sock, uint timeoutMs);
         [DllImport(Library, EntryPoint = "gc_abort", CallingConvention = CallingConvention.Cdecl, SetLastError = true)]
         private static extern int abort_handle(IntPtr sock);
         [DllImport(Library, EntryPoint = "gc_abort", CallingConvention = CallingConvention.Cdecl, SetLastError = true)]

@@ -44,6 +44,7 @@ const (
 	Evicted      Outcome = C.GC_EVICTED
 	Released     Outcome = C.GC_RELEASED
 	Delivered    Outcome = C.GC_DELIVERED
+	Continued    Outcome = C.GC_CONTINUED
 
 	NotASocket  Outcome = C.GC_ERR_NOT_A_SOCKET
 	BadArgument Outcome = C.GC_ERR_ARGUMENT
@@ -74,6 +75,8 @@ type Options struct {
 	PeerFirst     time.Duration // wait so long for the peer to close first: it gets TIME_WAIT
 	Abort         bool          // what is not graceful is reset, not closed ordinarily
 	MaxDrainBytes uint64
+	UntilAcked    bool          // do not wait for the peer's FIN: Delivered
+	Background    time.Duration // when the time is up, a thread of the library goes on for so long: Continued
 }
 
 // Error is a refusal of the library.
@@ -131,6 +134,26 @@ func CloseFd(fd int, options Options) (Report, error) {
 		UnackedKnown: report.unacked_bytes != ^C.size_t(0),
 		Elapsed:      time.Duration(report.elapsed_us) * time.Microsecond,
 	}, nil
+}
+
+// Finish finishes the connection and leaves the net.Conn open, for its owner to close. It blocks its
+// thread as a system call does.
+func Finish(conn Conn, timeout time.Duration) (Outcome, error) {
+	access, err := conn.SyscallConn()
+	if err != nil {
+		return 0, err
+	}
+	var code C.int
+	var errno error
+	if err = access.Control(func(fd uintptr) {
+		code, errno = C.gc_finish(C.gc_socket(fd), milliseconds(timeout))
+	}); err != nil {
+		return 0, err
+	}
+	if code < 0 {
+		return 0, &Error{Code: Outcome(code), Err: errno}
+	}
+	return Outcome(code), nil
 }
 
 // Async hands the connection over and returns; a thread of the library does the rest. Call Flush
@@ -216,6 +239,12 @@ func (o Options) raw() C.gc_options {
 	}
 	if o.Abort {
 		raw.fallback = C.GC_THEN_ABORT
+	} else if o.Background > 0 {
+		raw.fallback = C.GC_THEN_BACKGROUND
+		raw.background_ms = milliseconds(o.Background)
+	}
+	if o.UntilAcked {
+		raw.flags = C.GC_UNTIL_ACKED
 	}
 	return raw
 }

@@ -40,7 +40,7 @@ end
 local function layout()
     local structs = {
         { "gc_options", "struct_size", "timeout_ms", "idle_timeout_ms", "peer_first_ms", "fallback", "if_shared", "flags",
-            "max_drain_bytes", "on_data", "user" },
+            "max_drain_bytes", "on_data", "user", "background_ms" },
         { "gc_report", "struct_size", "outcome", "system_error", "closed", "peer_closed", "drained_bytes", "unacked_bytes",
             "elapsed_us" },
     }
@@ -110,6 +110,20 @@ local function checks()
     assert(not graceful.flush(50))
     client:close()
     assert(graceful.flush(5000))
+
+    -- the time is up, and the background goes on
+    server, client = pair()
+    report = graceful.close(server, 20, { fallback = graceful.THEN_BACKGROUND, background_ms = 5000 })
+    assert(report.outcome == graceful.CONTINUED and server:getfd() == -1)
+    client:close()
+    assert(graceful.flush(5000))
+
+    -- finished, and still its owner's
+    server, client = pair()
+    fd = server:getfd()
+    client:close()
+    assert(graceful.finish(server, 5000) == graceful.GRACEFUL and server:getfd() == fd)
+    assert(graceful.close(server, 5000))
 
     for _, again in ipairs { graceful.close, graceful.close_async, graceful.abort } do
         report, message = again(server)

@@ -41,6 +41,7 @@ typedef struct gc_report {
     size_t elapsed_us;
 } gc_report;
 int gc_close_with(gc_socket sock, const gc_options *options, gc_report *report);
+int gc_finish(gc_socket sock, unsigned int timeout_ms);
 int gc_close_async(gc_socket sock, unsigned int timeout_ms);
 int gc_flush(unsigned int timeout_ms);
 int gc_abort(gc_socket sock);
@@ -70,16 +71,17 @@ local lib = load()
 local graceful = {
     lib = lib,
     GRACEFUL = 0, TIMED_OUT = 1, RESET = 2, LOST = 3, DRAIN_LIMIT = 4, STOPPED = 5,
-    NOT_CONNECTED = 6, UNCERTAIN = 7, EVICTED = 8, RELEASED = 9, DELIVERED = 10,
+    NOT_CONNECTED = 6, UNCERTAIN = 7, EVICTED = 8, RELEASED = 9, DELIVERED = 10, CONTINUED = 11,
     ERR_NOT_A_SOCKET = -1, ERR_ARGUMENT = -2, ERR_RESOURCES = -3, ERR_STOPPED = -4,
     ERR_SYSTEM = -5, ERR_INTERNAL = -6,
-    THEN_CLOSE = 0, THEN_ABORT = 1, THEN_KEEP = 2,
+    THEN_CLOSE = 0, THEN_ABORT = 1, THEN_KEEP = 2, THEN_BACKGROUND = 3,
+    UNTIL_ACKED = 2,
     SHARED_SHUTDOWN = 0, SHARED_RELEASE = 1,
     INFINITE = 0xFFFFFFFF,
 }
 
 local unknown = ffi.cast("size_t", -1)
-local settings = { "idle_timeout_ms", "peer_first_ms", "fallback", "if_shared", "max_drain_bytes" }
+local settings = { "idle_timeout_ms", "peer_first_ms", "fallback", "if_shared", "flags", "max_drain_bytes", "background_ms" }
 
 function graceful.name(code) return ffi.string(lib.gc_outcome_name(code)) end
 
@@ -109,7 +111,7 @@ end
 jit.off(call_close_with)
 
 --- Closes within so many milliseconds (default 5000). Options, all optional: idle_timeout_ms,
--- peer_first_ms, fallback, if_shared, max_drain_bytes, and on_data(text), which gets what the peer
+-- peer_first_ms, fallback, if_shared, flags, max_drain_bytes, background_ms, and on_data(text), which gets what the peer
 -- still sends and returns true to stop. Returns a report, or nil, message, code, errno. An error in
 -- on_data ends the close and is raised again; the socket is closed then.
 function graceful.close(sock, timeout_ms, how)
@@ -145,6 +147,15 @@ function graceful.close(sock, timeout_ms, how)
         unacked_bytes = report.unacked_bytes ~= unknown and tonumber(report.unacked_bytes) or nil,
         elapsed_us = tonumber(report.elapsed_us),
     }
+end
+
+--- Finishes the connection and leaves the descriptor to its object, open: the outcome and its name, or as close().
+function graceful.finish(sock, timeout_ms)
+    timeout_ms = ffi.new("unsigned int", timeout_ms or 5000)
+    local fd = type(sock) == "number" and sock or sock:getfd() or -1
+    local code = lib.gc_finish(fd, timeout_ms)
+    if code < 0 then return refused(code, fd) end
+    return code, graceful.name(code)
 end
 
 --- Hands the socket over to a thread of the library: true, or as close().

@@ -199,7 +199,7 @@ begin
   Check(gc_version_number = GRACEFUL_CLOSE_VERSION_NUMBER, 'another version than that of the unit');
   WriteLn('gc_options ', SizeOf(O), ' ', InO(O.struct_size), ' ', InO(O.timeout_ms), ' ', InO(O.idle_timeout_ms), ' ',
     InO(O.peer_first_ms), ' ', InO(O.fallback), ' ', InO(O.if_shared), ' ', InO(O.flags), ' ', InO(O.max_drain_bytes), ' ',
-    TGcSize(@@O.on_data) - TGcSize(@O), ' ', InO(O.user));
+    TGcSize(@@O.on_data) - TGcSize(@O), ' ', InO(O.user), ' ', InO(O.background_ms));
   WriteLn('gc_report ', SizeOf(R), ' ', InR(R.struct_size), ' ', InR(R.outcome), ' ', InR(R.system_error), ' ', InR(R.closed), ' ',
     InR(R.peer_closed), ' ', InR(R.drained_bytes), ' ', InR(R.unacked_bytes), ' ', InR(R.elapsed_us));
 end;

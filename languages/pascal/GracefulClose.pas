@@ -46,6 +46,7 @@ const
   GC_EVICTED       = 8;
   GC_RELEASED      = 9;
   GC_DELIVERED     = 10;
+  GC_CONTINUED     = 11;
   GC_PENDING       = 100;
 
   { errors: nothing was done, the socket is still open and yours }
@@ -60,6 +61,7 @@ const
   GC_THEN_CLOSE = 0;
   GC_THEN_ABORT = 1;
   GC_THEN_KEEP  = 2;
+  GC_THEN_BACKGROUND = 3;
 
   { gc_options.if_shared }
   GC_SHARED_SHUTDOWN = 0;
@@ -150,6 +152,7 @@ function GcStats: TGcStats;
 
 function gc_close(sock: TGcSocket; timeout_ms: TGcUInt): TGcInt; cdecl; external GC_LIBRARY;
 function gc_close_with(sock: TGcSocket; options: PGcOptions; report: PGcReport): TGcInt; cdecl; external GC_LIBRARY;
+function gc_finish(sock: TGcSocket; timeout_ms: TGcUInt): TGcInt; cdecl; external GC_LIBRARY;
 function gc_abort(sock: TGcSocket): TGcInt; cdecl; external GC_LIBRARY;
 function gc_close_many(socks: Pointer; count: TGcSize; options: PGcOptions; reports: PGcReport): TGcInt; cdecl; external GC_LIBRARY;
 procedure gc_set_default_timeout(timeout_ms: TGcUInt); cdecl; external GC_LIBRARY;
@@ -167,6 +170,7 @@ procedure gc_closing_free(closing: PGcClosing); cdecl; external GC_LIBRARY;
 
 { in the background }
 function gc_close_async(sock: TGcSocket; timeout_ms: TGcUInt): TGcInt; cdecl; external GC_LIBRARY;
+function gc_close_async_with(sock: TGcSocket; options: PGcOptions; done: TGcDoneFn; user: Pointer): TGcInt; cdecl; external GC_LIBRARY;
 function gc_flush(timeout_ms: TGcUInt): TGcInt; cdecl; external GC_LIBRARY;
 function gc_reaper_new(options: PGcReaperOptions; out reaper: PGcReaper): TGcInt; cdecl; external GC_LIBRARY;
 function gc_reaper_close(reaper: PGcReaper; sock: TGcSocket; options: PGcOptions; done: TGcDoneFn; user: Pointer): TGcInt; cdecl; external GC_LIBRARY;

@@ -42,7 +42,7 @@ from ctypes import POINTER, byref, c_char_p, c_int, c_size_t, c_uint, c_void_p, 
 
 __all__ = [
     "Outcome", "Error", "Fallback", "Shared", "Report", "GracefulCloseError", "Reaper",
-    "close", "close_many", "close_async", "flush", "flush_at_exit", "abort",
+    "close", "finish", "close_many", "close_async", "flush", "flush_at_exit", "abort",
     "set_log", "stats", "version",
 ]
 
@@ -65,6 +65,7 @@ class Outcome(enum.IntEnum):
     EVICTED = 8
     RELEASED = 9
     DELIVERED = 10
+    CONTINUED = 11
 
 
 class Error(enum.IntEnum):
@@ -84,6 +85,7 @@ class Fallback(enum.IntEnum):
     CLOSE = 0
     ABORT = 1
     KEEP = 2
+    BACKGROUND = 3  # when the time is up a thread of the library goes on: Outcome.CONTINUED
 
 
 class Shared(enum.IntEnum):
@@ -306,8 +308,13 @@ def _system_error():
     return ctypes.get_last_error() if _WINDOWS else ctypes.get_errno()
 
 
+_UNTIL_ACKED = 2
+_KEEP_OPEN = 4
+
+
 def _options(timeout, idle_timeout=0, peer_first=0, fallback=Fallback.CLOSE,
-             if_shared=Shared.SHUTDOWN, max_drain_bytes=0, on_data=None):
+             if_shared=Shared.SHUTDOWN, max_drain_bytes=0, on_data=None, background=0,
+             until_acked=False, _flags=0):
     """The C structure, and the list that an exception of on_data is put into."""
     if max_drain_bytes < 0:
         raise ValueError("a number of bytes cannot be negative")
@@ -327,6 +334,7 @@ def _options(timeout, idle_timeout=0, peer_first=0, fallback=Fallback.CLOSE,
         struct_size=sizeof(_Options), timeout_ms=_milliseconds(timeout),
         idle_timeout_ms=_milliseconds(idle_timeout), peer_first_ms=_milliseconds(peer_first),
         fallback=fallback, if_shared=if_shared, max_drain_bytes=min(max_drain_bytes, UNKNOWN),
+        flags=_flags | (_UNTIL_ACKED if until_acked else 0), background_ms=_milliseconds(background),
         on_data=_DataFn(deliver) if on_data is not None else _DataFn())
     return options, raised
 
@@ -340,6 +348,8 @@ def close(sock, timeout=5.0, **options):
     if_shared        a Shared
     max_drain_bytes  give up when the peer sends more; 0: no limit
     on_data          gets what the peer still sends, as bytes; returns true to stop
+    background       with Fallback.BACKGROUND: how many seconds the library may go on; 0: 30
+    until_acked      do not wait for the peer's FIN, only for its acknowledgement: Outcome.DELIVERED
 
     What on_data raises ends the close and is raised here; the socket is closed then.
     """
@@ -354,6 +364,11 @@ def close(sock, timeout=5.0, **options):
     if raised:
         raise raised[0]
     return Report(report)
+
+
+def finish(sock, timeout=5.0, **options):
+    """Finishes the connection and leaves the socket open and yours, on every outcome; returns a Report."""
+    return close(sock, timeout, _flags=_KEEP_OPEN, **options)
 
 
 def close_many(socks, timeout=5.0, **options):

@@ -394,6 +394,37 @@ for number in range(20):
         self.assertEqual(after["closed"] - before["closed"], 1)
         self.assertEqual(after["by_outcome"][Outcome.GRACEFUL] - before["by_outcome"][Outcome.GRACEFUL], 1)
 
+    def test_background(self):
+        server, client = pair()
+        report = graceful_close.close(server, timeout=0.02, fallback=graceful_close.Fallback.BACKGROUND,
+                                      background=5)
+        self.assertIs(report.outcome, Outcome.CONTINUED)
+        self.assertEqual(server.fileno(), -1)
+        self.assertFalse(graceful_close.flush(0.05))
+        client.close()
+        self.assertTrue(graceful_close.flush(5))
+
+    def test_finish(self):
+        server, client = pair()
+        self.addCleanup(client.close)
+        server.sendall(b"the end")
+        number = server.fileno()
+        self.assertIs(graceful_close.finish(server, timeout=0.02).outcome, Outcome.TIMED_OUT)
+        self.assertEqual(server.fileno(), number)
+        client.shutdown(socket.SHUT_WR)
+        self.assertIs(graceful_close.finish(server, timeout=5).outcome, Outcome.GRACEFUL)
+        self.assertEqual(server.fileno(), number)
+        server.close()
+        self.assertEqual(client.recv(100), b"the end")
+
+    def test_until_acked(self):
+        server, client = pair()
+        self.addCleanup(client.close)
+        server.sendall(b"the end")
+        report = graceful_close.close(server, timeout=5, until_acked=True)
+        if sys.platform == "linux":
+            self.assertIs(report.outcome, Outcome.DELIVERED)
+
     def test_log(self):
         lines = []
         graceful_close.set_log(lambda outcome, line: lines.append((outcome, line)))

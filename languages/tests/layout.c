@@ -18,6 +18,7 @@ static void print_options(void)
     AT(gc_options, max_drain_bytes);
     AT(gc_options, on_data);
     AT(gc_options, user);
+    AT(gc_options, background_ms);
     printf("\n");
 }
 

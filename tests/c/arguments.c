@@ -63,7 +63,8 @@ static int is_acceptable(const space *given)
     memcpy(&known, given, size < sizeof(known) ? size : sizeof(known));
     for (at = sizeof(known); at < size; at++)
         if (given->bytes[at] != 0) return 0;
-    return known.fallback <= GC_THEN_KEEP && known.if_shared <= GC_SHARED_RELEASE &&
+    if (known.fallback == GC_THEN_BACKGROUND && (known.flags & GC_KEEP_OPEN)) return 0;
+    return known.fallback <= GC_THEN_BACKGROUND && known.if_shared <= GC_SHARED_RELEASE &&
            (known.flags & ~(GC_DEFERRED | GC_UNTIL_ACKED | GC_KEEP_OPEN)) == 0;
 }
 
@@ -148,7 +149,7 @@ static void values_are_checked(void)
         given.options.if_shared = wrong[i];
         check_refused(&given, NULL);
         clear(&given, sizeof(gc_options));
-        given.options.fallback = wrong[i] == GC_THEN_KEEP ? 5 : wrong[i];
+        given.options.fallback = wrong[i] <= GC_THEN_BACKGROUND ? 5 : wrong[i];
         check_refused(&given, NULL);
     }
     for (i = 0; i < COUNT(flags); i++) {

@@ -20,6 +20,7 @@ static const struct {
     { GC_EVICTED, "evicted" },
     { GC_RELEASED, "released" },
     { GC_DELIVERED, "delivered" },
+    { GC_CONTINUED, "continued" },
     { 100, "pending" },
     { GC_ERR_NOT_A_SOCKET, "not a socket" },
     { GC_ERR_ARGUMENT, "wrong argument" },

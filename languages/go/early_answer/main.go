@@ -114,6 +114,19 @@ func checks() {
 	client.Close()
 	check(gracefulclose.Flush(5*time.Second), "still pending")
 
+	server, client = pair()
+	must(client.CloseWrite())
+	outcome, err := gracefulclose.Finish(server, 5*time.Second)
+	check(err == nil && outcome == gracefulclose.Graceful, "finish:", outcome, err)
+	check(server.Close() == nil, "the finished connection has lost its owner")
+	client.Close()
+
+	server, client = pair()
+	report, err = gracefulclose.CloseWith(server, gracefulclose.Options{Timeout: 20 * time.Millisecond, Background: 5 * time.Second})
+	check(err == nil && report.Outcome == gracefulclose.Continued, "continued:", report, err)
+	client.Close()
+	check(gracefulclose.Flush(5*time.Second), "the background does not end")
+
 	_, err = gracefulclose.CloseFd(-1, gracefulclose.Options{})
 	var refused *gracefulclose.Error
 	check(errors.As(err, &refused) && refused.Code == gracefulclose.NotASocket && errors.Is(err, syscall.EBADF), "-1:", err)
