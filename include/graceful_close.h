@@ -634,8 +634,8 @@ int gc_reaper_new(const struct gc_reaper_options *options,
  *
  * done, if not NULL, is called exactly once, on the reaper's thread, also when
  * the close is ended early; user is handed to it. options may be NULL;
- * GC_THEN_KEEP, GC_THEN_BACKGROUND and GC_KEEP_OPEN are refused with GC_ERR_ARGUMENT. With GC_DEFERRED even the
- * half-close is left to the reaper.
+ * GC_THEN_KEEP, GC_THEN_BACKGROUND and GC_KEEP_OPEN are refused with GC_ERR_ARGUMENT. With
+ * GC_DEFERRED even the half-close is left to the reaper.
  *
  * Returns 0: it is taken over. Or an error, and the socket is untouched and
  * yours: GC_ERR_NOT_A_SOCKET, GC_ERR_ARGUMENT, GC_ERR_RESOURCES (the table is full
