@@ -421,7 +421,10 @@ typedef struct gc_stats {
     size_t pending;
 } gc_stats;
 
-/** Gets a line about a close that was not graceful; see gc_set_log(). */
+/**
+ * Gets a line about a close that was not graceful, or a call that was refused; see
+ * gc_set_log(). outcome is GC_TIMED_OUT ..., or GC_ERR_...
+ */
 typedef void (GRACEFUL_CLOSE_CALLBACK *gc_log_fn)(void *user, int outcome, const char *line);
 
 /**
@@ -737,12 +740,24 @@ void gc_flush_at_exit(void);
 GRACEFUL_CLOSE_API int gc_get_stats(struct gc_stats *stats_out);
 
 /**
- * Has log called with one line per close that was not graceful; NULL: off.
+ * Has log called with one line per close that was not graceful, and per call that was
+ * refused with GC_ERR_...; NULL: off.
  *
- * The line tells both addresses, the outcome, milliseconds, bytes drained and not
- * acknowledged, and the system's error in words; it ends without a line end and is
- * valid during the call only. The call comes on the thread that closes, with no
- * lock of the library held. A close that is under way may still call the former
+ * The line of a close tells both addresses, the outcome, milliseconds, bytes drained and
+ * not acknowledged, and the system's error in words. That of a refused call tells the
+ * function, what was wrong, what was left untouched and what to do:
+ *
+ *   gc_close_with: struct_size of gc_options is 0: start from GC_OPTIONS_INIT; nothing was done
+ *
+ * and outcome is what the call returned (GC_ERR_NOT_A_SOCKET for gc_closesocket(), too).
+ * gc_close_many() has one for each socket that is none. What was handed over and then
+ * closed by the program has one with GC_ERR_NOT_A_SOCKET.
+ *
+ * A line ends without a line end, has 511 bytes at most (one that was cut ends with
+ * "...") and is valid during the call only; writing it takes no memory from the heap. The
+ * call comes on the thread that closes, with no lock of the library held. It may call any
+ * function of the library; calls of its own that are refused have no line. errno and
+ * WSAGetLastError() are set after it. A close that is under way may still call the former
  * one. Every log stays in memory (some 50 bytes): set it at the start, not for each
  * connection; without memory for it nothing changes. Any thread.
  */

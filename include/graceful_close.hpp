@@ -685,9 +685,10 @@ struct logger_slot {
 };
 } // namespace detail
 
-/// Has log called with one line per close that was not graceful, on the thread that closes, on several at
-/// once; empty: off. What it throws is caught and lost. The former one is freed once nobody is in it.
-/// outcome::resources: no memory, nothing is changed. Any thread.
+/// Has log called with one line per close that was not graceful, and per call that was refused (with
+/// outcome::argument and the like), on the thread that closes, on several at once; empty: off. What it throws
+/// is caught and lost. The former one is freed once nobody is in it. outcome::resources: no memory, nothing is
+/// changed. Any thread.
 inline std::error_code set_log(log_function log) noexcept {
     detail::logger_slot &slot = detail::logger_slot::get();
     const gc_log_fn function = log ? detail::logger_slot::log : nullptr;

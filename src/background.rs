@@ -196,6 +196,7 @@ fn code_of(refusal: Refusal) -> i32 {
     match refusal {
         Refusal::Stopped => LastError::STOPPED,
         Refusal::NoResources(code) => code,
+        Refusal::Full => LastError::RESOURCES,
         Refusal::System(fault) => fault.code,
     }
 }

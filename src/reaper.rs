@@ -49,8 +49,10 @@ pub enum WhenFull {
 pub(crate) enum Refusal {
     /// Stopped, or another process's.
     Stopped,
-    /// No memory, descriptor or thread, with what the system said; or the table is full.
+    /// No memory, descriptor or thread, with what the system said.
     NoResources(i32),
+    /// So many are pending as may be.
+    Full,
     System(Fault),
 }
 

@@ -548,7 +548,8 @@ def _end_callbacks():
 
 
 def set_log(log):
-    """Has log(outcome, line) called for each close that was not graceful; None: off.
+    """Has log(outcome, line) called for each close that was not graceful, and for each call of
+    the C library that was refused (outcome is negative then); None: off.
 
     Every log stays in memory: set it once, at the start.
     """

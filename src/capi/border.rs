@@ -1,14 +1,39 @@
 //! Where Rust ends: no panic crosses, nothing is printed, the thread's last
 //! error and its cancellation are as the program expects them.
 
+use super::close::gc_socket;
+use super::refusal::{Refusal, Words};
+use crate::log;
 use crate::sys::{CancelGuard, LastError};
 use std::cell::Cell;
+use std::ffi::c_int;
 use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
 use std::sync::{Once, OnceLock};
 
-/// A panic was caught: a bug of ours.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Caught;
+/// One call of the C interface: its function's name, the socket that it is about, and what it
+/// does. A refusal is told to the log, and its error is left for the program, whatever the log
+/// does to that. No lock of ours is held then.
+pub(super) fn call(
+    name: &str,
+    socket: Option<gc_socket>,
+    body: impl FnOnce() -> Result<c_int, Refusal>,
+) -> c_int {
+    enter(|| match catch(body).and_then(|answer| answer) {
+        Ok(answer) => (answer, None),
+        Err(refusal) => {
+            tell(name, socket, refusal);
+            (refusal.number(), refusal.last_error())
+        }
+    })
+}
+
+/// Tells the log that a call was refused, or a part of it.
+#[cold]
+#[inline(never)]
+pub(super) fn tell(name: &str, socket: Option<gc_socket>, refusal: Refusal) {
+    let words = Words { refusal, socket };
+    log::refused(refusal.number(), format_args!("{name}: {words}"));
+}
 
 /// Runs one call of the C interface with cancellation held off. `body` says
 /// which error to leave for the program; `None` keeps the one it had.
@@ -24,12 +49,12 @@ pub(super) fn enter<T>(body: impl FnOnce() -> (T, Option<i32>)) -> T {
 }
 
 /// Stops a panic without a word on the program's stderr.
-pub(super) fn catch<T>(body: impl FnOnce() -> T) -> Result<T, Caught> {
+pub(super) fn catch<T>(body: impl FnOnce() -> T) -> Result<T, Refusal> {
     silence_ours();
     let outer = INSIDE.with(|inside| inside.replace(true));
     let result = panic::catch_unwind(AssertUnwindSafe(body));
     INSIDE.with(|inside| inside.set(outer));
-    result.map_err(|_| Caught)
+    result.map_err(|_| Refusal::Internal)
 }
 
 thread_local! {
@@ -61,7 +86,7 @@ fn silence_ours() {
 
 #[cfg(test)]
 mod tests {
-    use super::{catch, enter, Caught};
+    use super::{catch, enter, Refusal};
     use crate::sys::LastError;
 
     #[test]
@@ -70,7 +95,7 @@ mod tests {
         if std::env::var_os(CHILD).is_some() {
             assert_eq!(
                 catch(|| -> i32 { panic!("a bug, for the test") }),
-                Err(Caught)
+                Err(Refusal::Internal)
             );
             assert_eq!(catch(|| 7), Ok(7));
             return;

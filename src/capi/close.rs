@@ -1,11 +1,11 @@
 //! The blocking calls.
 
-use super::border::{catch, enter, Caught};
+use super::border::{call, catch};
 use super::convert::{self, ReportOut};
+use super::refusal::Refusal;
 use super::types::*;
 use crate::close::{abort, Blocking};
 use crate::closing::End;
-use crate::connection::{Fault, FaultKind};
 use crate::options::{IfShared, Options, DEFAULT_TIMEOUT_MS};
 use crate::outcome::Outcome;
 use crate::report::Report;
@@ -47,7 +47,7 @@ pub extern "C" fn gc_close(sock: gc_socket, timeout_ms: c_uint) -> c_int {
         timeout_ms,
         ..Options::default()
     };
-    close(sock, &options, None, None)
+    call("gc_close", Some(sock), || close(sock, &options, None, None))
 }
 
 /// The same, tuned, and told how it ended.
@@ -67,20 +67,23 @@ pub unsafe extern "C" fn gc_close_with(
     options: *const gc_options,
     report: *mut gc_report,
 ) -> c_int {
-    // SAFETY: the caller vouches for the pointer and its struct_size.
-    let Ok(report) = (unsafe { ReportOut::new(report) }) else {
-        return refuse_argument(None);
-    };
-    // SAFETY: likewise.
-    match unsafe { convert::options(options) } {
-        Ok((options, raw)) => close(
-            sock,
-            &options,
-            raw.on_data.zip(Some(raw.user)),
-            Some(&report),
-        ),
-        Err(_) => refuse_argument(Some(&report)),
-    }
+    call("gc_close_with", Some(sock), || {
+        // SAFETY: the caller vouches for the pointer and its struct_size.
+        let report = unsafe { ReportOut::new(report) }?;
+        // SAFETY: likewise.
+        match unsafe { convert::options(options) } {
+            Ok((options, raw)) => {
+                let on_data = raw.on_data.zip(Some(raw.user));
+                close(sock, &options, on_data, Some(&report))
+            }
+            Err(wrong) => {
+                let mut nothing = Report::nothing_done();
+                nothing.system_error = LastError::ARGUMENT;
+                report.write(GC_ERR_ARGUMENT, &nothing);
+                Err(wrong.into())
+            }
+        }
+    })
 }
 
 /// Finishes the connection and leaves the descriptor to its owner: gc_close_with()
@@ -102,7 +105,9 @@ pub extern "C" fn gc_finish(sock: gc_socket, timeout_ms: c_uint) -> c_int {
         keep_open: true,
         ..Options::default()
     };
-    close(sock, &options, None, None)
+    call("gc_finish", Some(sock), || {
+        close(sock, &options, None, None)
+    })
 }
 
 /// Resets the connection now: the peer is told by an RST, unsent data is
@@ -114,10 +119,9 @@ pub extern "C" fn gc_finish(sock: gc_socket, timeout_ms: c_uint) -> c_int {
 /// Returns 0: the socket is closed. Or GC_ERR_...: it is still open and yours.
 #[no_mangle]
 pub extern "C" fn gc_abort(sock: gc_socket) -> c_int {
-    enter(|| match catch(|| abort(&mut Socket(sock))) {
-        Ok(Ok(())) => (0, None),
-        Ok(Err(fault)) => (error_code(fault), Some(fault.code)),
-        Err(Caught) => (GC_ERR_INTERNAL, None),
+    call("gc_abort", Some(sock), || {
+        abort(&mut Socket(sock)).map_err(Refusal::System)?;
+        Ok(0)
     })
 }
 
@@ -152,7 +156,9 @@ fn closesocket(sock: gc_socket) -> c_int {
         if_shared: IfShared::Release,
         ..Options::default()
     };
-    match close(sock, &options, None, None) {
+    match call("gc_closesocket", Some(sock), || {
+        close(sock, &options, None, None)
+    }) {
         code if code < 0 => -1,
         _ => 0,
     }
@@ -164,26 +170,25 @@ pub(super) type OnData = (
     *mut c_void,
 );
 
+/// The report is written also after a panic: it says what has become of the socket.
 fn close(
     sock: gc_socket,
     options: &Options,
     on_data: Option<OnData>,
     report: Option<&ReportOut>,
-) -> c_int {
-    enter(|| {
-        let report = report.filter(|report| report.is_wanted());
-        let mut closing = Blocking::new(Socket(sock), options, report.is_some());
-        let end = catch(|| run(&mut closing, on_data));
-        let (code, error) = match end {
-            Ok(End::Outcome(outcome)) => (outcome as c_int, None),
-            Ok(End::Refused(fault)) => (error_code(fault), Some(fault.code)),
-            Err(Caught) => (GC_ERR_INTERNAL, None),
-        };
-        if let Some(report) = report {
-            report.write(code, &closing.report(Outcome::Uncertain));
-        }
-        (code, error)
-    })
+) -> Result<c_int, Refusal> {
+    let report = report.filter(|report| report.is_wanted());
+    let mut closing = Blocking::new(Socket(sock), options, report.is_some());
+    let result = match catch(|| run(&mut closing, on_data)) {
+        Ok(End::Outcome(outcome)) => Ok(outcome as c_int),
+        Ok(End::Refused(fault)) => Err(Refusal::System(fault)),
+        Err(caught) => Err(caught),
+    };
+    if let Some(report) = report {
+        let code = result.unwrap_or_else(Refusal::number);
+        report.write(code, &closing.report(Outcome::Uncertain));
+    }
+    result
 }
 
 fn run(closing: &mut Blocking, on_data: Option<OnData>) -> End {
@@ -198,23 +203,5 @@ pub(super) fn sink((on_data, user): OnData) -> impl FnMut(&[u8]) -> bool {
     move |data: &[u8]| {
         // SAFETY: the caller gave the function and its argument for this.
         unsafe { on_data(user, data.as_ptr().cast(), data.len()) == 0 }
-    }
-}
-
-fn refuse_argument(report: Option<&ReportOut>) -> c_int {
-    if let Some(report) = report {
-        let mut nothing = Report::nothing_done();
-        nothing.system_error = LastError::ARGUMENT;
-        report.write(GC_ERR_ARGUMENT, &nothing);
-    }
-    LastError::set(LastError::ARGUMENT);
-    GC_ERR_ARGUMENT
-}
-
-/// The refusal as a number of the C interface.
-pub(super) fn error_code(fault: Fault) -> c_int {
-    match fault.kind {
-        FaultKind::NotASocket => GC_ERR_NOT_A_SOCKET,
-        _ => GC_ERR_SYSTEM,
     }
 }

@@ -1,8 +1,9 @@
 //! The handle for the program's own event loop.
 
-use super::border::{catch, enter, Caught};
-use super::close::{error_code, gc_socket, sink, OnData};
+use super::border::{call, catch, enter};
+use super::close::{gc_socket, sink, OnData};
 use super::convert::{self, ReportOut};
+use super::refusal::{error_code, Refusal, Wrong};
 use super::types::*;
 use crate::closing::End;
 use crate::handle::{Handle, SoFar};
@@ -41,30 +42,26 @@ pub unsafe extern "C" fn gc_closing_new(
     options: *const gc_options,
     out: *mut *mut gc_closing,
 ) -> c_int {
-    // SAFETY: the caller vouches for the pointer and its struct_size.
-    let (options, raw) = match unsafe { convert::options(options) } {
-        Ok(options) if !out.is_null() => options,
-        _ => return refuse(),
-    };
-    if !memory::can_have(memory::HANDOVER) {
-        return enter(|| (GC_ERR_RESOURCES, Some(LastError::RESOURCES)));
-    }
-    enter(|| match catch(|| Handle::new(Socket(sock), &options)) {
-        Ok(Ok(handle)) => {
-            let on_data = raw.on_data.zip(Some(raw.user));
-            let closing = Box::new(gc_closing {
-                socket: sock,
-                so_far: Cell::new(handle.so_far()),
-                delivered: Cell::new(0),
-                handle: RefCell::new(handle),
-                on_data,
-            });
-            // SAFETY: not NULL; the caller vouches that it may be written.
-            unsafe { out.write(Box::into_raw(closing)) };
-            (0, None)
+    call("gc_closing_new", Some(sock), || {
+        // SAFETY: the caller vouches for the pointer and its struct_size.
+        let (options, raw) = unsafe { convert::options(options) }?;
+        if out.is_null() {
+            return Err(Wrong::Null("out").into());
         }
-        Ok(Err(fault)) => (error_code(fault), Some(fault.code)),
-        Err(Caught) => (GC_ERR_INTERNAL, None),
+        if !memory::can_have(memory::HANDOVER) {
+            return Err(Refusal::Resources(LastError::RESOURCES));
+        }
+        let handle = Handle::new(Socket(sock), &options).map_err(Refusal::System)?;
+        let closing = Box::new(gc_closing {
+            socket: sock,
+            so_far: Cell::new(handle.so_far()),
+            delivered: Cell::new(0),
+            handle: RefCell::new(handle),
+            on_data: raw.on_data.zip(Some(raw.user)),
+        });
+        // SAFETY: not NULL; the caller vouches that it may be written.
+        unsafe { out.write(Box::into_raw(closing)) };
+        Ok(0)
     })
 }
 
@@ -82,15 +79,15 @@ pub unsafe extern "C" fn gc_closing_new(
 #[no_mangle]
 pub unsafe extern "C" fn gc_closing_step(closing: *mut gc_closing) -> c_int {
     // SAFETY: NULL, or alive and this thread's.
-    let Some(closing) = (unsafe { closing.as_ref() }) else {
-        return refuse();
-    };
-    enter(|| match catch(|| step(closing)) {
-        Ok(Ok(None)) => (GC_PENDING, None),
-        Ok(Ok(Some(End::Outcome(outcome)))) => (outcome as c_int, None),
-        Ok(Ok(Some(End::Refused(fault)))) => (error_code(fault), Some(fault.code)),
-        Ok(Err(_)) => (GC_ERR_ARGUMENT, Some(LastError::ARGUMENT)),
-        Err(Caught) => (GC_ERR_INTERNAL, None),
+    let closing = unsafe { closing.as_ref() };
+    let socket = closing.map(|closing| closing.socket);
+    call("gc_closing_step", socket, || {
+        let closing = closing.ok_or(Wrong::Null("closing"))?;
+        match step(closing).map_err(|_| Wrong::InsideStep)? {
+            None => Ok(GC_PENDING),
+            Some(End::Outcome(outcome)) => Ok(outcome as c_int),
+            Some(End::Refused(fault)) => Err(Refusal::System(fault)),
+        }
     })
 }
 
@@ -147,19 +144,17 @@ pub unsafe extern "C" fn gc_closing_report(
     closing: *const gc_closing,
     report: *mut gc_report,
 ) -> c_int {
-    // SAFETY: NULL, or alive and this thread's; the caller vouches for the report's
-    // pointer and its struct_size.
-    let (closing, out) = unsafe { (closing.as_ref(), ReportOut::new(report)) };
-    let (Some(closing), Ok(out)) = (closing, out) else {
-        return refuse();
-    };
-    if !out.is_wanted() {
-        return refuse();
-    }
-    enter(|| {
+    call("gc_closing_report", None, || {
+        // SAFETY: NULL, or alive and this thread's; the caller vouches for the report's
+        // pointer and its struct_size.
+        let (closing, out) = unsafe { (closing.as_ref(), ReportOut::new(report)?) };
+        let closing = closing.ok_or(Wrong::Null("closing"))?;
+        if !out.is_wanted() {
+            return Err(Wrong::Null("report").into());
+        }
         let (code, report) = report_of(closing);
         out.write(code, &report);
-        (0, None)
+        Ok(0)
     })
 }
 
@@ -207,9 +202,4 @@ fn step(closing: &gc_closing) -> Result<Option<End>, BorrowMutError> {
         closing.delivered.set(before.saturating_add(data.len()));
         deliver(data)
     })))
-}
-
-fn refuse() -> c_int {
-    LastError::set(LastError::ARGUMENT);
-    GC_ERR_ARGUMENT
 }

@@ -1,5 +1,6 @@
 //! Between the C structs and the Rust ones.
 
+use super::refusal::{Layout, Wrong};
 use super::types::*;
 use crate::options::{Fallback, IfShared, Options, DEFAULT_BACKGROUND_MS};
 use crate::report::Report;
@@ -14,44 +15,50 @@ pub(super) const UNKNOWN: usize = usize::MAX;
 /// through so much of it for zeroes would leave the caller's memory.
 const LARGEST: usize = 1024;
 
-/// What was passed breaks the rules: GC_ERR_ARGUMENT.
-#[derive(Debug)]
-pub(super) struct Invalid;
-
 /// The caller's options in both shapes; NULL means the defaults.
 ///
 /// # Safety
 /// `from` is NULL or points to as many readable bytes as its `struct_size` says.
-pub(super) unsafe fn options(from: *const gc_options) -> Result<(Options, gc_options), Invalid> {
+pub(super) unsafe fn options(from: *const gc_options) -> Result<(Options, gc_options), Wrong> {
     // SAFETY: all zeroes is a valid gc_options: numbers, and pointers that may
     // be NULL.
     let mut raw: gc_options = unsafe { zeroed() };
     raw.timeout_ms = crate::options::DEFAULT_TIMEOUT_MS;
-    if !from.is_null() {
-        // SAFETY: the caller vouches for the size member first of all.
-        let size = unsafe { ptr::addr_of!((*from).struct_size).read_unaligned() };
-        if !is_known(size, size_of::<gc_options>(), &OPTION_ENDS) {
-            return Err(Invalid);
-        }
-        raw.timeout_ms = 0;
-        let known = size.min(size_of::<gc_options>());
-        // SAFETY: `known` bytes are readable there and fit here; any bytes make
-        // a valid gc_options.
-        unsafe {
-            ptr::copy_nonoverlapping(from.cast::<u8>(), ptr::addr_of_mut!(raw).cast(), known)
-        };
-        let mut rest = known..size;
-        // SAFETY: the caller vouches for `size` bytes.
-        if rest.any(|at| unsafe { from.cast::<u8>().add(at).read() } != 0) {
-            return Err(Invalid);
-        }
-    }
+    // SAFETY: any bytes make a valid gc_options; the caller vouches for the rest.
+    unsafe { read(from, &mut raw, &OPTIONS) }?;
     Ok((checked(&raw)?, raw))
 }
 
-fn checked(raw: &gc_options) -> Result<Options, Invalid> {
-    if raw.flags & !(GC_DEFERRED | GC_UNTIL_ACKED | GC_KEEP_OPEN) != 0 {
-        return Err(Invalid);
+/// Reads what the caller has of a struct; what it lacks is zero. NULL changes nothing.
+///
+/// # Safety
+/// `from` is NULL or points to as many readable bytes as its `struct_size` says; `layout` is that
+/// of `T`, which begins with its size, and any bytes make a valid one.
+unsafe fn read<T>(from: *const T, to: &mut T, layout: &'static Layout) -> Result<(), Wrong> {
+    if from.is_null() {
+        return Ok(());
+    }
+    let from = from.cast::<u8>();
+    // SAFETY: the caller vouches for the size member first of all.
+    let size = unsafe { from.cast::<usize>().read_unaligned() };
+    layout.check(size)?;
+    let known = size.min(size_of::<T>());
+    // SAFETY: zeroes make a valid one, and `known` bytes are readable there and fit here.
+    unsafe {
+        *to = zeroed();
+        ptr::copy_nonoverlapping(from, ptr::from_mut(to).cast(), known);
+    }
+    // SAFETY: the caller vouches for `size` bytes.
+    match (known..size).any(|at| unsafe { from.add(at).read() } != 0) {
+        true => Err(Wrong::NewerFields(layout)),
+        false => Ok(()),
+    }
+}
+
+fn checked(raw: &gc_options) -> Result<Options, Wrong> {
+    let unknown = raw.flags & !(GC_DEFERRED | GC_UNTIL_ACKED | GC_KEEP_OPEN);
+    if unknown != 0 {
+        return Err(Wrong::Flags(unknown));
     }
     Ok(Options {
         timeout_ms: raw.timeout_ms,
@@ -61,13 +68,22 @@ fn checked(raw: &gc_options) -> Result<Options, Invalid> {
             GC_THEN_CLOSE => Fallback::Close,
             GC_THEN_ABORT => Fallback::Abort,
             GC_THEN_KEEP => Fallback::Keep,
-            GC_THEN_BACKGROUND if raw.flags & GC_KEEP_OPEN == 0 => Fallback::Background,
-            _ => return Err(Invalid),
+            GC_THEN_BACKGROUND if raw.flags & GC_KEEP_OPEN != 0 => {
+                return Err(Wrong::KeptAndContinued)
+            }
+            GC_THEN_BACKGROUND => Fallback::Background,
+            other => {
+                let allowed = "GC_THEN_CLOSE, GC_THEN_ABORT, GC_THEN_KEEP or GC_THEN_BACKGROUND";
+                return Err(Wrong::Value("fallback", other, allowed));
+            }
         },
         if_shared: match raw.if_shared {
             GC_SHARED_SHUTDOWN => IfShared::Shutdown,
             GC_SHARED_RELEASE => IfShared::Release,
-            _ => return Err(Invalid),
+            other => {
+                let allowed = "GC_SHARED_SHUTDOWN or GC_SHARED_RELEASE";
+                return Err(Wrong::Value("if_shared", other, allowed));
+            }
         },
         max_drain_bytes: raw.max_drain_bytes,
         until_acked: raw.flags & GC_UNTIL_ACKED != 0,
@@ -79,36 +95,75 @@ fn checked(raw: &gc_options) -> Result<Options, Invalid> {
     })
 }
 
-/// Where the fields of gc_options end: sizes that older headers may have had.
-const OPTION_ENDS: [usize; 12] = [
-    offset_of!(gc_options, timeout_ms),
-    offset_of!(gc_options, idle_timeout_ms),
-    offset_of!(gc_options, peer_first_ms),
-    offset_of!(gc_options, fallback),
-    offset_of!(gc_options, if_shared),
-    offset_of!(gc_options, flags),
-    offset_of!(gc_options, flags) + size_of::<u32>(),
-    offset_of!(gc_options, on_data),
-    offset_of!(gc_options, user),
-    offset_of!(gc_options, background_ms),
-    offset_of!(gc_options, background_ms) + size_of::<u32>(),
-    size_of::<gc_options>(),
-];
+static OPTIONS: Layout = Layout {
+    name: "gc_options",
+    init: "GC_OPTIONS_INIT",
+    size: size_of::<gc_options>(),
+    ends: &[
+        offset_of!(gc_options, timeout_ms),
+        offset_of!(gc_options, idle_timeout_ms),
+        offset_of!(gc_options, peer_first_ms),
+        offset_of!(gc_options, fallback),
+        offset_of!(gc_options, if_shared),
+        offset_of!(gc_options, flags),
+        offset_of!(gc_options, flags) + size_of::<u32>(),
+        offset_of!(gc_options, on_data),
+        offset_of!(gc_options, user),
+        offset_of!(gc_options, background_ms),
+        offset_of!(gc_options, background_ms) + size_of::<u32>(),
+        size_of::<gc_options>(),
+    ],
+};
 
-/// The same of gc_report.
-const REPORT_ENDS: [usize; 8] = [
-    offset_of!(gc_report, outcome),
-    offset_of!(gc_report, system_error),
-    offset_of!(gc_report, closed),
-    offset_of!(gc_report, peer_closed),
-    offset_of!(gc_report, drained_bytes),
-    offset_of!(gc_report, unacked_bytes),
-    offset_of!(gc_report, elapsed_us),
-    size_of::<gc_report>(),
-];
+static REPORT: Layout = Layout {
+    name: "gc_report",
+    init: "GC_REPORT_INIT",
+    size: size_of::<gc_report>(),
+    ends: &[
+        offset_of!(gc_report, outcome),
+        offset_of!(gc_report, system_error),
+        offset_of!(gc_report, closed),
+        offset_of!(gc_report, peer_closed),
+        offset_of!(gc_report, drained_bytes),
+        offset_of!(gc_report, unacked_bytes),
+        offset_of!(gc_report, elapsed_us),
+        size_of::<gc_report>(),
+    ],
+};
 
-fn is_known(size: usize, whole: usize, ends: &[usize]) -> bool {
-    ends.contains(&size) || (size > whole && size <= LARGEST)
+static REAPER_OPTIONS: Layout = Layout {
+    name: "gc_reaper_options",
+    init: "GC_REAPER_OPTIONS_INIT",
+    size: size_of::<gc_reaper_options>(),
+    ends: &[
+        offset_of!(gc_reaper_options, max_pending),
+        offset_of!(gc_reaper_options, when_full),
+        size_of::<gc_reaper_options>(),
+    ],
+};
+
+static STATS: Layout = Layout {
+    name: "gc_stats",
+    init: "GC_STATS_INIT",
+    size: size_of::<gc_stats>(),
+    ends: &[
+        offset_of!(gc_stats, closed),
+        offset_of!(gc_stats, by_outcome),
+        offset_of!(gc_stats, aborted),
+        offset_of!(gc_stats, drained_bytes),
+        offset_of!(gc_stats, pending),
+        size_of::<gc_stats>(),
+    ],
+};
+
+impl Layout {
+    /// Some version may have had so large a struct.
+    fn check(&'static self, size: usize) -> Result<(), Wrong> {
+        match self.ends.contains(&size) || (size > self.size && size <= LARGEST) {
+            true => Ok(()),
+            false => Err(Wrong::Size(self, size)),
+        }
+    }
 }
 
 /// A report that may be written to, and how much of it.
@@ -121,15 +176,13 @@ impl ReportOut {
     /// # Safety
     /// `to` is NULL (nobody asks) or points to as many writable bytes as its
     /// `struct_size` says, until the last call to [`ReportOut::write`].
-    pub(super) unsafe fn new(to: *mut gc_report) -> Result<ReportOut, Invalid> {
+    pub(super) unsafe fn new(to: *mut gc_report) -> Result<ReportOut, Wrong> {
         if to.is_null() {
             return Ok(ReportOut { to, size: 0 });
         }
         // SAFETY: the caller vouches for the size member first of all.
         let size = unsafe { ptr::addr_of!((*to).struct_size).read_unaligned() };
-        if !is_known(size, size_of::<gc_report>(), &REPORT_ENDS) {
-            return Err(Invalid);
-        }
+        REPORT.check(size)?;
         Ok(ReportOut { to, size })
     }
 
@@ -182,7 +235,7 @@ impl ReportsOut {
     /// # Safety
     /// `to` is NULL (nobody asks) or points to `count` reports, each as large as
     /// the `struct_size` of the first says.
-    pub(super) unsafe fn new(to: *mut gc_report, count: usize) -> Result<ReportsOut, Invalid> {
+    pub(super) unsafe fn new(to: *mut gc_report, count: usize) -> Result<ReportsOut, Wrong> {
         // SAFETY: the caller vouches for the first one.
         let size = unsafe { ReportOut::new(to) }?.size;
         for at in 1..count {
@@ -193,7 +246,7 @@ impl ReportsOut {
             let next = unsafe { to.cast::<u8>().add(at * size).cast::<gc_report>() };
             // SAFETY: as above.
             if unsafe { ptr::addr_of!((*next).struct_size).read_unaligned() } != size {
-                return Err(Invalid);
+                return Err(Wrong::UnlikeTheFirst(at));
             }
         }
         Ok(ReportsOut { to, size })
@@ -224,29 +277,12 @@ impl ReportsOut {
 /// `from` is NULL or points to as many readable bytes as its `struct_size` says.
 pub(super) unsafe fn reaper_options(
     from: *const gc_reaper_options,
-) -> Result<gc_reaper_options, Invalid> {
-    const ENDS: [usize; 3] = [
-        offset_of!(gc_reaper_options, max_pending),
-        offset_of!(gc_reaper_options, when_full),
-        size_of::<gc_reaper_options>(),
-    ];
-    // SAFETY: all zeroes is valid; the caller vouches for the rest.
-    let (mut raw, from) = unsafe { (zeroed::<gc_reaper_options>(), from.cast::<u8>()) };
-    if from.is_null() {
-        return Ok(raw);
-    }
-    // SAFETY: the caller vouches for the size member first of all.
-    let size = unsafe { from.cast::<usize>().read_unaligned() };
-    if !is_known(size, size_of::<gc_reaper_options>(), &ENDS) {
-        return Err(Invalid);
-    }
-    let known = size.min(size_of::<gc_reaper_options>());
-    // SAFETY: `known` bytes are readable there and fit here.
-    unsafe { ptr::copy_nonoverlapping(from, ptr::addr_of_mut!(raw).cast(), known) };
-    // SAFETY: the caller vouches for `size` bytes.
-    match (known..size).any(|at| unsafe { from.add(at).read() } != 0) {
-        true => Err(Invalid),
-        false => Ok(raw),
+) -> Result<gc_reaper_options, Wrong> {
+    // SAFETY: all zeroes is a valid one, as any bytes are; the caller vouches for the rest.
+    unsafe {
+        let mut raw = zeroed();
+        read(from, &mut raw, &REAPER_OPTIONS)?;
+        Ok(raw)
     }
 }
 
@@ -254,23 +290,13 @@ pub(super) unsafe fn reaper_options(
 ///
 /// # Safety
 /// `to` is NULL or points to as many writable bytes as its `struct_size` says.
-pub(super) unsafe fn write_stats(to: *mut gc_stats, raw: gc_stats) -> Result<(), Invalid> {
-    const ENDS: [usize; 6] = [
-        offset_of!(gc_stats, closed),
-        offset_of!(gc_stats, by_outcome),
-        offset_of!(gc_stats, aborted),
-        offset_of!(gc_stats, drained_bytes),
-        offset_of!(gc_stats, pending),
-        size_of::<gc_stats>(),
-    ];
+pub(super) unsafe fn write_stats(to: *mut gc_stats, raw: gc_stats) -> Result<(), Wrong> {
     if to.is_null() {
-        return Err(Invalid);
+        return Err(Wrong::Null("stats"));
     }
     // SAFETY: not NULL; the caller vouches for the size member first of all.
     let size = unsafe { ptr::addr_of!((*to).struct_size).read_unaligned() };
-    if !is_known(size, size_of::<gc_stats>(), &ENDS) {
-        return Err(Invalid);
-    }
+    STATS.check(size)?;
     let raw = gc_stats {
         struct_size: size,
         ..raw

@@ -1,13 +1,13 @@
 //! Statistics and log.
 
+use super::border::call;
 use super::convert;
+use super::refusal::error_code;
 use super::types::*;
-use crate::log;
+use crate::log::{self, Line, Told};
 use crate::memory;
-use crate::outcome::Outcome;
 use crate::stats::stats;
-use crate::sys::LastError;
-use std::ffi::{c_char, c_int, c_void, CString};
+use std::ffi::{c_int, c_void};
 
 /// Fills in what the library has done in this process so far.
 ///
@@ -26,22 +26,31 @@ pub unsafe extern "C" fn gc_get_stats(stats_out: *mut gc_stats) -> c_int {
         drained_bytes: stats.drained_bytes,
         pending: stats.pending,
     };
-    // SAFETY: the caller vouches for the pointer and its struct_size.
-    match unsafe { convert::write_stats(stats_out, raw) } {
-        Ok(()) => 0,
-        Err(_) => {
-            LastError::set(LastError::ARGUMENT);
-            GC_ERR_ARGUMENT
-        }
-    }
+    call("gc_get_stats", None, || {
+        // SAFETY: the caller vouches for the pointer and its struct_size.
+        unsafe { convert::write_stats(stats_out, raw) }?;
+        Ok(0)
+    })
 }
 
-/// Has log called with one line per close that was not graceful; NULL: off.
+/// Has log called with one line per close that was not graceful, and per call that was
+/// refused with GC_ERR_...; NULL: off.
 ///
-/// The line tells both addresses, the outcome, milliseconds, bytes drained and not
-/// acknowledged, and the system's error in words; it ends without a line end and is
-/// valid during the call only. The call comes on the thread that closes, with no
-/// lock of the library held. A close that is under way may still call the former
+/// The line of a close tells both addresses, the outcome, milliseconds, bytes drained and
+/// not acknowledged, and the system's error in words. That of a refused call tells the
+/// function, what was wrong, what was left untouched and what to do:
+///
+///   gc_close_with: struct_size of gc_options is 0: start from GC_OPTIONS_INIT; nothing was done
+///
+/// and outcome is what the call returned (GC_ERR_NOT_A_SOCKET for gc_closesocket(), too).
+/// gc_close_many() has one for each socket that is none. What was handed over and then
+/// closed by the program has one with GC_ERR_NOT_A_SOCKET.
+///
+/// A line ends without a line end, has 511 bytes at most (one that was cut ends with
+/// "...") and is valid during the call only; writing it takes no memory from the heap. The
+/// call comes on the thread that closes, with no lock of the library held. It may call any
+/// function of the library; calls of its own that are refused have no line. errno and
+/// WSAGetLastError() are set after it. A close that is under way may still call the former
 /// one. Every log stays in memory (some 50 bytes): set it at the start, not for each
 /// connection; without memory for it nothing changes. Any thread.
 #[no_mangle]
@@ -54,11 +63,15 @@ pub extern "C" fn gc_set_log(log: gc_log_fn, user: *mut c_void) {
         return;
     }
     let user = User(user);
-    log::set_log(move |outcome: Outcome, line: &str| {
-        let line = CString::new(line).unwrap_or_default();
+    log::install(Box::new(move |told: Told, line: &Line| {
+        let number = match told {
+            Told::Outcome(outcome) => outcome as c_int,
+            Told::Gone(fault) => error_code(fault),
+            Told::Refused(number) => number,
+        };
         // SAFETY: the program gave the function and its argument for this.
-        unsafe { callback(user.get(), outcome as c_int, line.as_ptr() as *const c_char) };
-    });
+        unsafe { callback(user.get(), number, line.c_text().as_ptr()) };
+    }));
 }
 
 /// The program's pointer, to be handed back to it on any thread.

@@ -1,8 +1,9 @@
 //! Everything the program has, under one deadline.
 
-use super::border::{catch, enter, Caught};
-use super::close::{error_code, gc_socket, sink};
+use super::border::{call, catch, tell};
+use super::close::{gc_socket, sink};
 use super::convert;
+use super::refusal::{Refusal, Wrong};
 use super::types::*;
 use crate::closing::End;
 use crate::many::Many;
@@ -29,37 +30,41 @@ pub unsafe extern "C" fn gc_close_many(
     options: *const gc_options,
     reports: *mut gc_report,
 ) -> c_int {
-    if count == 0 {
-        return 0;
-    }
-    if socks.is_null() || count > isize::MAX as usize / std::mem::size_of::<gc_report>() {
-        return refuse(GC_ERR_ARGUMENT, LastError::ARGUMENT);
-    }
-    // SAFETY: the caller vouches for so many descriptors.
-    let socks = unsafe { std::slice::from_raw_parts(socks, count) };
-    // SAFETY: the caller vouches for the pointer and its struct_size.
-    let (Ok((options, raw)), Ok(reports)) = (unsafe { convert::options(options) }, unsafe {
-        convert::ReportsOut::new(reports, count)
-    }) else {
-        return refuse(GC_ERR_ARGUMENT, LastError::ARGUMENT);
-    };
-    match has_doubles(socks) {
-        Ok(false) => {}
-        Ok(true) => return refuse(GC_ERR_ARGUMENT, LastError::ARGUMENT),
-        Err(_) => return refuse(GC_ERR_RESOURCES, LastError::RESOURCES),
-    }
-    enter(|| close_many(socks, &options, &raw, &reports))
+    call(NAME, None, || {
+        if count == 0 {
+            return Ok(0);
+        }
+        if socks.is_null() {
+            return Err(Wrong::Null("socks").into());
+        }
+        if count > isize::MAX as usize / std::mem::size_of::<gc_report>() {
+            return Err(Wrong::Count(count).into());
+        }
+        // SAFETY: the caller vouches for so many descriptors.
+        let socks = unsafe { std::slice::from_raw_parts(socks, count) };
+        // SAFETY: the caller vouches for the pointer and its struct_size.
+        let (options, raw) = unsafe { convert::options(options) }?;
+        // SAFETY: likewise.
+        let reports = unsafe { convert::ReportsOut::new(reports, count) }?;
+        match first_double(socks) {
+            Ok(None) => close_many(socks, &options, &raw, &reports),
+            Ok(Some(sock)) => Err(Wrong::Twice(sock).into()),
+            Err(_) => Err(NO_MEMORY),
+        }
+    })
 }
+
+const NAME: &str = "gc_close_many";
+const NO_MEMORY: Refusal = Refusal::Resources(LastError::RESOURCES);
 
 fn close_many(
     socks: &[gc_socket],
     options: &Options,
     raw: &gc_options,
     reports: &convert::ReportsOut,
-) -> (c_int, Option<i32>) {
-    let Ok(mut many) = Many::new(socks.iter().map(|&sock| Socket(sock)), options) else {
-        return (GC_ERR_RESOURCES, Some(LastError::RESOURCES));
-    };
+) -> Result<c_int, Refusal> {
+    let sockets = socks.iter().map(|&sock| Socket(sock));
+    let mut many = Many::new(sockets, options).map_err(|_| NO_MEMORY)?;
     if reports.is_null() {
         many.nobody_asks();
     }
@@ -68,44 +73,43 @@ fn close_many(
         Some(on_data) => many.run(&mut Some(&mut sink((on_data, raw.user)))),
     });
     let mut graceful = 0;
-    for (at, one) in many.all().iter().enumerate() {
+    for (at, (one, &sock)) in many.all().iter().zip(socks).enumerate() {
         let (code, outcome) = match one.end() {
             Some(End::Outcome(outcome)) => (outcome as c_int, outcome),
-            Some(End::Refused(fault)) => (error_code(fault), Outcome::Uncertain),
+            Some(End::Refused(fault)) => {
+                let refusal = Refusal::System(fault);
+                tell(NAME, Some(sock), refusal);
+                (refusal.number(), Outcome::Uncertain)
+            }
             None => (GC_ERR_INTERNAL, Outcome::Uncertain),
         };
         graceful += c_int::from(code == GC_GRACEFUL);
         reports.write(at, code, &one.report(outcome));
     }
-    match run {
-        Ok(()) => (graceful, None),
-        Err(Caught) => (GC_ERR_INTERNAL, None),
-    }
+    run.map(|()| graceful)
 }
 
-/// Whether a descriptor stands in there twice. Gaps in the program's table,
+/// A descriptor that stands in there twice. Gaps in the program's table,
 /// marked by -1 (INVALID_SOCKET), may; so may numbers that can be none.
-fn has_doubles(socks: &[gc_socket]) -> Result<bool, std::collections::TryReserveError> {
+fn first_double(
+    socks: &[gc_socket],
+) -> Result<Option<gc_socket>, std::collections::TryReserveError> {
     const LARGEST: usize = 1 << 24;
     let indices = || {
-        socks
-            .iter()
-            .map(|&sock| Socket(sock).index())
-            .filter(|&at| at < LARGEST)
+        let index = |sock: gc_socket| (sock, Socket(sock).index());
+        let indices = socks.iter().map(move |&sock| index(sock));
+        indices.filter(|&(_, at)| at < LARGEST)
     };
-    let words = indices().max().map_or(0, |largest| largest / 64 + 1);
+    let largest = indices().map(|(_, at)| at).max();
+    let words = largest.map_or(0, |largest| largest / 64 + 1);
     let mut seen = Vec::new();
     seen.try_reserve_exact(words)?;
     seen.resize(words, 0u64);
-    Ok(indices().any(|at| {
+    let double = indices().find(|&(_, at)| {
         let (word, bit) = (&mut seen[at / 64], 1 << (at % 64));
         let twice = *word & bit != 0;
         *word |= bit;
         twice
-    }))
-}
-
-fn refuse(code: c_int, error: i32) -> c_int {
-    LastError::set(error);
-    code
+    });
+    Ok(double.map(|(sock, _)| sock))
 }

@@ -18,6 +18,7 @@ mod words;
 
 mod border;
 mod convert;
+mod refusal;
 
 #[cfg(windows)]
 mod imported;

@@ -1,13 +1,14 @@
 //! The background.
 
-use super::border::{catch, enter, Caught};
-use super::close::{error_code, gc_socket, OnData};
+use super::border::{call, catch, enter};
+use super::close::{gc_socket, OnData};
 use super::convert;
+use super::refusal::{error_code, Refusal, Wrong};
 use super::types::*;
 use crate::connection::Fault;
 use crate::memory;
 use crate::options::{Fallback, Options, DEFAULT_TIMEOUT_MS};
-use crate::reaper::{Handover, Reaper, Refusal, WhenFull};
+use crate::reaper::{Handover, Reaper, WhenFull};
 use crate::report::Report;
 use crate::set::{Done, Reader};
 use crate::sys::{LastError, Socket};
@@ -36,28 +37,26 @@ pub unsafe extern "C" fn gc_reaper_new(
     options: *const gc_reaper_options,
     out: *mut *mut gc_reaper,
 ) -> c_int {
-    // SAFETY: the caller vouches for the pointer and its struct_size.
-    let options = match unsafe { convert::reaper_options(options) } {
-        Ok(options) if !out.is_null() => options,
-        _ => return refuse(GC_ERR_ARGUMENT),
-    };
-    let when_full = match options.when_full {
-        GC_FULL_EVICT_OLDEST => WhenFull::EvictOldest,
-        GC_FULL_REFUSE => WhenFull::Refuse,
-        _ => return refuse(GC_ERR_ARGUMENT),
-    };
-    enter(
-        || match catch(|| Reaper::start(options.max_pending, when_full)) {
-            Ok(Ok(reaper)) => {
-                let reaper = Box::into_raw(Box::new(gc_reaper { reaper }));
-                // SAFETY: not NULL; the caller vouches that it may be written.
-                unsafe { out.write(reaper) };
-                (0, None)
+    call("gc_reaper_new", None, || {
+        // SAFETY: the caller vouches for the pointer and its struct_size.
+        let options = unsafe { convert::reaper_options(options) }?;
+        if out.is_null() {
+            return Err(Wrong::Null("out").into());
+        }
+        let when_full = match options.when_full {
+            GC_FULL_EVICT_OLDEST => WhenFull::EvictOldest,
+            GC_FULL_REFUSE => WhenFull::Refuse,
+            other => {
+                let allowed = "GC_FULL_EVICT_OLDEST or GC_FULL_REFUSE";
+                return Err(Wrong::Value("when_full", other, allowed).into());
             }
-            Ok(Err(refusal)) => refused(refusal),
-            Err(Caught) => (GC_ERR_INTERNAL, None),
-        },
-    )
+        };
+        let reaper = Reaper::start(options.max_pending, when_full).map_err(Refusal::of)?;
+        let reaper = Box::into_raw(Box::new(gc_reaper { reaper }));
+        // SAFETY: not NULL; the caller vouches that it may be written.
+        unsafe { out.write(reaper) };
+        Ok(0)
+    })
 }
 
 /// Hands a socket over: our FIN leaves in the call, the rest is done in the
@@ -90,18 +89,15 @@ pub unsafe extern "C" fn gc_reaper_close(
     done: gc_done_fn,
     user: *mut c_void,
 ) -> c_int {
-    // SAFETY: NULL, or alive: the caller has not freed it.
-    let Some(reaper) = (unsafe { reaper.as_ref() }) else {
-        return refuse(GC_ERR_ARGUMENT);
-    };
-    // SAFETY: the caller vouches for the pointer and its struct_size.
-    match unsafe { convert::options(options) } {
-        Ok((options, raw)) => match handover(sock, options, &raw, done, user) {
-            Ok(handover) => hand_over(&reaper.reaper, handover),
-            Err(refusal) => refusal,
-        },
-        Err(_) => refuse(GC_ERR_ARGUMENT),
-    }
+    call("gc_reaper_close", Some(sock), || {
+        // SAFETY: NULL, or alive: the caller has not freed it.
+        let reaper = unsafe { reaper.as_ref() }.ok_or(Wrong::Null("reaper"))?;
+        // SAFETY: the caller vouches for the pointer and its struct_size.
+        let (options, raw) = unsafe { convert::options(options) }?;
+        let handover = handover(sock, options, &raw, done, user)?;
+        reaper.reaper.hand_over(handover).map_err(Refusal::of)?;
+        Ok(0)
+    })
 }
 
 /// How many it has taken over and not ended yet. 0 for NULL, and for the parent's
@@ -121,11 +117,11 @@ pub unsafe extern "C" fn gc_reaper_pending(reaper: *const gc_reaper) -> usize {
 /// Returns 0, GC_TIMED_OUT, or an error. Inside a callback it does not wait.
 #[no_mangle]
 pub unsafe extern "C" fn gc_reaper_flush(reaper: *mut gc_reaper, timeout_ms: c_uint) -> c_int {
-    // SAFETY: NULL, or alive: the caller has not freed it.
-    match unsafe { reaper.as_ref() } {
-        Some(reaper) => flush(&reaper.reaper, timeout_ms),
-        None => refuse(GC_ERR_ARGUMENT),
-    }
+    call("gc_reaper_flush", None, || {
+        // SAFETY: NULL, or alive: the caller has not freed it.
+        let reaper = unsafe { reaper.as_ref() }.ok_or(Wrong::Null("reaper"))?;
+        flush(&reaper.reaper, timeout_ms)
+    })
 }
 
 /// Refuses new ones, waits for the pending ones for at most timeout_ms, ends the
@@ -138,22 +134,18 @@ pub unsafe extern "C" fn gc_reaper_flush(reaper: *mut gc_reaper, timeout_ms: c_u
 /// way or follow.
 #[no_mangle]
 pub unsafe extern "C" fn gc_reaper_free(reaper: *mut gc_reaper, timeout_ms: c_uint) -> c_int {
-    // SAFETY: NULL, or alive: the caller has not freed it.
-    let Some(alive) = (unsafe { reaper.as_ref() }) else {
-        return 0;
-    };
-    let is_own_thread = enter(|| (catch(|| alive.reaper.is_own_thread()), None));
-    if is_own_thread.unwrap_or(true) {
-        return refuse(GC_ERR_ARGUMENT);
-    }
-    enter(|| match catch(|| alive.reaper.stop(timeout_ms)) {
-        Ok(Ok(flushed)) => {
-            // SAFETY: made by gc_reaper_new, and the last call on it.
-            drop(unsafe { Box::from_raw(reaper) });
-            (timed_out_unless(flushed), None)
+    call("gc_reaper_free", None, || {
+        // SAFETY: NULL, or alive: the caller has not freed it.
+        let Some(alive) = (unsafe { reaper.as_ref() }) else {
+            return Ok(0);
+        };
+        if alive.reaper.is_own_thread() {
+            return Err(Wrong::InsideReaper.into());
         }
-        Ok(Err(refusal)) => refused(refusal),
-        Err(Caught) => (GC_ERR_INTERNAL, None),
+        let flushed = alive.reaper.stop(timeout_ms).map_err(Refusal::of)?;
+        // SAFETY: made by gc_reaper_new, and the last call on it.
+        drop(unsafe { Box::from_raw(reaper) });
+        Ok(timed_out_unless(flushed))
     })
 }
 
@@ -178,7 +170,9 @@ pub extern "C" fn gc_close_async(sock: gc_socket, timeout_ms: c_uint) -> c_int {
         done: None,
         reader: None,
     };
-    hand_over_to_the_process(handover)
+    call("gc_close_async", Some(sock), || {
+        hand_over_to_the_process(handover)
+    })
 }
 
 /// gc_reaper_close() on the reaper of the process: gc_close_async() with options, and told how
@@ -192,14 +186,11 @@ pub unsafe extern "C" fn gc_close_async_with(
     done: gc_done_fn,
     user: *mut c_void,
 ) -> c_int {
-    // SAFETY: the caller vouches for the pointer and its struct_size.
-    match unsafe { convert::options(options) } {
-        Ok((options, raw)) => match handover(sock, options, &raw, done, user) {
-            Ok(handover) => hand_over_to_the_process(handover),
-            Err(refusal) => refusal,
-        },
-        Err(_) => refuse(GC_ERR_ARGUMENT),
-    }
+    call("gc_close_async_with", Some(sock), || {
+        // SAFETY: the caller vouches for the pointer and its struct_size.
+        let (options, raw) = unsafe { convert::options(options) }?;
+        hand_over_to_the_process(handover(sock, options, &raw, done, user)?)
+    })
 }
 
 /// Waits until nothing of gc_close_async() is pending, for at most timeout_ms:
@@ -208,10 +199,14 @@ pub unsafe extern "C" fn gc_close_async_with(
 /// Returns 0 or GC_TIMED_OUT.
 #[no_mangle]
 pub extern "C" fn gc_flush(timeout_ms: c_uint) -> c_int {
-    match crate::reaper::of_the_process_if_any() {
-        Some(reaper) => flush(reaper, timeout_ms),
-        None => 0,
-    }
+    call(
+        "gc_flush",
+        None,
+        || match crate::reaper::of_the_process_if_any() {
+            Some(reaper) => flush(reaper, timeout_ms),
+            None => Ok(0),
+        },
+    )
 }
 
 /// What gc_flush_at_exit() waits.
@@ -231,20 +226,22 @@ pub extern "C" fn gc_flush_at_exit() {
     gc_flush(EXIT_TIMEOUT.load(Ordering::Relaxed));
 }
 
-/// `Err`: it has been refused.
 fn handover(
     sock: gc_socket,
     options: Options,
     raw: &gc_options,
     done: gc_done_fn,
     user: *mut c_void,
-) -> Result<Handover, c_int> {
-    if matches!(options.fallback, Fallback::Keep | Fallback::Background) || options.keep_open {
-        return Err(refuse(GC_ERR_ARGUMENT));
+) -> Result<Handover, Refusal> {
+    match options.fallback {
+        Fallback::Keep => return Err(Wrong::KeptInBackground.into()),
+        _ if options.keep_open => return Err(Wrong::KeptInBackground.into()),
+        Fallback::Background => return Err(Wrong::BackgroundTwice.into()),
+        Fallback::Close | Fallback::Abort => {}
     }
     let has_callback = done.is_some() || raw.on_data.is_some();
     if has_callback && !memory::can_have(memory::HANDOVER) {
-        return Err(enter(|| refused(Refusal::NO_MEMORY)));
+        return Err(Refusal::Resources(LastError::RESOURCES));
     }
     Ok(Handover {
         socket: Socket(sock),
@@ -255,32 +252,15 @@ fn handover(
     })
 }
 
-fn hand_over_to_the_process(handover: Handover) -> c_int {
-    enter(|| {
-        let result =
-            catch(|| crate::reaper::of_the_process_for(handover.socket)?.hand_over(handover));
-        answer(result)
-    })
+fn hand_over_to_the_process(handover: Handover) -> Result<c_int, Refusal> {
+    let reaper = crate::reaper::of_the_process_for(handover.socket).map_err(Refusal::of)?;
+    reaper.hand_over(handover).map_err(Refusal::of)?;
+    Ok(0)
 }
 
-fn hand_over(reaper: &Reaper, handover: Handover) -> c_int {
-    enter(|| answer(catch(|| reaper.hand_over(handover))))
-}
-
-fn answer(result: Result<Result<(), Refusal>, Caught>) -> (c_int, Option<i32>) {
-    match result {
-        Ok(Ok(())) => (0, None),
-        Ok(Err(refusal)) => refused(refusal),
-        Err(Caught) => (GC_ERR_INTERNAL, None),
-    }
-}
-
-fn flush(reaper: &Reaper, timeout_ms: u32) -> c_int {
-    enter(|| match catch(|| reaper.flush(timeout_ms)) {
-        Ok(Ok(flushed)) => (timed_out_unless(flushed), None),
-        Ok(Err(refusal)) => refused(refusal),
-        Err(Caught) => (GC_ERR_INTERNAL, None),
-    })
+fn flush(reaper: &Reaper, timeout_ms: u32) -> Result<c_int, Refusal> {
+    let flushed = reaper.flush(timeout_ms).map_err(Refusal::of)?;
+    Ok(timed_out_unless(flushed))
 }
 
 fn timed_out_unless(flushed: bool) -> c_int {
@@ -288,19 +268,6 @@ fn timed_out_unless(flushed: bool) -> c_int {
         true => 0,
         false => GC_TIMED_OUT,
     }
-}
-
-fn refused(refusal: Refusal) -> (c_int, Option<i32>) {
-    match refusal {
-        Refusal::Stopped => (GC_ERR_STOPPED, Some(LastError::STOPPED)),
-        Refusal::NoResources(code) => (GC_ERR_RESOURCES, Some(code)),
-        Refusal::System(fault @ Fault { code, .. }) => (error_code(fault), Some(code)),
-    }
-}
-
-fn refuse(code: c_int) -> c_int {
-    LastError::set(LastError::ARGUMENT);
-    code
 }
 
 /// The program's pointer, to be handed back to it on the reaper's thread.

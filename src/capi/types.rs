@@ -240,6 +240,7 @@ pub struct gc_stats {
     pub pending: usize,
 }
 
-/// Gets a line about a close that was not graceful; see gc_set_log().
+/// Gets a line about a close that was not graceful, or a call that was refused; see
+/// gc_set_log(). outcome is GC_TIMED_OUT ..., or GC_ERR_...
 pub type gc_log_fn =
     Option<unsafe extern "C" fn(user: *mut c_void, outcome: c_int, line: *const c_char)>;

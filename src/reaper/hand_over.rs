@@ -40,7 +40,7 @@ impl Shared {
         guest.is_counted = true;
         let is_full = self.max_pending > 0 && others >= self.max_pending;
         match is_full && self.when_full == WhenFull::Refuse {
-            true => Err(Refusal::NO_MEMORY),
+            true => Err(Refusal::Full),
             false => Ok(guest),
         }
     }

@@ -3,7 +3,7 @@
 use crate::clock::Clock;
 use crate::closing::{Brief, End, Machine, Next, Sink};
 use crate::connection::{Fault, FaultKind};
-use crate::log::Ends;
+use crate::log::{self, Ends};
 use crate::memory;
 use crate::outcome::Outcome;
 use crate::report::Report;
@@ -140,12 +140,12 @@ impl<C: Indexed> Entry<C> {
         if is_left {
             let _ = self.socket.close(false);
         }
-        let mut extras = self.extras;
-        let ends = extras.as_ref().and_then(|extras| extras.ends.as_ref());
-        self.machine.record(ends, clock);
-        let Some(done) = extras.as_mut().and_then(|extras| extras.done.take()) else {
+        let is_refused = self.refusal().is_some();
+        let extras = self.extras.map_or_else(Extras::default, |extras| *extras);
+        self.machine.record(extras.ends.as_ref(), clock);
+        if extras.done.is_none() && !is_refused {
             return;
-        };
+        }
         let (outcome, fault) = match self.machine.end() {
             Some(End::Outcome(outcome)) => (outcome, None),
             Some(End::Refused(fault)) if !is_left => (Outcome::Uncertain, Some(fault)),
@@ -153,8 +153,16 @@ impl<C: Indexed> Entry<C> {
         };
         let mut report = self.machine.report(outcome, clock.now());
         report.closed |= is_left;
-        // A panic of a Rust program's own must not end the thread.
-        let _ = catch_unwind(AssertUnwindSafe(|| done(fault, &report)));
+        let ends = extras.ends.unwrap_or_default();
+        match fault {
+            Some(fault) => log::gone(&ends, fault),
+            None if is_left => log::not_graceful(&ends, &report),
+            None => {}
+        }
+        if let Some(done) = extras.done {
+            // A panic of a Rust program's own must not end the thread.
+            let _ = catch_unwind(AssertUnwindSafe(|| done(fault, &report)));
+        }
     }
 }
 

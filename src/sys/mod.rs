@@ -5,7 +5,8 @@
 //!   [`Connection`](crate::connection::Connection); copying it copies the number,
 //!   dropping it closes nothing,
 //! - [`Waiter`]: waits for one socket,
-//! - [`LastError`]: the calling thread's `errno` or Winsock error,
+//! - [`LastError`]: the calling thread's `errno` or Winsock error, and [`ErrorText`], such a
+//!   number in words,
 //! - [`CancelGuard`]: holds off thread cancellation,
 //! - [`Poller`]: waits for many, and has a bell,
 //! - [`Thread`], and [`process_generation`], which tells a forked child from its
@@ -19,6 +20,7 @@
 //! close: its `Drop` calls the `close` or `closesocket` of the link, which may
 //! be the program's override that calls us.
 
+mod error_text;
 #[cfg(unix)]
 mod poll_entry;
 #[cfg(unix)]
@@ -56,6 +58,7 @@ pub(crate) use poll_entry::{poll_many, PollEntry};
 #[cfg(windows)]
 pub(crate) use system::{poll_many, PollEntry};
 
+pub(crate) use error_text::ErrorText;
 pub(crate) use per_process::PerProcess;
 pub(crate) use system::{disown, CancelGuard, LastError, OwnedSocket, Socket, Waiter};
 pub(crate) use system::{process_generation, Thread, BORROWED};

@@ -73,6 +73,8 @@ impl LastError {
     pub(crate) const RESOURCES: i32 = libc::ENOMEM;
     /// For a reaper that is not at work any more.
     pub(crate) const STOPPED: i32 = libc::ECANCELED;
+    /// For a program that has not started the system's sockets.
+    pub(crate) const NOT_STARTED: Option<i32> = None;
 
     pub(crate) fn get() -> i32 {
         // SAFETY: the location is the calling thread's own and always there.

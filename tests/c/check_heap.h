@@ -84,7 +84,7 @@ int __NTH(posix_memalign(void **block, size_t alignment, size_t size))
 
 void __NTH(free(void *block))
 {
-    heap_call();
+    if (block != NULL) heap_call(); /* strerror_r() of glibc frees NULL, which is nothing */
     __libc_free(block);
 }
 #ifdef __cplusplus

@@ -1,6 +1,7 @@
 /*
  * A close takes no memory from the heap, not even the first one of the process: it
- * works when nothing is left, and does not queue for the allocator among many threads.
+ * works when nothing is left, and does not queue for the allocator among many threads. Nor does
+ * the line of the log about one that was not graceful, or was refused.
  * (Looking for other holders of the connection, GC_SHARED_RELEASE, is another matter:
  * see out_of_memory.c.)
  */
@@ -20,16 +21,31 @@ int main(void)
 
 static const gc_options initial = GC_OPTIONS_INIT;
 
+/* a log, or none */
+static int is_logged = 0;
+static int lines, last_number;
+
+static void counts(void *user, int number, const char *line)
+{
+    (void)user;
+    CHECK(*line != '\0');
+    lines++;
+    last_number = number;
+}
+
 /* closes and tells how it ended; not one call may be counted */
 static int closes(const char *what, check_socket sock, const gc_options *options)
 {
     gc_report report = GC_REPORT_INIT;
     int outcome;
     check_doing = what;
+    lines = 0;
     heap_watch_start();
     outcome = gc_close_with(sock, options, &report);
     CHECK_IS(heap_watch_end(), 0);
     CHECK_IS(report.closed, 1);
+    CHECK_IS(lines, is_logged && outcome != GC_GRACEFUL);
+    if (lines != 0) CHECK_IS(last_number, outcome);
     return outcome;
 }
 
@@ -47,13 +63,27 @@ static int takes(void *user, const void *data, size_t size)
     return 0;
 }
 
-int main(void)
+static void refusals(void)
+{
+    gc_options options = initial;
+    options.struct_size = 0;
+    check_doing = "an error";
+    lines = 0;
+    heap_watch_start();
+    CHECK_IS(gc_close(-1, 100), GC_ERR_NOT_A_SOCKET);
+    CHECK_IS(gc_abort(-1), GC_ERR_NOT_A_SOCKET);
+    CHECK_IS(gc_close_with(-1, &options, NULL), GC_ERR_ARGUMENT);
+    CHECK(gc_outcome_name(0) != NULL && gc_version_string() != NULL);
+    CHECK_IS(heap_watch_end(), 0);
+    CHECK_IS(lines, is_logged ? 3 : 0);
+}
+
+static void closes_of_all_kinds(void)
 {
     gc_options options;
     check_thread sender;
     check_socket sock, peer;
     size_t taken = 0;
-    check_start();
 
     check_pair(&sock, &peer);
     check_half_close(peer);
@@ -96,13 +126,16 @@ int main(void)
 
     CHECK_IS(closes("UDP", socket(AF_INET, SOCK_DGRAM, 0), NULL), GC_NOT_CONNECTED);
 
-    check_doing = "an error";
-    heap_watch_start();
-    CHECK_IS(gc_close(-1, 100), GC_ERR_NOT_A_SOCKET);
-    CHECK_IS(gc_abort(-1), GC_ERR_NOT_A_SOCKET);
-    CHECK(gc_outcome_name(0) != NULL && gc_version_string() != NULL);
-    CHECK_IS(heap_watch_end(), 0);
+    refusals();
+}
 
+int main(void)
+{
+    check_start();
+    closes_of_all_kinds();
+    gc_set_log(counts, NULL);
+    is_logged = 1;
+    closes_of_all_kinds();
     heap_check_watch();
     return 0;
 }

@@ -1,7 +1,7 @@
 /*
  * With an empty heap every close still does its work, also the drop-in, which looks
  * for other holders of the connection first: the program lives, the answer arrives,
- * and a connection that is shared is not ended for its other holder.
+ * a connection that is shared is not ended for its other holder, and the log has its line.
  */
 #include "check_heap.h"
 
@@ -36,12 +36,34 @@ static void check_answer(check_socket sock, check_socket peer)
     check_close(peer);
 }
 
+static int lines, last_number;
+
+static void counts(void *user, int number, const char *line)
+{
+    (void)user;
+    (void)line;
+    lines++;
+    last_number = number;
+}
+
 int main(void)
 {
     check_socket sock, peer, other;
     int result;
     check_start();
+    gc_set_log(counts, NULL);
     heap_is_empty = 1;
+
+    check_doing = "gc_close of a connection that was reset";
+    check_pair(&sock, &peer);
+    check_reset(peer);
+    check_wait_readable(sock);
+    heap_watch_start();
+    result = gc_close(sock, 20000);
+    heap_watch_end();
+    CHECK_IS(result, GC_RESET);
+    CHECK_IS(lines, 1);
+    CHECK_IS(last_number, GC_RESET);
 
     check_doing = "gc_close";
     answered(&sock, &peer);

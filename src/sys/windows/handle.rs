@@ -37,6 +37,8 @@ impl LastError {
     pub(crate) const RESOURCES: i32 = ws::WSAENOBUFS;
     /// For a reaper that is not at work any more.
     pub(crate) const STOPPED: i32 = ws::WSAECANCELLED;
+    /// For a program that has not started the system's sockets.
+    pub(crate) const NOT_STARTED: Option<i32> = Some(ws::WSANOTINITIALISED);
 
     pub(crate) fn get() -> i32 {
         // SAFETY: takes nothing; also before WSAStartup.
