@@ -18,6 +18,20 @@ pub(super) fn call(
     socket: Option<gc_socket>,
     body: impl FnOnce() -> Result<c_int, Refusal>,
 ) -> c_int {
+    let mut body = Some(body);
+    guarded(name, socket, &mut || match body.take() {
+        Some(body) => body(),
+        None => Err(Refusal::Internal),
+    })
+}
+
+/// Once for all functions, so that each of them stays small.
+#[inline(never)]
+fn guarded(
+    name: &str,
+    socket: Option<gc_socket>,
+    body: &mut dyn FnMut() -> Result<c_int, Refusal>,
+) -> c_int {
     enter(|| match catch(body).and_then(|answer| answer) {
         Ok(answer) => (answer, None),
         Err(refusal) => {
