@@ -8,6 +8,7 @@
 #ifndef EXAMPLE_PROCESS_H
 #define EXAMPLE_PROCESS_H
 
+#include "example_clock.h"
 #include <stdlib.h>
 #include <string.h>
 #ifdef _WIN32
@@ -20,37 +21,6 @@ typedef HANDLE process_handle;
 #include <time.h>
 typedef pid_t process_handle;
 #endif
-
-static double now_ms(void)
-{
-#ifdef _WIN32
-    LARGE_INTEGER ticks, per_second;
-
-    QueryPerformanceFrequency(&per_second);
-    QueryPerformanceCounter(&ticks);
-    return 1000.0 * (double)ticks.QuadPart / (double)per_second.QuadPart;
-#else
-    struct timespec now;
-
-    if (clock_gettime(CLOCK_MONOTONIC, &now) != 0)
-        return 0.0;
-    return 1000.0 * (double)now.tv_sec + (double)now.tv_nsec / 1.0e6;
-#endif
-}
-
-/* send, recv and accept return at once from now on. 0 is success. */
-static int net_unblock(SOCKET sock)
-{
-#ifdef _WIN32
-    u_long yes = 1;
-
-    return ioctlsocket(sock, (long)FIONBIO, &yes) == 0 ? 0 : -1;
-#else
-    int flags = fcntl(sock, F_GETFL);
-
-    return flags >= 0 && fcntl(sock, F_SETFL, flags | O_NONBLOCK) == 0 ? 0 : -1;
-#endif
-}
 
 /* Whether the last call failed only because it would have had to wait. */
 static int net_would_block(void)

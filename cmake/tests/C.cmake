@@ -100,18 +100,3 @@ foreach(_source IN LISTS _sources)
         _c_variants(${_name})
     endif()
 endforeach()
-
-if(NOT _set MATCHES "^(variants|links)$")
-    return()
-endif()
-
-# the examples in C, apart from the event loops: linked
-file(GLOB _sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/examples-c/*.c")
-foreach(_source IN LISTS _sources)
-    get_filename_component(_name "${_source}" NAME_WE)
-    _wanted(_is_wanted ${_name})
-    if(_is_wanted AND NOT _name MATCHES "^loop_")
-        _objects(${_name}.example.o shared "${_source}" -std=gnu99 -Wall -Wextra -Wconversion -Werror -O2)
-        _program(${_name}.example shared C ${_name}.example.o)
-    endif()
-endforeach()

@@ -1,5 +1,5 @@
 /*
- * drain_backlog.c - a server stops, and nobody who already waits is reset
+ * stop_listening.c - a server stops, and nobody who already waits is reset
  *
  * The system completes connections before the program accepts them. Those that wait in
  * the backlog when the listening socket is closed are reset, by a bare close and by
@@ -7,8 +7,8 @@
  * first, tell each client that it came too late, close them in the background, and
  * close the listening socket last.
  *
- *     drain_backlog            20 clients wait; prints how many were answered
- *     drain_backlog bare       the same with a bare close of the listening socket
+ *     stop_listening           20 clients wait; prints how many were answered
+ *     stop_listening bare      the same with a bare close of the listening socket
  */
 #include "example_net.h"
 #ifndef _WIN32

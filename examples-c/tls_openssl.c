@@ -1,0 +1,174 @@
+/*
+ * tls_openssl.c - a small HTTPS server that answers early and closes without losing the end
+ *
+ * It answers as soon as it has the head of a request, whatever the client still sends. A
+ * plain SSL_shutdown() and close() then resets the connection: what the client has sent
+ * is unread. TLS makes that likely even with clients that send nothing more, since their
+ * own close_notify and key updates arrive after the close.
+ *
+ * The order is: SSL_write() of all, close_notify, gc_close() on the bare socket. One
+ * deadline counts for the last two, and close_notify may not block: behind a full window
+ * a blocking SSL_shutdown() would wait for a client that does not read. After the close
+ * began nothing more is read through TLS: gc_close() throws the bytes away as they are.
+ *
+ *     tls_openssl graceful|bare PORT [COUNT]     PORT 0: any, it is printed
+ *
+ * Ends after COUNT connections and prints how they ended. Needs OpenSSL 1.1.1 or newer
+ * (-lssl -lcrypto).
+ */
+#include "example_net.h"
+#include "example_clock.h"
+#include "example_tls.h"
+#include "graceful_close.h"
+#include <stdlib.h>
+
+#define ANSWER_BYTES 2000000
+#define CLOSE_TIMEOUT_MS 5000U
+
+static const char plain[] = "HTTP/1.0 400 Bad Request\r\n\r\nThis port speaks TLS: ask by https.\n";
+static char answer[ANSWER_BYTES + 200];
+static size_t answer_size;
+
+static void make_answer(void)
+{
+    int head = sprintf(answer,
+                       "HTTP/1.1 413 Content Too Large\r\nContent-Type: text/plain\r\n"
+                       "Content-Length: %d\r\nConnection: close\r\n\r\n",
+                       ANSWER_BYTES);
+
+    memset(answer + head, 'x', ANSWER_BYTES);
+    answer[head + ANSWER_BYTES - 1] = '\n';
+    answer_size = (size_t)head + ANSWER_BYTES;
+}
+
+/* Until the empty line behind the head. 0 is success. */
+static int read_head(SSL *ssl)
+{
+    char head[8192];
+    size_t size = 0;
+
+    for (;;) {
+        int got = SSL_read(ssl, head + size, (int)(sizeof(head) - size - 1));
+
+        if (got <= 0)
+            return -1;
+        size += (size_t)got;
+        head[size] = '\0';
+        if (strstr(head, "\r\n\r\n") != NULL || strstr(head, "\n\n") != NULL)
+            return 0;
+        if (size == sizeof(head) - 1)
+            return -1;
+    }
+}
+
+/* So many milliseconds are left; never negative. */
+static unsigned int left_until(double deadline)
+{
+    double left = deadline - now_ms();
+
+    return left <= 0.0 ? 0U : (unsigned int)left;
+}
+
+/* Waits until the socket can take bytes, or the time is up. */
+static void wait_writable(SOCKET sock, unsigned int ms)
+{
+    struct timeval time;
+    fd_set set;
+
+    FD_ZERO(&set);
+#ifndef _WIN32
+    if (sock >= (SOCKET)FD_SETSIZE) /* select() cannot watch it */
+        return;
+#endif
+    FD_SET(sock, &set);
+    time.tv_sec = (long)(ms / 1000U);
+    time.tv_usec = (long)(ms % 1000U) * 1000L;
+    select((int)sock + 1, NULL, &set, NULL, &time);
+}
+
+/*
+ * Ends TLS, then TCP, in at most timeout_ms. Frees ssl. Returns as gc_close(): negative,
+ * and the socket is still the caller's.
+ */
+static int tls_close(SSL *ssl, SOCKET sock, unsigned int timeout_ms)
+{
+    double deadline = now_ms() + timeout_ms;
+
+    if (net_unblock(sock) == 0)
+        while (tls_send_notify(ssl) == TLS_WAITS && left_until(deadline) > 0)
+            wait_writable(sock, left_until(deadline));
+    SSL_free(ssl); /* leaves the socket open: SSL_set_fd() has not given it away */
+    return gc_close(sock, left_until(deadline));
+}
+
+static int bare_close(SSL *ssl, SOCKET sock)
+{
+    SSL_shutdown(ssl);
+    SSL_free(ssl);
+    closesocket(sock);
+    return GC_GRACEFUL; /* nobody can tell */
+}
+
+/* One connection. What gc_close() said. */
+static int serve(SSL_CTX *context, SOCKET sock, int bare)
+{
+    SSL *ssl = SSL_new(context);
+    int code;
+
+    if (ssl == NULL || SSL_set_fd(ssl, (int)sock) != 1) {
+        tls_complain("no TLS for this connection");
+        SSL_free(ssl);
+        closesocket(sock);
+        return GC_ERR_RESOURCES;
+    }
+    if (SSL_accept(ssl) == 1 && read_head(ssl) == 0) {
+        if (SSL_write(ssl, answer, (int)answer_size) <= 0)
+            tls_complain("the answer cannot be sent");
+    } else if (ERR_GET_REASON(ERR_peek_error()) == SSL_R_HTTP_REQUEST) {
+        net_send_all(sock, plain, sizeof(plain) - 1); /* without TLS, as the client speaks */
+    } else {
+        tls_complain("no request");
+    }
+    if (bare)
+        return bare_close(ssl, sock);
+    code = tls_close(ssl, sock, CLOSE_TIMEOUT_MS);
+    if (code < 0) {
+        net_complain("gc_close");
+        closesocket(sock);
+    }
+    return code;
+}
+
+int main(int argc, char **argv)
+{
+    int bare = argc > 1 && strcmp(argv[1], "bare") == 0;
+    long count = argc > 3 ? atol(argv[3]) : 0, done, graceful = 0;
+    SSL_CTX *context;
+    SOCKET listener;
+
+    if (argc < 3 || (!bare && strcmp(argv[1], "graceful") != 0)) {
+        fprintf(stderr, "usage: tls_openssl graceful|bare PORT [COUNT]\n");
+        return 2;
+    }
+    if (net_start() != 0)
+        return 1;
+    make_answer();
+    context = tls_server();
+    listener = context != NULL ? tls_listen(atoi(argv[2])) : INVALID_SOCKET;
+    if (listener == INVALID_SOCKET)
+        return 1;
+    for (done = 0; count == 0 || done < count; done++) {
+        SOCKET sock = accept(listener, NULL, NULL);
+
+        if (sock == INVALID_SOCKET) {
+            net_complain("accept");
+            break;
+        }
+        graceful += serve(context, sock, bare) == GC_GRACEFUL;
+    }
+    if (!bare)
+        printf("%ld of %ld ended gracefully\n", graceful, done);
+    closesocket(listener);
+    SSL_CTX_free(context);
+    return 0;
+}
