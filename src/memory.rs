@@ -1,7 +1,7 @@
 //! Asking before taking: a library must not end its program for want of memory.
 
-/// More than any hand-over takes in small pieces.
-pub(crate) const HANDOVER: usize = 1024;
+/// More than a log or a bell takes.
+pub(crate) const LITTLE: usize = 1024;
 
 /// More than starting a reaper takes.
 pub(crate) const REAPER: usize = 32 * 1024;

@@ -17,10 +17,11 @@ use crate::door::{Door, Wake};
 use crate::log::{self, Ends};
 use crate::memory;
 use crate::options::{Options, INFINITE};
-use crate::set::{Done, Packed, Reader};
+use crate::set::{Done, Packed, Reader, ENDED};
 use crate::stats;
 use crate::sys::PerProcess;
-use crate::sys::{self, LastError, Poller, Socket, Thread};
+use crate::sys::{self, boxed, LastError, Poller, Socket, Thread};
+use hand_over::Boxes;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -103,8 +104,11 @@ pub(crate) struct Handover {
 impl Handover {
     /// A time-out and nothing else: the place in the queue is all that it takes.
     fn is_brief(&self) -> bool {
-        let has_callback = self.done.is_some() || self.reader.is_some();
-        self.options.are_brief() && !has_callback && !log::is_on()
+        self.options.are_brief() && !self.has_callback() && !log::is_on()
+    }
+
+    fn has_callback(&self) -> bool {
+        self.done.is_some() || self.reader.is_some()
     }
 }
 
@@ -119,6 +123,9 @@ impl Reaper {
         if !memory::can_have(memory::REAPER) {
             return Err(Refusal::NO_MEMORY);
         }
+        let mut ended = Vec::new();
+        let room = ended.try_reserve_exact(ENDED);
+        room.map_err(|_| Refusal::NO_MEMORY)?;
         let poller = Poller::new().map_err(Refusal::of_start)?;
         let shared = Arc::new(Shared {
             door: Door::new(),
@@ -133,10 +140,12 @@ impl Reaper {
             idle: Condvar::new(),
             is_woken: Mutex::new(false),
         });
-        let thread = Thread::start(STACK, {
+        let body = boxed({
             let shared = Arc::clone(&shared);
-            Box::new(move || shared.run())
+            move || shared.run(ended)
         });
+        let body = body.map_err(|_| Refusal::NO_MEMORY)?;
+        let thread = Thread::start(STACK, body);
         Ok(Reaper {
             thread: thread.map_err(Refusal::of_start)?,
             is_joined: AtomicBool::new(false),
@@ -151,11 +160,14 @@ impl Reaper {
             return Err(Refusal::Stopped);
         }
         let now = SystemClock.now();
-        let is_brief = handover.is_brief();
-        let guest = shared.let_knock(now, is_brief)?;
+        let boxes = match handover.is_brief() {
+            true => None,
+            false => Some(Boxes::ask(handover.has_callback() || log::is_on())?),
+        };
+        let guest = shared.let_knock(now, boxes)?;
         match handover.deferred {
-            true => shared.queue(handover, is_brief, guest, now),
-            false => shared.take_over(handover, is_brief, guest, now),
+            true => shared.queue(handover, guest, now),
+            false => shared.take_over(handover, guest, now),
         }
     }
 
@@ -171,8 +183,11 @@ impl Reaper {
         }
         let now = SystemClock.now();
         let machine = machine.go_on(&mut socket, now);
-        let is_brief = machine.brief().is_some() && ends.is_none();
-        let guest = self.shared.let_knock(now, is_brief)?;
+        let boxes = match machine.brief().is_some() && ends.is_none() {
+            true => None,
+            false => Some(Boxes::ask(ends.is_some())?),
+        };
+        let guest = self.shared.let_knock(now, boxes)?;
         self.shared.go_on(socket, machine, ends, guest, now);
         Ok(())
     }

@@ -59,7 +59,7 @@ pub extern "C" fn gc_set_log(log: gc_log_fn, user: *mut c_void) {
         log::clear_log();
         return;
     };
-    if !memory::can_have(memory::HANDOVER) {
+    if !memory::can_have(memory::LITTLE) {
         return;
     }
     let user = User(user);

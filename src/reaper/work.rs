@@ -31,13 +31,13 @@ struct Work {
 }
 
 impl Shared {
-    /// The thread.
-    pub(super) fn run(&self) {
+    /// The thread. `ended`: with room for [`ENDED`].
+    pub(super) fn run(&self, ended: Vec<Entry<Socket>>) {
         let keeps_line = self.evicts();
         let mut work = Work {
             set: Set::new(Arc::clone(&self.poller), SystemClock, keeps_line),
             arrivals: Vec::new(),
-            ended: Vec::with_capacity(ENDED),
+            ended,
             distrusts: false,
         };
         let mut busy = true;

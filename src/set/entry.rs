@@ -4,10 +4,10 @@ use crate::clock::Clock;
 use crate::closing::{Brief, End, Machine, Next, Sink};
 use crate::connection::{Fault, FaultKind};
 use crate::log::{self, Ends};
-use crate::memory;
 use crate::outcome::Outcome;
 use crate::report::Report;
 use crate::set::{Indexed, Mark};
+use crate::sys::boxed;
 use std::ops::{Deref, DerefMut};
 use std::panic::{catch_unwind, AssertUnwindSafe};
 
@@ -221,8 +221,7 @@ impl<C: Copy> Unpacked<C> {
                 brief,
                 keep: entry.keep,
             }),
-            _ if memory::can_have(memory::HANDOVER) => Ok(Packed::Whole(Box::new(entry))),
-            _ => Err(entry),
+            _ => boxed(entry).map(Packed::Whole),
         }
     }
 }

@@ -60,6 +60,7 @@ pub(crate) use system::{poll_many, PollEntry};
 
 pub(crate) use error_text::ErrorText;
 pub(crate) use per_process::PerProcess;
+pub(crate) use room::{boxed, Room};
 pub(crate) use system::{disown, CancelGuard, LastError, OwnedSocket, Socket, Waiter};
 pub(crate) use system::{process_generation, Thread, BORROWED};
 
@@ -86,6 +87,7 @@ pub(crate) fn look_for_sharing<T>(
 }
 
 mod per_process;
+mod room;
 
 /// Scratch space for bytes that nobody wants. It is never read, so that any
 /// number of threads may have the kernel write to it at once; it lies in .bss

@@ -5,9 +5,10 @@
 //! the last one took ([`Poller::pace`]).
 
 use super::system::{poll_many, Bell, PollEntry};
-use super::Socket;
+use super::{LastError, Socket};
 use crate::clock::{Clock, SystemClock, Time};
-use crate::connection::Fault;
+use crate::connection::{Fault, FaultKind};
+use crate::memory;
 use crate::set::{Indexed, Mark, Watcher};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -41,11 +42,19 @@ struct Row {
     is_renewed: bool,
 }
 
+const NO_MEMORY: Fault = Fault {
+    kind: FaultKind::Other,
+    code: LastError::RESOURCES,
+};
+
 impl Poller {
     pub(crate) fn new() -> Result<Poller, Fault> {
+        let mut table = Table::default();
+        // For the bell.
+        table.entries.try_reserve(1).map_err(|_| NO_MEMORY)?;
         Ok(Poller {
             bell: Mutex::new(Arc::new(Bell::new()?)),
-            table: Mutex::default(),
+            table: Mutex::new(table),
         })
     }
 
@@ -118,7 +127,10 @@ impl Poller {
             each(entry.socket().index());
         }
         let mut table = self.lock();
-        table.entries = entries;
+        // What came in meanwhile has room in the other one.
+        if entries.capacity() >= table.entries.capacity() {
+            table.entries = entries;
+        }
         if is_scan {
             table.took = took;
         }
@@ -127,6 +139,9 @@ impl Poller {
 
     /// Makes a new bell in the place of a lost one.
     pub(crate) fn renew(&self) -> Result<(), Fault> {
+        if !memory::can_have(memory::LITTLE) {
+            return Err(NO_MEMORY);
+        }
         let bell = Bell::new()?;
         *self.bell.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(bell);
         Ok(())
