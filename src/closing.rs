@@ -105,6 +105,8 @@ pub(crate) struct Machine {
     nobody_asks: bool,
     /// The system tells the state, and what is in flight.
     is_tcp: bool,
+    /// The system has told the state of what it had called a mere stream.
+    has_state: bool,
     /// The peer's FIN has been seen.
     peer_fin: bool,
     /// The peer's FIN is not waited for once all of ours is acknowledged.
@@ -125,7 +127,7 @@ pub(crate) struct Machine {
     may_be_lost: bool,
     /// It was read on after an error when it was gone.
     read_on: bool,
-    /// Given up for silence that may have been none.
+    /// Given up for silence, or for an end, that may have been none.
     blind: bool,
     /// The descriptor has been closed by us.
     closed: bool,
@@ -169,6 +171,7 @@ impl Machine {
             keeps_selection: false,
             nobody_asks: false,
             is_tcp: false,
+            has_state: false,
             peer_fin: false,
             until_acked: options.until_acked,
             keep_open: options.keep_open,
@@ -327,7 +330,7 @@ impl Machine {
             Pass::Full if self.now(clock) < self.phase_end => return Some(Next::Again),
             Pass::End => true,
             Pass::Full | Pass::Deaf => true,
-            Pass::Failed(fault) if self.is_soft(fault) => {
+            Pass::Failed(fault) if self.is_soft(conn, fault) => {
                 return self.after_soft_error(conn, clock, fault);
             }
             other => return self.cut_short(conn, other),
@@ -378,9 +381,10 @@ impl Machine {
                 self.wait_or_give_up(conn, clock, Watch::Readable)
             }
             Pass::End => self.end_of_stream(conn, clock),
-            // Nothing can be learnt by waiting, and late bytes reset anyway.
-            Pass::Deaf => self.finish(conn, Outcome::Uncertain),
-            Pass::Failed(fault) if self.is_soft(fault) => self.after_soft_error(conn, clock, fault),
+            Pass::Deaf => self.unheard_end(conn, clock),
+            Pass::Failed(fault) if self.is_soft(conn, fault) => {
+                self.after_soft_error(conn, clock, fault)
+            }
             other => self.cut_short(conn, other),
         }
     }
@@ -421,6 +425,10 @@ impl Machine {
             Pass::Full if self.has_time(clock) => Some(Next::Again),
             Pass::Full => self.finish(conn, Outcome::TimedOut),
             Pass::End => self.died_after_fin(conn),
+            // No error was met, and nothing says that it has ended: it may live.
+            Pass::Dry | Pass::Deaf if !self.is_tcp && self.lost.is_none() => {
+                self.finish(conn, Outcome::Uncertain)
+            }
             Pass::Dry | Pass::Deaf => self.finish_dead(conn, None),
             Pass::Failed(fault) if fault.kind != FaultKind::NotASocket => {
                 self.finish_dead(conn, Some(fault))

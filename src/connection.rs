@@ -91,6 +91,11 @@ impl TcpState {
         matches!(self, CloseWait | Closing | LastAck | TimeWait)
     }
 
+    /// The peer has acknowledged all of ours, and our FIN.
+    pub(crate) fn proves_acknowledgement(self) -> bool {
+        matches!(self, TcpState::FinWait2 | TcpState::TimeWait)
+    }
+
     /// The peer's FIN has arrived, and ours, if there is one, is not acknowledged
     /// yet. After the half-close CLOSE-WAIT says that ours has not even left.
     pub(crate) fn awaits_ack_of_fin(self) -> bool {

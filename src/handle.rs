@@ -166,6 +166,9 @@ impl SoFar {
             true => self.socket.tcp_state().ok().flatten()?,
             false => return None,
         };
+        if state.proves_acknowledgement() {
+            return Some(0);
+        }
         let left = self.socket.in_flight().ok().flatten()?;
         let has_fin = matches!(
             state,

@@ -52,6 +52,12 @@ impl System {
         self.is_linux_tcp() || matches!(self, System::Winsock | System::Local)
     }
 
+    /// The first question is answered by the state. Winsock has another one for that, which
+    /// not all versions have.
+    pub(crate) fn classifies_by_state(self) -> bool {
+        self.is_linux_tcp() || self == System::Mac
+    }
+
     pub(crate) fn tells_state(self) -> bool {
         self.is_linux_tcp() || matches!(self, System::Winsock | System::Mac)
     }

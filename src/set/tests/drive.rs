@@ -351,7 +351,9 @@ impl<'w, 'p, const EDGES: bool> Drive<'w, 'p, EDGES> {
             // Silence proves nothing where the peer's progress is not told.
             let told = sim.setup.system.tells_backlog() && sim.seen.refusals == 0;
             let idles = plan.options.idle_timeout_ms > 0 && !told;
-            let closed = idles && sim.handle == Handle::Closed { graceful: false };
+            // Nor does an end that the program has made itself.
+            let closed =
+                (idles || sim.seen.deaf) && sim.handle == Handle::Closed { graceful: false };
             let as_expected = sim.handle == expected || (closed && expected == Handle::Aborted);
             assert!(gone || as_expected, "{:?}", sim.handle);
             let doubt = outcome == Uncertain && !sim.seen.deaf;
