@@ -13,7 +13,7 @@ use crate::outcome::Outcome;
 use crate::reaper;
 use crate::report::Report;
 use crate::set::{Indexed, Mark};
-use crate::sys::{look_for_sharing, poll_many, PollEntry, Socket, Waiter};
+use crate::sys::{look_for_sharing, wait_for_any, PollEntry, Socket, Waiter};
 use std::collections::TryReserveError;
 use std::time::Duration;
 
@@ -269,7 +269,7 @@ impl Many {
 
     /// Waits for those that are listed, and steps those that have news or are due.
     fn poll(&mut self, first: usize, until: Time, sink: &mut Sink<'_>) {
-        let could_wait = poll_many(&mut self.entries, until);
+        let could_wait = wait_for_any(&mut self.entries, until);
         let (mut has_news, mut has_changed) = (!could_wait, false);
         for at in 0..self.entries.len() {
             if !self.entries[at].has_event() {

@@ -54,9 +54,9 @@ pub(crate) use system::Poller;
 pub(crate) use table::Poller;
 
 #[cfg(unix)]
-pub(crate) use poll_entry::{poll_many, PollEntry};
+pub(crate) use poll_entry::{poll_many as wait_for_any, PollEntry};
 #[cfg(windows)]
-pub(crate) use system::{poll_many, PollEntry};
+pub(crate) use system::{wait_for_any, PollEntry};
 
 pub(crate) use error_text::ErrorText;
 pub(crate) use per_process::PerProcess;
