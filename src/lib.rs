@@ -72,7 +72,6 @@ mod event_loop;
 mod handle;
 mod log;
 mod many;
-mod memory;
 mod options;
 mod outcome;
 mod reaper;

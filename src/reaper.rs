@@ -15,15 +15,14 @@ use crate::closing::Machine;
 use crate::connection::{Fault, FaultKind};
 use crate::door::{Door, Wake};
 use crate::log::{self, Ends};
-use crate::memory;
 use crate::options::{Options, INFINITE};
 use crate::set::{Done, Packed, Reader, ENDED};
 use crate::stats;
 use crate::sys::PerProcess;
-use crate::sys::{self, boxed, LastError, Poller, Socket, Thread};
+use crate::sys::{self, boxed, Counted, LastError, Poller, Socket, Thread};
 use hand_over::Boxes;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 mod hand_over;
@@ -67,14 +66,14 @@ impl Refusal {
 
 /// A thread and the closings that it finishes.
 pub(crate) struct Reaper {
-    shared: Arc<Shared>,
+    shared: Counted<Shared>,
     thread: Thread,
     is_joined: AtomicBool,
 }
 
 struct Shared {
     door: Door<Packed<Socket>>,
-    poller: Arc<Poller>,
+    poller: Counted<Poller>,
     max_pending: usize,
     when_full: WhenFull,
     /// Handed over and not ended.
@@ -120,16 +119,13 @@ impl Reaper {
         if process == sys::BORROWED {
             return Err(Refusal::Stopped);
         }
-        if !memory::can_have(memory::REAPER) {
-            return Err(Refusal::NO_MEMORY);
-        }
         let mut ended = Vec::new();
         let room = ended.try_reserve_exact(ENDED);
         room.map_err(|_| Refusal::NO_MEMORY)?;
         let poller = Poller::new().map_err(Refusal::of_start)?;
-        let shared = Arc::new(Shared {
+        let shared = Counted::new(Shared {
             door: Door::new(),
-            poller: Arc::new(poller),
+            poller: Counted::new(poller).map_err(|_| Refusal::NO_MEMORY)?,
             max_pending,
             when_full,
             alive: AtomicUsize::new(0),
@@ -140,8 +136,9 @@ impl Reaper {
             idle: Condvar::new(),
             is_woken: Mutex::new(false),
         });
+        let shared = shared.map_err(|_| Refusal::NO_MEMORY)?;
         let body = boxed({
-            let shared = Arc::clone(&shared);
+            let shared = shared.clone();
             move || shared.run(ended)
         });
         let body = body.map_err(|_| Refusal::NO_MEMORY)?;

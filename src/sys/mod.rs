@@ -20,6 +20,7 @@
 //! close: its `Drop` calls the `close` or `closesocket` of the link, which may
 //! be the program's override that calls us.
 
+mod counted;
 mod error_text;
 #[cfg(unix)]
 mod poll_entry;
@@ -58,6 +59,7 @@ pub(crate) use poll_entry::{poll_many as wait_for_any, PollEntry};
 #[cfg(windows)]
 pub(crate) use system::{wait_for_any, PollEntry};
 
+pub(crate) use counted::Counted;
 pub(crate) use error_text::ErrorText;
 pub(crate) use per_process::PerProcess;
 pub(crate) use room::{boxed, Room};

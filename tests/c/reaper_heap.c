@@ -15,6 +15,8 @@ int main(void)
 
 #else
 
+#include <sys/wait.h>
+
 #define SOME 200
 
 static void hears(void *user, int outcome, const char *line)
@@ -179,6 +181,58 @@ static void piece_by_piece(int way, int variant)
     CHECK_IS(gc_reaper_free(reaper, PATIENCE), 0);
 }
 
+#define REFUSED_SOME 3 /* a failed check exits with 1 */
+
+enum { NEW_REAPER, FIRST_OF_THE_PROCESS, CONTINUED, STARTS };
+
+/* in a child, which has no reaper of its own yet; 0: all that was asked for was there */
+static int starts_with(int way, int left)
+{
+    gc_options options = GC_OPTIONS_INIT;
+    gc_reaper *reaper = NULL;
+    check_socket sock, peer;
+    int code;
+    check_pair(&sock, &peer);
+    options.timeout_ms = 0;
+    options.fallback = GC_THEN_BACKGROUND;
+    heap_is_empty = 1;
+    heap_left = left;
+    heap_watch_start();
+    if (way == NEW_REAPER) code = gc_reaper_new(NULL, &reaper);
+    else if (way == FIRST_OF_THE_PROCESS) code = gc_close_async(sock, 20000);
+    else code = gc_close_with(sock, &options, NULL);
+    heap_watch_end();
+    heap_is_empty = 0;
+    if (way == CONTINUED) {
+        CHECK(code == GC_CONTINUED || code == GC_TIMED_OUT);
+        CHECK_IS(end_at(peer), 0);
+    } else if (way == FIRST_OF_THE_PROCESS) {
+        either_way(sock, peer, code);
+    } else {
+        CHECK(code == 0 || code == GC_ERR_RESOURCES);
+        CHECK((reaper != NULL) == (code == 0));
+        if (code == 0) CHECK_IS(gc_reaper_free(reaper, 0), 0);
+    }
+    if (heap_refused == 0) CHECK_IS(code, way == CONTINUED ? GC_CONTINUED : 0);
+    return heap_refused == 0 ? 0 : REFUSED_SOME;
+}
+
+static void starts_piece_by_piece(int way)
+{
+    int left, status = 1;
+    check_doing = "a start, piece by piece";
+    for (left = 0; left < 100 && status != 0; left++) {
+        pid_t child = fork();
+        check_round = way * 1000 + left;
+        CHECK(child >= 0);
+        if (child == 0) _exit(starts_with(way, left));
+        CHECK_IS(waitpid(child, &status, 0), child);
+        CHECK(WIFEXITED(status) && (status == 0 || WEXITSTATUS(status) == REFUSED_SOME));
+    }
+    CHECK_IS(status, 0);
+    CHECK(left > 2);
+}
+
 static void empties_the_heap(void *user, gc_socket sock, const gc_report *report)
 {
     (void)user;
@@ -234,6 +288,7 @@ int main(void)
     in_the_call();
     for (way = 0; way < WAYS; way++)
         for (variant = 0; variant < 4; variant++) piece_by_piece(way, variant);
+    for (way = 0; way < STARTS; way++) starts_piece_by_piece(way);
     heap_check_watch();
     return 0;
 }

@@ -12,6 +12,7 @@ use crate::options::{Fallback, INFINITE};
 use crate::outcome::Outcome;
 use crate::set::{most, tick, Entry, Extras, Indexed, Keep, Packed, Set, Slot, Unpacked};
 use crate::set::{ENDED, NEVER, NONE, UNWATCHED};
+use crate::sys::Counted;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -44,7 +45,7 @@ type Entries<'w, 'p> = Vec<Entry<Conn<'w, 'p>>>;
 /// A set and what must be true of it.
 pub(super) struct Drive<'w, 'p, const EDGES: bool> {
     pub(super) world: &'w World<'p>,
-    pub(super) poller: Arc<SimPoller<EDGES>>,
+    pub(super) poller: Counted<SimPoller<EDGES>>,
     pub(super) set: Set<Conn<'w, 'p>, SimPoller<EDGES>, &'p SimClock>,
     /// Brought and not admitted yet.
     pub(super) door: VecDeque<Packed<Conn<'w, 'p>>>,
@@ -62,10 +63,10 @@ pub(super) struct Drive<'w, 'p, const EDGES: bool> {
 
 impl<'w, 'p, const EDGES: bool> Drive<'w, 'p, EDGES> {
     pub(super) fn new(world: &'w World<'p>, keeps_line: bool) -> Self {
-        let poller = Arc::new(SimPoller::default());
+        let poller = Counted::new(SimPoller::default()).ok().unwrap();
         Drive {
             world,
-            set: Set::new(Arc::clone(&poller), world.clock, keeps_line),
+            set: Set::new(poller.clone(), world.clock, keeps_line),
             poller,
             door: VecDeque::new(),
             inside: Vec::new(),
