@@ -1,6 +1,6 @@
 //! The state machine of one close. It never blocks, makes no system call of its
 //! own and starts no thread: it is given a [`Connection`], a [`Clock`] and, if
-//! the caller wants the drained data, a [`Sink`]. Whoever drives it waits as
+//! the caller wants the drained data, a [`Deliver`]. Whoever drives it waits as
 //! [`Next::Wait`] says and calls [`Machine::step`] again; being called too
 //! often or for nothing changes nothing.
 //!
@@ -11,6 +11,7 @@
 
 use crate::clock::{Clock, Time};
 use crate::connection::{Backlog, Connection, Fault, FaultKind, Kind, TcpState};
+use crate::delivery::Delivery;
 use crate::options::{Fallback, IfShared, Options};
 use crate::outcome::Outcome;
 
@@ -30,8 +31,8 @@ use reading::Pass;
 use sharing::Others;
 use waiting::after;
 
-/// Gets the drained data; `false` stops the close.
-pub(crate) type Sink<'a> = Option<&'a mut dyn FnMut(&[u8]) -> bool>;
+/// Gets the drained data.
+pub(crate) type Deliver<'a> = Option<&'a mut dyn FnMut(&[u8]) -> Delivery>;
 
 /// What to do before the next step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -249,15 +250,15 @@ impl Machine {
         &mut self,
         conn: &mut C,
         clock: &K,
-        sink: &mut Sink<'_>,
+        deliver: &mut Deliver<'_>,
     ) -> Next {
         loop {
             let next = match self.phase {
                 Phase::Start => self.start(conn, clock),
-                Phase::PeerFirst => self.peer_first(conn, clock, sink),
-                Phase::Drain => self.drain(conn, clock, sink),
+                Phase::PeerFirst => self.peer_first(conn, clock, deliver),
+                Phase::Drain => self.drain(conn, clock, deliver),
                 Phase::Confirm => self.confirm(conn, clock),
-                Phase::Dead => self.pick_up(conn, clock, sink),
+                Phase::Dead => self.pick_up(conn, clock, deliver),
                 Phase::Ended(_) => Some(Next::Ended),
             };
             if let Some(next) = next {
@@ -323,9 +324,9 @@ impl Machine {
         &mut self,
         conn: &mut C,
         clock: &K,
-        sink: &mut Sink<'_>,
+        deliver: &mut Deliver<'_>,
     ) -> Option<Next> {
-        let time_up = match self.read_pass(conn, clock, sink) {
+        let time_up = match self.read_pass(conn, clock, deliver) {
             Pass::Dry => self.now(clock) >= self.phase_end,
             Pass::Full if self.now(clock) < self.phase_end => return Some(Next::Again),
             Pass::End => true,
@@ -368,9 +369,9 @@ impl Machine {
         &mut self,
         conn: &mut C,
         clock: &K,
-        sink: &mut Sink<'_>,
+        deliver: &mut Deliver<'_>,
     ) -> Option<Next> {
-        match self.read_pass(conn, clock, sink) {
+        match self.read_pass(conn, clock, deliver) {
             Pass::Full => self.after_full_pass(conn, clock),
             Pass::Dry if self.until_acked => {
                 self.in_doubt = false;
@@ -419,9 +420,9 @@ impl Machine {
         &mut self,
         conn: &mut C,
         clock: &K,
-        sink: &mut Sink<'_>,
+        deliver: &mut Deliver<'_>,
     ) -> Option<Next> {
-        match self.read_pass(conn, clock, sink) {
+        match self.read_pass(conn, clock, deliver) {
             Pass::Full if self.has_time(clock) => Some(Next::Again),
             Pass::Full => self.finish(conn, Outcome::TimedOut),
             Pass::End => self.died_after_fin(conn),

@@ -67,6 +67,7 @@ mod clock;
 mod close;
 mod closing;
 mod connection;
+mod delivery;
 mod door;
 mod event_loop;
 mod handle;
@@ -82,7 +83,8 @@ mod stats;
 mod sys;
 
 use close::Blocking;
-use closing::{End, Sink};
+use closing::End;
+use delivery::Sink;
 use std::fmt;
 use std::io;
 use std::ops::ControlFlow;

@@ -6,7 +6,8 @@
 //! them finish unseen meanwhile.
 
 use crate::clock::{Clock, SystemClock, Time};
-use crate::closing::{End, Machine, Next, Sink, Watch};
+use crate::closing::{End, Machine, Next, Watch};
+use crate::delivery::{self, Sink};
 use crate::log::{self, Ends};
 use crate::options::Options;
 use crate::outcome::Outcome;
@@ -124,6 +125,13 @@ impl Many {
 
     /// Until all have ended.
     pub(crate) fn run(&mut self, sink: &mut Sink<'_>) {
+        // Others' readers, or the search, may take long before it is their turn.
+        let is_long = |one: &One| sink.is_some() || one.machine.asks_for_sharing();
+        for one in self.all.iter_mut() {
+            if is_long(one) {
+                one.mark = one.socket.mark();
+            }
+        }
         self.look_for_sharing();
         let mut first = 0;
         let (mut gap, mut has_read) = (SWEEP_EVERY, false);
@@ -310,7 +318,8 @@ impl Many {
             one.machine.abandon();
         }
         let (before, watched) = (one.machine.drained(), one.watches());
-        one.next = one.machine.step(&mut one.socket, &SystemClock, sink);
+        let machine = &mut one.machine;
+        one.next = delivery::step(machine, &mut one.socket, one.mark, &SystemClock, sink);
         let has_read = one.machine.drained() != before;
         one.has_read |= has_read;
         if one.mark.is_none() && one.next != Next::Ended {

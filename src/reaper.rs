@@ -185,8 +185,7 @@ impl Reaper {
             false => Some(Boxes::ask(ends.is_some())?),
         };
         let guest = self.shared.let_knock(now, boxes)?;
-        self.shared.go_on(socket, machine, ends, guest, now);
-        Ok(())
+        self.shared.go_on(socket, machine, ends, guest, now)
     }
 
     /// How many are pending.

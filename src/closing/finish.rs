@@ -110,12 +110,15 @@ impl Machine {
             Err(fault) if fault.kind == FaultKind::NotASocket => return self.refuse(fault),
             left => left.ok().flatten(),
         };
-        self.phase = Phase::Ended(End::Outcome(outcome));
         // What the background has is no longer the caller's.
-        self.closed = matches!(fate, Fate::Close | Fate::Abort | Fate::Continue);
-        if outcome == Outcome::NotConnected && self.closed {
-            conn.wake_blocked();
+        let closes = matches!(fate, Fate::Close | Fate::Abort | Fate::Continue);
+        if outcome == Outcome::NotConnected && closes {
+            if let Err(gone) = conn.wake_blocked() {
+                return self.refuse(gone);
+            }
         }
+        self.phase = Phase::Ended(End::Outcome(outcome));
+        self.closed = closes;
         let result = match fate {
             Fate::Close => conn.close(self.stream_has_ended(outcome)),
             Fate::Abort => conn.abort(),

@@ -51,7 +51,7 @@ impl Shared {
     ) -> Result<(), Refusal> {
         let mark = handover.socket.check().map_err(Refusal::System)?;
         handover.socket.keep_from_children();
-        handover.socket.end_signals();
+        handover.socket.end_signals().map_err(Refusal::System)?;
         let due = match self.is_crowded() {
             true => now,
             false => now.plus(SOON),
@@ -86,7 +86,7 @@ impl Shared {
     ) -> Result<(), Refusal> {
         let boxes = guest.boxes.take();
         let half_closed = match boxes {
-            None => half_closed(&mut handover, now),
+            None => half_closed(&mut handover, now)?,
             Some(_) => None,
         };
         let is_half_closed = half_closed.is_some();
@@ -144,9 +144,9 @@ impl Shared {
         ends: Option<&Ends>,
         mut guest: Guest<'_>,
         now: Time,
-    ) {
+    ) -> Result<(), Refusal> {
         socket.keep_from_children();
-        socket.end_signals();
+        socket.end_signals().map_err(Refusal::System)?;
         let entry = Entry {
             socket: socket.out_of_the_way(),
             machine,
@@ -163,6 +163,7 @@ impl Shared {
         };
         mark(&mut entry);
         guest.leave(entry, now);
+        Ok(())
     }
 
     /// By when the thread has to look at it, which sleeps: the poller wakes for it, the thread
@@ -188,12 +189,12 @@ fn mark(entry: &mut Entry<Socket>) {
 /// The short way, for TCP where it is recognised cheaply: SO_LINGER off, the half-close, and a
 /// number out of the program's way. `None`: nothing of that could be done, and the long way
 /// finds out why.
-fn half_closed(handover: &mut Handover, now: Time) -> Option<Unpacked<Socket>> {
+fn half_closed(handover: &mut Handover, now: Time) -> Result<Option<Unpacked<Socket>>, Refusal> {
     let given = handover.socket;
     if !given.is_tcp_connection() {
-        return None;
+        return Ok(None);
     }
-    given.end_signals();
+    given.end_signals().map_err(Refusal::System)?;
     // No child gets the second number, and the first one is gone in a moment.
     let higher = given.higher_number();
     if higher.is_none() {
@@ -207,15 +208,17 @@ fn half_closed(handover: &mut Handover, now: Time) -> Option<Unpacked<Socket>> {
         Some(_) => given.give_up_number(),
         None => {}
     }
-    result.ok()?;
+    if result.is_err() {
+        return Ok(None);
+    }
     handover.socket = socket;
     let brief = Brief::half_closed(handover.options.timeout_ms, now);
-    Some(Unpacked::Here(Entry {
+    Ok(Some(Unpacked::Here(Entry {
         socket,
         machine: brief.machine(),
         extras: None,
         keep: Keep::NEW,
-    }))
+    })))
 }
 
 /// The long way: what is it?
@@ -227,7 +230,7 @@ fn classified(
     let kind = handover.socket.classify().map_err(Refusal::System)?;
     // Children started meanwhile must not hold the connection.
     handover.socket.keep_from_children();
-    handover.socket.end_signals();
+    handover.socket.end_signals().map_err(Refusal::System)?;
     let mut entry = match boxes {
         Some(boxes) => Unpacked::Boxed(boxes.entry(handover, now)),
         None => Unpacked::Here(entry(handover, now)),
@@ -239,12 +242,12 @@ fn classified(
 /// Before threads that are blocked on it may be woken, all who may hold it have to be looked for:
 /// nothing for the caller's thread. Under its own number, which those threads know.
 fn is_slow_to_close(entry: &mut Entry<Socket>, kind: Kind) -> bool {
-    let is_alone = matches!(kind, Kind::Other | Kind::Tcp(TcpState::Listen));
-    let is_slow = is_alone && entry.socket.may_be_blocked_on();
-    if is_slow {
-        mark(entry);
+    if !matches!(kind, Kind::Other | Kind::Tcp(TcpState::Listen)) {
+        return false;
     }
-    is_slow
+    // Finding out takes its time, too.
+    mark(entry);
+    entry.socket.may_be_blocked_on()
 }
 
 /// One that has a place in the queue, and in the count; both are given back if

@@ -156,6 +156,8 @@ pub(crate) struct Setup {
     pub(crate) sharing: Sharing,
     /// What every call costs.
     pub(crate) call_cost: u64,
+    /// What looking costs who else holds it.
+    pub(crate) look_cost: u64,
     /// shutdown() fails with this.
     pub(crate) shutdown_fails: Option<Fault>,
     /// Receiving fails with this once there is nothing to read.

@@ -196,6 +196,7 @@ impl Connection for Sim<'_> {
 
     fn sharing(&mut self, _until: Time) -> Sharing {
         self.seen.looked_for_sharing = true;
+        self.clock.pass(self.setup.look_cost);
         match self.enter_told() {
             Ok(()) => self.setup.sharing,
             Err(fault) => Sharing::Unknown(fault),
@@ -361,10 +362,14 @@ impl Connection for Sim<'_> {
         true
     }
 
-    fn wake_blocked(&mut self) {
+    fn wake_blocked(&mut self) -> Result<(), Fault> {
         let is_there = matches!(self.handle, Handle::Open | Handle::Gone);
         assert!(is_there, "woken too late");
+        // Looking who else holds it takes long.
+        self.clock.pass(self.setup.look_cost);
+        self.enter_told()?;
         self.seen.woken = true;
+        Ok(())
     }
 
     fn close(&mut self, graceful: bool) -> Result<(), Fault> {

@@ -168,7 +168,9 @@ impl Socket {
     pub(crate) fn give_up_number(self) {}
 
     /// WSAAsyncSelect and WSAEventSelect are ended by [`Connection::prepare`].
-    pub(crate) fn end_signals(self) {}
+    pub(crate) fn end_signals(self) -> Result<(), Fault> {
+        Ok(())
+    }
 
     /// Both addresses, for the log.
     pub(crate) fn ends(self) -> Ends {
