@@ -41,11 +41,19 @@ pub fn close_many<S: Into<OwnedSocket>>(
     sockets: impl IntoIterator<Item = S>,
     options: &Options,
 ) -> io::Result<Vec<Result<crate::Closed, Refused>>> {
-    let owned: Vec<OwnedSocket> = sockets.into_iter().map(Into::into).collect();
+    let sockets = sockets.into_iter();
+    let mut owned: Vec<OwnedSocket> = Vec::new();
+    owned.try_reserve(sockets.size_hint().0)?;
+    for socket in sockets {
+        owned.try_reserve(1)?;
+        owned.push(socket.into());
+    }
+    let mut results = Vec::new();
+    results.try_reserve_exact(owned.len())?;
     let raw = owned.iter().map(Socket::of);
-    let mut many = Many::new(raw, options).map_err(|_| io::ErrorKind::OutOfMemory)?;
+    let mut many = Many::new(raw, options)?;
     many.run(&mut None);
-    let results = owned
+    let told = owned
         .into_iter()
         .zip(many.all())
         .map(|(socket, one)| match one.end() {
@@ -53,7 +61,8 @@ pub fn close_many<S: Into<OwnedSocket>>(
             Some(End::Refused(fault)) => Err(Refused::of(socket, fault.code)),
             None => Ok(crate::Closed::of(socket, one.report(Outcome::Uncertain))),
         });
-    Ok(results.collect())
+    results.extend(told);
+    Ok(results)
 }
 
 /// How a [`Reaper`] works.
@@ -143,8 +152,10 @@ impl Reaper {
         options: &Options,
         done: impl FnOnce(&Report) + Send + 'static,
     ) -> Result<(), Refused> {
-        let done = move |_: Option<Fault>, report: &Report| done(report);
-        self.hand_over(socket.into(), options, Some(Box::new(done)))
+        match sys::boxed(move |_: Option<Fault>, report: &Report| done(report)) {
+            Ok(done) => self.hand_over(socket.into(), options, Some(done)),
+            Err(_) => Err(Refused::of(socket.into(), LastError::RESOURCES)),
+        }
     }
 
     fn hand_over(

@@ -1,8 +1,9 @@
 //! The blocking form: one machine, driven to its end on the caller's thread.
 
 use crate::clock::{Clock, SystemClock};
-use crate::closing::{End, Machine, Next, Sink, Wait, Watch};
+use crate::closing::{End, Machine, Next};
 use crate::connection::{Connection, Fault, Kind, TcpState};
+use crate::delivery::{step, Sink};
 use crate::log::{self, Ends};
 use crate::options::Options;
 use crate::outcome::Outcome;
@@ -12,9 +13,6 @@ use crate::set::{Indexed, Mark};
 use crate::stats;
 use crate::sys::{Socket, Waiter};
 
-/// So long a wait needs no precautions.
-const SHORT_MS: u32 = 1;
-
 /// A close in progress on the caller's stack. It outlives a panic on its way,
 /// so that what has become of the socket can be told then, too.
 pub(crate) struct Blocking {
@@ -22,8 +20,7 @@ pub(crate) struct Blocking {
     machine: Machine,
     /// For the log, if anybody listens.
     ends: Option<Ends>,
-    has_waited: bool,
-    /// Known from the first long wait on.
+    /// Known from the first step on that was not the last one, or before a reader is called.
     mark: Option<Mark>,
 }
 
@@ -40,7 +37,6 @@ impl Blocking {
             socket,
             machine,
             ends: log::is_on().then(|| socket.ends()),
-            has_waited: false,
             mark: None,
         }
     }
@@ -53,14 +49,16 @@ impl Blocking {
     /// Waits and steps until it is over.
     pub(crate) fn run(&mut self, sink: &mut Sink<'_>) -> End {
         let mut waiter = Waiter::new();
+        if sink.is_some() {
+            self.mark = self.socket.mark();
+        }
         loop {
-            match self.machine.step(&mut self.socket, &SystemClock, sink) {
-                Next::Again => {}
-                Next::Wait(wait) => self.wait(&mut waiter, wait),
-                Next::Ended => {}
-            }
+            let next = self.step(sink);
             if self.machine.is_continued() {
                 reaper::go_on_with(self.socket, &mut self.machine, self.ends.as_ref());
+            }
+            if !self.machine.has_ended() {
+                self.go_on(&mut waiter, next);
             }
             if let Some(end) = self.machine.end() {
                 self.machine.record(self.ends.as_ref(), &SystemClock);
@@ -69,22 +67,20 @@ impl Blocking {
         }
     }
 
-    /// A program that closes the socket on another thread meanwhile is at fault,
-    /// and would have been with a bare close; but that does not last for seconds.
-    /// What has the number then is left alone. Most peers answer sooner than it
-    /// takes to care.
-    fn wait(&mut self, waiter: &mut Waiter, wait: Wait) {
-        if !self.has_waited && wait.watch == Watch::Readable {
-            self.has_waited = true;
-            let short = SystemClock.now().plus_millis(SHORT_MS);
-            return waiter.wait(self.socket, wait.no_longer_than(short));
+    fn step(&mut self, sink: &mut Sink<'_>) -> Next {
+        let (machine, mark) = (&mut self.machine, self.mark);
+        step(machine, &mut self.socket, mark, &SystemClock, sink)
+    }
+
+    /// Waits for the next step. A program that closes the socket on another thread meanwhile
+    /// (two threads that both close it are enough) is at fault, and would have been with a bare
+    /// close; but that is over in a moment. What has the number then is left alone.
+    fn go_on(&mut self, waiter: &mut Waiter, next: Next) {
+        self.mark = self.mark.or_else(|| self.socket.mark());
+        if let (Next::Wait(wait), Some(_)) = (next, self.mark) {
+            waiter.wait(self.socket, wait);
         }
-        let mark = match self.mark {
-            Some(mark) => Some(mark),
-            None => self.socket.mark(),
-        };
-        self.mark = mark;
-        waiter.wait(self.socket, wait);
+        let mark = self.mark;
         if !mark.is_some_and(|mark| self.socket.is_still(mark)) {
             self.machine.abandon();
         }
@@ -105,7 +101,7 @@ pub(crate) fn abort<C: Connection>(conn: &mut C) -> Result<(), Fault> {
             conn.abort()
         }
         false => {
-            conn.wake_blocked();
+            conn.wake_blocked()?;
             conn.close(true)
         }
     };

@@ -1,6 +1,6 @@
 //! The state machine of one close. It never blocks, makes no system call of its
 //! own and starts no thread: it is given a [`Connection`], a [`Clock`] and, if
-//! the caller wants the drained data, a [`Sink`]. Whoever drives it waits as
+//! the caller wants the drained data, a [`Deliver`]. Whoever drives it waits as
 //! [`Next::Wait`] says and calls [`Machine::step`] again; being called too
 //! often or for nothing changes nothing.
 //!
@@ -11,6 +11,7 @@
 
 use crate::clock::{Clock, Time};
 use crate::connection::{Backlog, Connection, Fault, FaultKind, Kind, TcpState};
+use crate::delivery::Delivery;
 use crate::options::{Fallback, IfShared, Options};
 use crate::outcome::Outcome;
 
@@ -30,8 +31,8 @@ use reading::Pass;
 use sharing::Others;
 use waiting::after;
 
-/// Gets the drained data; `false` stops the close.
-pub(crate) type Sink<'a> = Option<&'a mut dyn FnMut(&[u8]) -> bool>;
+/// Gets the drained data.
+pub(crate) type Deliver<'a> = Option<&'a mut dyn FnMut(&[u8]) -> Delivery>;
 
 /// What to do before the next step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,6 +106,8 @@ pub(crate) struct Machine {
     nobody_asks: bool,
     /// The system tells the state, and what is in flight.
     is_tcp: bool,
+    /// The system has told the state of what it had called a mere stream.
+    has_state: bool,
     /// The peer's FIN has been seen.
     peer_fin: bool,
     /// The peer's FIN is not waited for once all of ours is acknowledged.
@@ -125,7 +128,7 @@ pub(crate) struct Machine {
     may_be_lost: bool,
     /// It was read on after an error when it was gone.
     read_on: bool,
-    /// Given up for silence that may have been none.
+    /// Given up for silence, or for an end, that may have been none.
     blind: bool,
     /// The descriptor has been closed by us.
     closed: bool,
@@ -169,6 +172,7 @@ impl Machine {
             keeps_selection: false,
             nobody_asks: false,
             is_tcp: false,
+            has_state: false,
             peer_fin: false,
             until_acked: options.until_acked,
             keep_open: options.keep_open,
@@ -246,15 +250,15 @@ impl Machine {
         &mut self,
         conn: &mut C,
         clock: &K,
-        sink: &mut Sink<'_>,
+        deliver: &mut Deliver<'_>,
     ) -> Next {
         loop {
             let next = match self.phase {
                 Phase::Start => self.start(conn, clock),
-                Phase::PeerFirst => self.peer_first(conn, clock, sink),
-                Phase::Drain => self.drain(conn, clock, sink),
+                Phase::PeerFirst => self.peer_first(conn, clock, deliver),
+                Phase::Drain => self.drain(conn, clock, deliver),
                 Phase::Confirm => self.confirm(conn, clock),
-                Phase::Dead => self.pick_up(conn, clock, sink),
+                Phase::Dead => self.pick_up(conn, clock, deliver),
                 Phase::Ended(_) => Some(Next::Ended),
             };
             if let Some(next) = next {
@@ -320,14 +324,14 @@ impl Machine {
         &mut self,
         conn: &mut C,
         clock: &K,
-        sink: &mut Sink<'_>,
+        deliver: &mut Deliver<'_>,
     ) -> Option<Next> {
-        let time_up = match self.read_pass(conn, clock, sink) {
+        let time_up = match self.read_pass(conn, clock, deliver) {
             Pass::Dry => self.now(clock) >= self.phase_end,
             Pass::Full if self.now(clock) < self.phase_end => return Some(Next::Again),
             Pass::End => true,
             Pass::Full | Pass::Deaf => true,
-            Pass::Failed(fault) if self.is_soft(fault) => {
+            Pass::Failed(fault) if self.is_soft(conn, fault) => {
                 return self.after_soft_error(conn, clock, fault);
             }
             other => return self.cut_short(conn, other),
@@ -365,9 +369,9 @@ impl Machine {
         &mut self,
         conn: &mut C,
         clock: &K,
-        sink: &mut Sink<'_>,
+        deliver: &mut Deliver<'_>,
     ) -> Option<Next> {
-        match self.read_pass(conn, clock, sink) {
+        match self.read_pass(conn, clock, deliver) {
             Pass::Full => self.after_full_pass(conn, clock),
             Pass::Dry if self.until_acked => {
                 self.in_doubt = false;
@@ -378,9 +382,10 @@ impl Machine {
                 self.wait_or_give_up(conn, clock, Watch::Readable)
             }
             Pass::End => self.end_of_stream(conn, clock),
-            // Nothing can be learnt by waiting, and late bytes reset anyway.
-            Pass::Deaf => self.finish(conn, Outcome::Uncertain),
-            Pass::Failed(fault) if self.is_soft(fault) => self.after_soft_error(conn, clock, fault),
+            Pass::Deaf => self.unheard_end(conn, clock),
+            Pass::Failed(fault) if self.is_soft(conn, fault) => {
+                self.after_soft_error(conn, clock, fault)
+            }
             other => self.cut_short(conn, other),
         }
     }
@@ -415,12 +420,16 @@ impl Machine {
         &mut self,
         conn: &mut C,
         clock: &K,
-        sink: &mut Sink<'_>,
+        deliver: &mut Deliver<'_>,
     ) -> Option<Next> {
-        match self.read_pass(conn, clock, sink) {
+        match self.read_pass(conn, clock, deliver) {
             Pass::Full if self.has_time(clock) => Some(Next::Again),
             Pass::Full => self.finish(conn, Outcome::TimedOut),
             Pass::End => self.died_after_fin(conn),
+            // No error was met, and nothing says that it has ended: it may live.
+            Pass::Dry | Pass::Deaf if !self.is_tcp && self.lost.is_none() => {
+                self.finish(conn, Outcome::Uncertain)
+            }
             Pass::Dry | Pass::Deaf => self.finish_dead(conn, None),
             Pass::Failed(fault) if fault.kind != FaultKind::NotASocket => {
                 self.finish_dead(conn, Some(fault))

@@ -91,6 +91,11 @@ impl TcpState {
         matches!(self, CloseWait | Closing | LastAck | TimeWait)
     }
 
+    /// The peer has acknowledged all of ours, and our FIN.
+    pub(crate) fn proves_acknowledgement(self) -> bool {
+        matches!(self, TcpState::FinWait2 | TcpState::TimeWait)
+    }
+
     /// The peer's FIN has arrived, and ours, if there is one, is not acknowledged
     /// yet. After the half-close CLOSE-WAIT says that ours has not even left.
     pub(crate) fn awaits_ack_of_fin(self) -> bool {
@@ -206,8 +211,11 @@ pub(crate) trait Connection {
 
     /// Wakes threads of the program that are blocked on what has no connection: in accept() on a
     /// listening socket, in recv() on a datagram one. Not if somebody else holds it, or that
-    /// cannot be told. Nothing to do where closing does that.
-    fn wake_blocked(&mut self) {}
+    /// cannot be told. Nothing to do where closing does that. Fails only if the descriptor has
+    /// become another one meanwhile.
+    fn wake_blocked(&mut self) -> Result<(), Fault> {
+        Ok(())
+    }
 
     /// Closes. `graceful` says that the stream came to its end; otherwise
     /// threads that are still blocked on the socket are woken first.

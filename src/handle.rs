@@ -1,8 +1,9 @@
 //! One closing in the caller's own event loop: no thread, no blocking call.
 
 use crate::clock::{Clock, SystemClock, Time};
-use crate::closing::{End, Machine, Next, Sink, Watch};
+use crate::closing::{End, Machine, Next, Watch};
 use crate::connection::{Connection, Fault, TcpState};
+use crate::delivery::{step, Sink};
 use crate::log::{self, Ends};
 use crate::options::{Options, INFINITE};
 use crate::outcome::Outcome;
@@ -45,7 +46,8 @@ impl Handle {
     /// nothing. How it ended, if it has.
     pub(crate) fn step(&mut self, sink: &mut Sink<'_>) -> Option<End> {
         if self.ended.is_none() && self.is_ours() {
-            self.next = self.machine.step(&mut self.socket, &SystemClock, sink);
+            let (machine, mark) = (&mut self.machine, Some(self.mark));
+            self.next = step(machine, &mut self.socket, mark, &SystemClock, sink);
             // A level-triggered loop would be woken by it for ever.
             #[cfg(any(target_os = "linux", target_os = "android"))]
             if self.machine.is_tcp() && self.wants_read() {
@@ -166,6 +168,9 @@ impl SoFar {
             true => self.socket.tcp_state().ok().flatten()?,
             false => return None,
         };
+        if state.proves_acknowledgement() {
+            return Some(0);
+        }
         let left = self.socket.in_flight().ok().flatten()?;
         let has_fin = matches!(
             state,

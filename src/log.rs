@@ -6,7 +6,7 @@ mod line;
 use crate::connection::Fault;
 use crate::outcome::Outcome;
 use crate::report::Report;
-use crate::sys::ErrorText;
+use crate::sys::{boxed, ErrorText};
 pub(crate) use line::Line;
 use std::cell::Cell;
 use std::fmt;
@@ -49,7 +49,8 @@ struct Node {
 /// is cut, and ends with "...". It is called on the
 /// thread that closes (a reaper's, if in the background) with no lock of the
 /// library held; a close that is under way may still call the former one. Every
-/// logger stays in memory: set it at the start, not for each connection.
+/// logger stays in memory: set it at the start, not for each connection; without memory
+/// for it nothing changes.
 ///
 /// Calls that are refused have no line here: they are told by [`Refused`](crate::Refused). (The
 /// callback of C's `gc_set_log` hears of refused calls of the C interface, too.)
@@ -59,11 +60,11 @@ struct Node {
 /// graceful_close::clear_log();
 /// ```
 pub fn set_log(logger: impl Fn(Outcome, &str) + Send + Sync + 'static) {
-    install(Box::new(move |told, line| {
+    install(move |told, line| {
         if let Told::Outcome(outcome) = told {
             logger(outcome, line.text());
         }
-    }));
+    });
 }
 
 /// Ends [`set_log`].
@@ -71,11 +72,18 @@ pub fn clear_log() {
     CURRENT.store(0, Ordering::Release);
 }
 
-pub(crate) fn install(logger: Logger) {
-    let mut node = Box::new(Node {
+/// Without memory for it nothing changes.
+pub(crate) fn install(logger: impl Fn(Told, &Line) + Send + Sync + 'static) {
+    let Ok(logger) = boxed(logger) else {
+        return;
+    };
+    let node = boxed(Node {
         logger,
         next: Place::new(),
     });
+    let Ok(mut node) = node else {
+        return;
+    };
     let (mut place, mut number) = (&FIRST, 1);
     while let Err(back) = place.set(node) {
         node = back;

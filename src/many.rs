@@ -6,14 +6,15 @@
 //! them finish unseen meanwhile.
 
 use crate::clock::{Clock, SystemClock, Time};
-use crate::closing::{End, Machine, Next, Sink, Watch};
+use crate::closing::{End, Machine, Next, Watch};
+use crate::delivery::{self, Sink};
 use crate::log::{self, Ends};
 use crate::options::Options;
 use crate::outcome::Outcome;
 use crate::reaper;
 use crate::report::Report;
 use crate::set::{Indexed, Mark};
-use crate::sys::{look_for_sharing, poll_many, PollEntry, Socket, Waiter};
+use crate::sys::{look_for_sharing, wait_for_any, PollEntry, Socket, Waiter};
 use std::collections::TryReserveError;
 use std::time::Duration;
 
@@ -124,6 +125,13 @@ impl Many {
 
     /// Until all have ended.
     pub(crate) fn run(&mut self, sink: &mut Sink<'_>) {
+        // Others' readers, or the search, may take long before it is their turn.
+        let is_long = |one: &One| sink.is_some() || one.machine.asks_for_sharing();
+        for one in self.all.iter_mut() {
+            if is_long(one) {
+                one.mark = one.socket.mark();
+            }
+        }
         self.look_for_sharing();
         let mut first = 0;
         let (mut gap, mut has_read) = (SWEEP_EVERY, false);
@@ -269,7 +277,7 @@ impl Many {
 
     /// Waits for those that are listed, and steps those that have news or are due.
     fn poll(&mut self, first: usize, until: Time, sink: &mut Sink<'_>) {
-        let could_wait = poll_many(&mut self.entries, until);
+        let could_wait = wait_for_any(&mut self.entries, until);
         let (mut has_news, mut has_changed) = (!could_wait, false);
         for at in 0..self.entries.len() {
             if !self.entries[at].has_event() {
@@ -310,7 +318,8 @@ impl Many {
             one.machine.abandon();
         }
         let (before, watched) = (one.machine.drained(), one.watches());
-        one.next = one.machine.step(&mut one.socket, &SystemClock, sink);
+        let machine = &mut one.machine;
+        one.next = delivery::step(machine, &mut one.socket, one.mark, &SystemClock, sink);
         let has_read = one.machine.drained() != before;
         one.has_read |= has_read;
         if one.mark.is_none() && one.next != Next::Ended {

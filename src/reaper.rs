@@ -15,14 +15,14 @@ use crate::closing::Machine;
 use crate::connection::{Fault, FaultKind};
 use crate::door::{Door, Wake};
 use crate::log::{self, Ends};
-use crate::memory;
 use crate::options::{Options, INFINITE};
-use crate::set::{Done, Packed, Reader};
+use crate::set::{Done, Packed, Reader, ENDED};
 use crate::stats;
 use crate::sys::PerProcess;
-use crate::sys::{self, LastError, Poller, Socket, Thread};
+use crate::sys::{self, boxed, Counted, LastError, Poller, Socket, Thread};
+use hand_over::Boxes;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 mod hand_over;
@@ -66,14 +66,14 @@ impl Refusal {
 
 /// A thread and the closings that it finishes.
 pub(crate) struct Reaper {
-    shared: Arc<Shared>,
+    shared: Counted<Shared>,
     thread: Thread,
     is_joined: AtomicBool,
 }
 
 struct Shared {
     door: Door<Packed<Socket>>,
-    poller: Arc<Poller>,
+    poller: Counted<Poller>,
     max_pending: usize,
     when_full: WhenFull,
     /// Handed over and not ended.
@@ -103,8 +103,11 @@ pub(crate) struct Handover {
 impl Handover {
     /// A time-out and nothing else: the place in the queue is all that it takes.
     fn is_brief(&self) -> bool {
-        let has_callback = self.done.is_some() || self.reader.is_some();
-        self.options.are_brief() && !has_callback && !log::is_on()
+        self.options.are_brief() && !self.has_callback() && !log::is_on()
+    }
+
+    fn has_callback(&self) -> bool {
+        self.done.is_some() || self.reader.is_some()
     }
 }
 
@@ -116,13 +119,13 @@ impl Reaper {
         if process == sys::BORROWED {
             return Err(Refusal::Stopped);
         }
-        if !memory::can_have(memory::REAPER) {
-            return Err(Refusal::NO_MEMORY);
-        }
+        let mut ended = Vec::new();
+        let room = ended.try_reserve_exact(ENDED);
+        room.map_err(|_| Refusal::NO_MEMORY)?;
         let poller = Poller::new().map_err(Refusal::of_start)?;
-        let shared = Arc::new(Shared {
+        let shared = Counted::new(Shared {
             door: Door::new(),
-            poller: Arc::new(poller),
+            poller: Counted::new(poller).map_err(|_| Refusal::NO_MEMORY)?,
             max_pending,
             when_full,
             alive: AtomicUsize::new(0),
@@ -133,10 +136,13 @@ impl Reaper {
             idle: Condvar::new(),
             is_woken: Mutex::new(false),
         });
-        let thread = Thread::start(STACK, {
-            let shared = Arc::clone(&shared);
-            Box::new(move || shared.run())
+        let shared = shared.map_err(|_| Refusal::NO_MEMORY)?;
+        let body = boxed({
+            let shared = shared.clone();
+            move || shared.run(ended)
         });
+        let body = body.map_err(|_| Refusal::NO_MEMORY)?;
+        let thread = Thread::start(STACK, body);
         Ok(Reaper {
             thread: thread.map_err(Refusal::of_start)?,
             is_joined: AtomicBool::new(false),
@@ -151,11 +157,14 @@ impl Reaper {
             return Err(Refusal::Stopped);
         }
         let now = SystemClock.now();
-        let is_brief = handover.is_brief();
-        let guest = shared.let_knock(now, is_brief)?;
+        let boxes = match handover.is_brief() {
+            true => None,
+            false => Some(Boxes::ask(handover.has_callback() || log::is_on())?),
+        };
+        let guest = shared.let_knock(now, boxes)?;
         match handover.deferred {
-            true => shared.queue(handover, is_brief, guest, now),
-            false => shared.take_over(handover, is_brief, guest, now),
+            true => shared.queue(handover, guest, now),
+            false => shared.take_over(handover, guest, now),
         }
     }
 
@@ -171,10 +180,12 @@ impl Reaper {
         }
         let now = SystemClock.now();
         let machine = machine.go_on(&mut socket, now);
-        let is_brief = machine.brief().is_some() && ends.is_none();
-        let guest = self.shared.let_knock(now, is_brief)?;
-        self.shared.go_on(socket, machine, ends, guest, now);
-        Ok(())
+        let boxes = match machine.brief().is_some() && ends.is_none() {
+            true => None,
+            false => Some(Boxes::ask(ends.is_some())?),
+        };
+        let guest = self.shared.let_knock(now, boxes)?;
+        self.shared.go_on(socket, machine, ends, guest, now)
     }
 
     /// How many are pending.

@@ -4,9 +4,9 @@
 use crate::clock::{Clock, Time};
 use crate::closing::{Next, Wait, Watch};
 use crate::connection::Connection;
+use crate::sys::Counted;
 use std::collections::{BinaryHeap, VecDeque};
 use std::num::NonZeroU32;
-use std::sync::Arc;
 use std::time::Duration;
 
 mod entry;
@@ -142,7 +142,7 @@ pub(crate) const ENDED: usize = 64;
 
 /// The table.
 pub(crate) struct Set<C, P, K> {
-    poller: Arc<P>,
+    poller: Counted<P>,
     clock: K,
     slots: Vec<Option<Slot<C>>>,
     free: Vec<u32>,
@@ -167,7 +167,7 @@ fn most(len: usize) -> usize {
 
 impl<C: Indexed, P: Watcher<C>, K: Clock> Set<C, P, K> {
     /// `keeps_line`: the oldest may have to be evicted.
-    pub(crate) fn new(poller: Arc<P>, clock: K, keeps_line: bool) -> Set<C, P, K> {
+    pub(crate) fn new(poller: Counted<P>, clock: K, keeps_line: bool) -> Set<C, P, K> {
         Set {
             poller,
             clock,

@@ -7,10 +7,9 @@ use super::refusal::{error_code, Refusal, Wrong};
 use super::types::*;
 use crate::closing::End;
 use crate::handle::{Handle, SoFar};
-use crate::memory;
 use crate::outcome::Outcome;
 use crate::report::Report;
-use crate::sys::{LastError, Socket};
+use crate::sys::{Room, Socket};
 use std::cell::{BorrowMutError, Cell, RefCell};
 use std::ffi::{c_int, c_uint};
 
@@ -48,11 +47,9 @@ pub unsafe extern "C" fn gc_closing_new(
         if out.is_null() {
             return Err(Wrong::Null("out").into());
         }
-        if !memory::can_have(memory::HANDOVER) {
-            return Err(Refusal::Resources(LastError::RESOURCES));
-        }
+        let room = Room::ask().ok_or(Refusal::NO_MEMORY)?;
         let handle = Handle::new(Socket(sock), &options).map_err(Refusal::System)?;
-        let closing = Box::new(gc_closing {
+        let closing = room.fill(gc_closing {
             socket: sock,
             so_far: Cell::new(handle.so_far()),
             delivered: Cell::new(0),

@@ -5,7 +5,6 @@ use super::convert;
 use super::refusal::error_code;
 use super::types::*;
 use crate::log::{self, Line, Told};
-use crate::memory;
 use crate::stats::stats;
 use std::ffi::{c_int, c_void};
 
@@ -59,11 +58,8 @@ pub extern "C" fn gc_set_log(log: gc_log_fn, user: *mut c_void) {
         log::clear_log();
         return;
     };
-    if !memory::can_have(memory::HANDOVER) {
-        return;
-    }
     let user = User(user);
-    log::install(Box::new(move |told: Told, line: &Line| {
+    log::install(move |told: Told, line: &Line| {
         let number = match told {
             Told::Outcome(outcome) => outcome as c_int,
             Told::Gone(fault) => error_code(fault),
@@ -71,7 +67,7 @@ pub extern "C" fn gc_set_log(log: gc_log_fn, user: *mut c_void) {
         };
         // SAFETY: the program gave the function and its argument for this.
         unsafe { callback(user.get(), number, line.c_text().as_ptr()) };
-    }));
+    });
 }
 
 /// The program's pointer, to be handed back to it on any thread.

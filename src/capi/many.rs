@@ -10,7 +10,7 @@ use crate::many::Many;
 use crate::options::Options;
 use crate::outcome::Outcome;
 use crate::set::Indexed;
-use crate::sys::{LastError, Socket};
+use crate::sys::Socket;
 use std::ffi::c_int;
 
 /// Closes many connections gracefully under one deadline, on this thread.
@@ -49,13 +49,12 @@ pub unsafe extern "C" fn gc_close_many(
         match first_double(socks) {
             Ok(None) => close_many(socks, &options, &raw, &reports),
             Ok(Some(sock)) => Err(Wrong::Twice(sock).into()),
-            Err(_) => Err(NO_MEMORY),
+            Err(_) => Err(Refusal::NO_MEMORY),
         }
     })
 }
 
 const NAME: &str = "gc_close_many";
-const NO_MEMORY: Refusal = Refusal::Resources(LastError::RESOURCES);
 
 fn close_many(
     socks: &[gc_socket],
@@ -64,7 +63,7 @@ fn close_many(
     reports: &convert::ReportsOut,
 ) -> Result<c_int, Refusal> {
     let sockets = socks.iter().map(|&sock| Socket(sock));
-    let mut many = Many::new(sockets, options).map_err(|_| NO_MEMORY)?;
+    let mut many = Many::new(sockets, options).map_err(|_| Refusal::NO_MEMORY)?;
     if reports.is_null() {
         many.nobody_asks();
     }

@@ -6,12 +6,11 @@ use super::convert;
 use super::refusal::{error_code, Refusal, Wrong};
 use super::types::*;
 use crate::connection::Fault;
-use crate::memory;
 use crate::options::{Fallback, Options, DEFAULT_TIMEOUT_MS};
 use crate::reaper::{Handover, Reaper, WhenFull};
 use crate::report::Report;
 use crate::set::{Done, Reader};
-use crate::sys::{LastError, Socket};
+use crate::sys::{boxed, Room, Socket};
 use std::ffi::{c_int, c_uint, c_void};
 use std::ptr;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -51,8 +50,9 @@ pub unsafe extern "C" fn gc_reaper_new(
                 return Err(Wrong::Value("when_full", other, allowed).into());
             }
         };
+        let room = Room::ask().ok_or(Refusal::NO_MEMORY)?;
         let reaper = Reaper::start(options.max_pending, when_full).map_err(Refusal::of)?;
-        let reaper = Box::into_raw(Box::new(gc_reaper { reaper }));
+        let reaper = Box::into_raw(room.fill(gc_reaper { reaper }));
         // SAFETY: not NULL; the caller vouches that it may be written.
         unsafe { out.write(reaper) };
         Ok(0)
@@ -239,16 +239,14 @@ fn handover(
         Fallback::Background => return Err(Wrong::BackgroundTwice.into()),
         Fallback::Close | Fallback::Abort => {}
     }
-    let has_callback = done.is_some() || raw.on_data.is_some();
-    if has_callback && !memory::can_have(memory::HANDOVER) {
-        return Err(Refusal::Resources(LastError::RESOURCES));
-    }
+    let done = done.map(|done| callback(done, sock, user));
+    let reader = raw.on_data.map(|on_data| reader((on_data, raw.user)));
     Ok(Handover {
         socket: Socket(sock),
         options,
         deferred: raw.flags & GC_DEFERRED != 0,
-        done: done.map(|done| callback(done, sock, user)),
-        reader: raw.on_data.map(|on_data| reader((on_data, raw.user))),
+        done: done.transpose()?,
+        reader: reader.transpose()?,
     })
 }
 
@@ -285,20 +283,22 @@ impl User {
 
 type DoneFn = unsafe extern "C" fn(*mut c_void, gc_socket, *const gc_report);
 
-fn callback(done: DoneFn, sock: gc_socket, user: *mut c_void) -> Done {
+fn callback(done: DoneFn, sock: gc_socket, user: *mut c_void) -> Result<Done, Refusal> {
     let user = User(user);
-    Box::new(move |fault: Option<Fault>, report: &Report| {
+    let told = boxed(move |fault: Option<Fault>, report: &Report| {
         let code = fault.map_or(report.outcome as c_int, error_code);
         let report = convert::raw_report(code, report);
         // SAFETY: the program gave the function and its argument for this.
         unsafe { done(user.get(), sock, ptr::addr_of!(report)) }
-    })
+    });
+    Ok(told.map_err(|_| Refusal::NO_MEMORY)?)
 }
 
-fn reader((on_data, user): OnData) -> Reader {
+fn reader((on_data, user): OnData) -> Result<Reader, Refusal> {
     let user = User(user);
-    Box::new(move |data: &[u8]| {
+    let reader = boxed(move |data: &[u8]| {
         // SAFETY: the program gave the function and its argument for this.
         unsafe { on_data(user.get(), data.as_ptr().cast(), data.len()) == 0 }
-    })
+    });
+    Ok(reader.map_err(|_| Refusal::NO_MEMORY)?)
 }

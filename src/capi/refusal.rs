@@ -69,6 +69,8 @@ pub(super) struct Layout {
 }
 
 impl Refusal {
+    pub(super) const NO_MEMORY: Refusal = Refusal::Resources(LastError::RESOURCES);
+
     pub(super) fn of(refusal: reaper::Refusal) -> Refusal {
         match refusal {
             reaper::Refusal::Stopped => Refusal::Stopped,

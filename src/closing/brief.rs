@@ -26,6 +26,7 @@ enum BriefPhase {
 const IS_TCP: u8 = 1;
 const PEER_FIN: u8 = 2;
 const IN_DOUBT: u8 = 4;
+const HAS_STATE: u8 = 8;
 
 impl Options {
     /// A time-out and nothing else.
@@ -68,7 +69,8 @@ impl Machine {
             phase,
             flags: flag(self.is_tcp, IS_TCP)
                 | flag(self.peer_fin, PEER_FIN)
-                | flag(self.in_doubt, IN_DOUBT),
+                | flag(self.in_doubt, IN_DOUBT)
+                | flag(self.has_state, HAS_STATE),
         })
     }
 }
@@ -115,6 +117,7 @@ impl Brief {
         machine.is_tcp = self.flags & IS_TCP != 0;
         machine.peer_fin = self.flags & PEER_FIN != 0;
         machine.in_doubt = self.flags & IN_DOUBT != 0;
+        machine.has_state = self.flags & HAS_STATE != 0;
         debug_assert_eq!(machine.deadline, after(self.started, self.timeout_ms));
         machine
     }

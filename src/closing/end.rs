@@ -60,6 +60,45 @@ impl Machine {
         }
     }
 
+    /// The program has shut its receiving side (Winsock): no read tells of the peer's FIN. The
+    /// state does, where it can be had; where not, an end that is signalled may be the program's
+    /// own, and is only the end of the waiting.
+    pub(super) fn unheard_end<C: Connection, K: Clock>(
+        &mut self,
+        conn: &mut C,
+        clock: &K,
+    ) -> Option<Next> {
+        self.in_doubt = true;
+        match self.ask_state(conn) {
+            Ok(Some(TcpState::Closed)) => return self.closed_already(conn, clock),
+            Ok(Some(state)) if state.has_peer_fin() => {
+                self.in_doubt = false;
+                self.peer_fin = true;
+                self.phase = Phase::Confirm;
+                return None;
+            }
+            Ok(Some(_)) if self.is_delivered(conn) => {
+                return self.finish(conn, Outcome::Delivered);
+            }
+            Ok(None) => {
+                let (error, fin) = (conn.pending_error(), conn.fin_arrived());
+                if let Some(fault) = not_ours(&error).or(not_ours(&fin)) {
+                    return self.refuse(fault);
+                }
+                if let Ok(Some(fault)) = error {
+                    return self.finish_dead(conn, Some(fault));
+                }
+                if fin == Ok(Some(true)) {
+                    self.blind = self.now(clock) < self.deadline;
+                    return self.finish(conn, Outcome::Uncertain);
+                }
+            }
+            Err(fault) if fault.kind == FaultKind::NotASocket => return self.refuse(fault),
+            Ok(Some(_)) | Err(_) => {}
+        }
+        self.look_again_or_give_up(conn, clock)
+    }
+
     fn what_zero_was<C: Connection>(&mut self, conn: &mut C) -> Zero {
         if self.peer_fin {
             return Zero::Fin;
@@ -98,17 +137,28 @@ impl Machine {
         }
         self.confirmed = in_flight == Ok(Some(0));
         self.peer_fin = true;
+        let mut is_proved = false;
         let acknowledged = self.confirmed
             || match self.ask_state(conn) {
                 Ok(Some(TcpState::Closed)) => return self.closed_already(conn, clock),
                 // The peer's FIN is here: what does not wait for the acknowledgement of
                 // ours has it (RFC 9293, section 3.3.2).
-                Ok(Some(state)) => !matches!(in_flight, Ok(Some(_))) && !state.awaits_ack_of_fin(),
-                Ok(None) => in_flight == Ok(None),
+                Ok(Some(state)) => {
+                    is_proved = state.proves_acknowledgement();
+                    !matches!(in_flight, Ok(Some(_))) && !state.awaits_ack_of_fin()
+                }
+                // One without a state, or one that is gone before it was first asked.
+                Ok(None) => match conn.pending_error() {
+                    Ok(Some(fault)) => return self.finish_dead(conn, Some(fault)),
+                    Ok(None) => in_flight == Ok(None),
+                    Err(fault) if fault.kind == FaultKind::NotASocket => return self.refuse(fault),
+                    Err(_) => return self.look_again_or_give_up(conn, clock),
+                },
                 Err(fault) if fault.kind == FaultKind::NotASocket => return self.refuse(fault),
                 Err(_) => return self.look_again_or_give_up(conn, clock),
             };
         if acknowledged {
+            self.confirmed |= is_proved;
             return self.finish(conn, Outcome::Graceful);
         }
         if in_flight.is_err() {
@@ -147,7 +197,8 @@ impl Machine {
             _ => {}
         }
         let is_unacked = matches!(in_flight, Ok(Some(left)) if left > 0);
-        let has_failed = self.system_error != 0;
+        // Winsock tells an error as often as it is asked.
+        let has_failed = self.lost.is_some() || (self.is_tcp && self.system_error != 0);
         if is_told && (is_unacked || has_failed || fin == Ok(Some(false))) {
             return self.finish_dead(conn, None);
         }
@@ -218,11 +269,17 @@ impl Machine {
         self.look_again_or_give_up(conn, clock)
     }
 
-    /// The state. What has told it once has the question, so no answer is a refusal.
-    pub(super) fn ask_state<C: Connection>(&self, conn: &mut C) -> Answer<TcpState> {
+    /// The state. What has told it once has the question, so no answer is a refusal; but
+    /// Winsock, where it cannot be known beforehand whether there will be one, has none of a
+    /// connection that is gone.
+    pub(super) fn ask_state<C: Connection>(&mut self, conn: &mut C) -> Answer<TcpState> {
         match conn.tcp_state() {
             Ok(None) if self.is_tcp => Err(Fault::UNTOLD),
-            answer => answer,
+            Ok(None) if self.has_state => Ok(Some(TcpState::Closed)),
+            answer => {
+                self.has_state |= matches!(answer, Ok(Some(_)));
+                answer
+            }
         }
     }
 
@@ -230,6 +287,18 @@ impl Machine {
         match self.is_tcp {
             true => conn.fin_arrived(),
             false => Ok(None),
+        }
+    }
+
+    /// Ours that is not acknowledged, the FIN counted; none where the state proves it.
+    pub(super) fn ask_left<C: Connection>(&mut self, conn: &mut C) -> Answer<usize> {
+        match self.ask_in_flight(conn)? {
+            None => {
+                let state = self.ask_state(conn)?;
+                let is_proved = state.is_some_and(TcpState::proves_acknowledgement);
+                Ok(is_proved.then_some(0))
+            }
+            told => Ok(told),
         }
     }
 

@@ -45,9 +45,10 @@ impl Machine {
         }
     }
 
-    /// May be an ICMP message, which ends no TCP connection.
-    pub(super) fn is_soft(&self, fault: Fault) -> bool {
-        self.is_tcp && !matches!(fault.kind, FaultKind::Reset | FaultKind::NotASocket)
+    /// May be an ICMP message, which ends no TCP connection. What has a state is TCP, too.
+    pub(super) fn is_soft<C: Connection>(&mut self, conn: &mut C, fault: Fault) -> bool {
+        !matches!(fault.kind, FaultKind::Reset | FaultKind::NotASocket)
+            && (self.is_tcp || matches!(self.ask_state(conn), Ok(Some(_))))
     }
 
     /// Receiving has failed for good.
@@ -109,12 +110,15 @@ impl Machine {
             Err(fault) if fault.kind == FaultKind::NotASocket => return self.refuse(fault),
             left => left.ok().flatten(),
         };
-        self.phase = Phase::Ended(End::Outcome(outcome));
         // What the background has is no longer the caller's.
-        self.closed = matches!(fate, Fate::Close | Fate::Abort | Fate::Continue);
-        if outcome == Outcome::NotConnected && self.closed {
-            conn.wake_blocked();
+        let closes = matches!(fate, Fate::Close | Fate::Abort | Fate::Continue);
+        if outcome == Outcome::NotConnected && closes {
+            if let Err(gone) = conn.wake_blocked() {
+                return self.refuse(gone);
+            }
         }
+        self.phase = Phase::Ended(End::Outcome(outcome));
+        self.closed = closes;
         let result = match fate {
             Fate::Close => conn.close(self.stream_has_ended(outcome)),
             Fate::Abort => conn.abort(),
@@ -190,7 +194,7 @@ impl Machine {
     }
 
     /// Our data not acknowledged, the FIN not counted.
-    fn left_in_flight<C: Connection>(&self, conn: &mut C, outcome: Outcome) -> Answer<usize> {
+    fn left_in_flight<C: Connection>(&mut self, conn: &mut C, outcome: Outcome) -> Answer<usize> {
         Ok(match outcome {
             Outcome::NotConnected => Some(0),
             // A confirmed close has just looked; looking costs a system call.
@@ -199,7 +203,7 @@ impl Machine {
             _ if self.nobody_asks && !log::is_on() => None,
             _ => {
                 let fin = usize::from(self.half_closed);
-                let left = self.ask_in_flight(conn)?;
+                let left = self.ask_left(conn)?;
                 left.map(|left| left.saturating_sub(fin))
             }
         })

@@ -1,8 +1,9 @@
 //! Reading what the peer still sends, in bounded passes.
 
-use super::{Bulk, Machine, Sink};
+use super::{Bulk, Deliver, Machine};
 use crate::clock::Clock;
 use crate::connection::{Connection, Fault, Received};
+use crate::delivery::Delivery;
 
 /// One step reads at most so much, so that a flooding peer holds nobody.
 pub(in crate::closing) const PASS_BYTES: usize = 1 << 20;
@@ -35,7 +36,7 @@ impl Machine {
         &mut self,
         conn: &mut C,
         clock: &K,
-        sink: &mut Sink<'_>,
+        deliver: &mut Deliver<'_>,
     ) -> Pass {
         let mut budget = PASS_BYTES;
         loop {
@@ -44,9 +45,9 @@ impl Machine {
                 // One byte over the limit shows that there was more.
                 limit => budget.min(limit.saturating_sub(self.drained).saturating_add(1)),
             };
-            let (received, go_on) = match sink {
-                None => (conn.discard(most), true),
-                Some(sink) => receive_into(conn, most, sink),
+            let (received, delivery) = match deliver {
+                None => (conn.discard(most), Delivery::GoOn),
+                Some(deliver) => receive_into(conn, most, deliver),
             };
             let bytes = match received {
                 Received::Bytes(bytes) => bytes,
@@ -57,8 +58,11 @@ impl Machine {
             };
             self.drained = self.drained.saturating_add(bytes);
             self.moved(clock);
-            self.ask_for_bulk(conn, sink.is_some());
-            if !go_on {
+            if delivery == Delivery::NotOurs {
+                return Pass::Failed(Fault::GONE);
+            }
+            self.ask_for_bulk(conn, deliver.is_some());
+            if delivery == Delivery::Stop {
                 return Pass::Stopped;
             }
             if self.max_drain != 0 && self.drained > self.max_drain {
@@ -66,7 +70,7 @@ impl Machine {
             }
             budget = budget.saturating_sub(bytes);
             // A reader may be slow: not one portion more when the time is up.
-            let is_late = sink.is_some() && !self.has_time(clock);
+            let is_late = deliver.is_some() && !self.has_time(clock);
             if budget == 0 || is_late {
                 return Pass::Full;
             }
@@ -91,14 +95,14 @@ impl Machine {
 fn receive_into<C: Connection>(
     conn: &mut C,
     most: usize,
-    sink: &mut &mut dyn FnMut(&[u8]) -> bool,
-) -> (Received, bool) {
+    deliver: &mut &mut dyn FnMut(&[u8]) -> Delivery,
+) -> (Received, Delivery) {
     let mut portion = [0u8; PORTION];
     let size = most.min(PORTION);
     let received = conn.receive(&mut portion[..size]);
-    let go_on = match received {
-        Received::Bytes(bytes) => sink(&portion[..bytes.min(size)]),
-        _ => true,
+    let delivery = match received {
+        Received::Bytes(bytes) => deliver(&portion[..bytes.min(size)]),
+        _ => Delivery::GoOn,
     };
-    (received, go_on)
+    (received, delivery)
 }

@@ -13,6 +13,7 @@ mod rules;
 pub(crate) mod script;
 pub(crate) mod sim;
 pub(crate) mod socket;
+mod taken;
 mod time;
 mod traps;
 mod truth;

@@ -6,10 +6,9 @@ use crate::closing::{Brief, Machine, Next};
 use crate::connection::{Connection, Kind, TcpState};
 use crate::door::Shut;
 use crate::log::{self, Ends};
-use crate::memory;
 use crate::set::{Entry, Extras, Indexed, Keep, Packed, Unpacked, Watcher};
 use crate::stats;
-use crate::sys::{Poller, Socket};
+use crate::sys::{Poller, Room, Socket};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -18,7 +17,7 @@ const SOON: Duration = Duration::from_millis(3);
 
 impl Shared {
     /// A place in the queue and in the count.
-    pub(super) fn let_knock(&self, now: Time, is_brief: bool) -> Result<Guest<'_>, Refusal> {
+    pub(super) fn let_knock(&self, now: Time, boxes: Option<Boxes>) -> Result<Guest<'_>, Refusal> {
         let is_awake = self
             .door
             .reserve(now.plus(SOON))
@@ -31,10 +30,8 @@ impl Shared {
             shared: self,
             is_awake,
             is_counted: false,
+            boxes,
         };
-        if !is_brief && !memory::can_have(memory::HANDOVER) {
-            return Err(Refusal::NO_MEMORY);
-        }
         let others = self.alive.fetch_add(1, Ordering::AcqRel);
         stats::count_pending(true);
         guest.is_counted = true;
@@ -49,18 +46,17 @@ impl Shared {
     pub(super) fn queue(
         &self,
         mut handover: Handover,
-        is_brief: bool,
-        guest: Guest<'_>,
+        mut guest: Guest<'_>,
         now: Time,
     ) -> Result<(), Refusal> {
         let mark = handover.socket.check().map_err(Refusal::System)?;
         handover.socket.keep_from_children();
-        handover.socket.end_signals();
+        handover.socket.end_signals().map_err(Refusal::System)?;
         let due = match self.is_crowded() {
             true => now,
             false => now.plus(SOON),
         };
-        if is_brief {
+        let Some(boxes) = guest.boxes.take() else {
             let brief = Brief::new(handover.options.timeout_ms, now);
             guest.bring(
                 Packed::Brief {
@@ -70,13 +66,13 @@ impl Shared {
                 },
                 due,
             );
-        } else {
-            // The log wants to know it by the number that the program knows.
-            let mut entry = entry(&mut handover, false, now);
-            entry.socket = entry.socket.out_of_the_way();
-            entry.keep.set_mark(mark);
-            guest.leave(entry, due);
-        }
+            return Ok(());
+        };
+        // The log wants to know it by the number that the program knows.
+        let mut entry = boxes.entry(&mut handover, now);
+        entry.socket = entry.socket.out_of_the_way();
+        entry.keep.set_mark(mark);
+        guest.leave(Unpacked::Boxed(entry), due);
         Ok(())
     }
 
@@ -85,19 +81,19 @@ impl Shared {
     pub(super) fn take_over(
         &self,
         mut handover: Handover,
-        is_brief: bool,
-        guest: Guest<'_>,
+        mut guest: Guest<'_>,
         now: Time,
     ) -> Result<(), Refusal> {
-        let half_closed = match is_brief {
-            true => half_closed(&mut handover, now),
-            false => None,
+        let boxes = guest.boxes.take();
+        let half_closed = match boxes {
+            None => half_closed(&mut handover, now)?,
+            Some(_) => None,
         };
         let is_half_closed = half_closed.is_some();
         let mut entry = match half_closed {
             Some(entry) => entry,
             None => {
-                let (mut entry, kind) = classified(&mut handover, is_brief, now)?;
+                let (mut entry, kind) = classified(&mut handover, boxes, now)?;
                 if is_slow_to_close(&mut entry, kind) {
                     guest.leave(entry, now);
                     return Ok(());
@@ -146,23 +142,28 @@ impl Shared {
         socket: Socket,
         machine: Machine,
         ends: Option<&Ends>,
-        guest: Guest<'_>,
+        mut guest: Guest<'_>,
         now: Time,
-    ) {
+    ) -> Result<(), Refusal> {
         socket.keep_from_children();
-        socket.end_signals();
-        let extras = Extras {
+        socket.end_signals().map_err(Refusal::System)?;
+        let entry = Entry {
+            socket: socket.out_of_the_way(),
+            machine,
+            extras: None,
+            keep: Keep::NEW,
+        };
+        let extras = || Extras {
             ends: ends.copied(),
             ..Extras::default()
         };
-        let mut entry = Unpacked::Here(Entry {
-            socket: socket.out_of_the_way(),
-            machine,
-            extras: extras.boxed(),
-            keep: Keep::NEW,
-        });
+        let mut entry = match guest.boxes.take() {
+            Some(boxes) => Unpacked::Boxed(boxes.fill(entry, extras)),
+            None => Unpacked::Here(entry),
+        };
         mark(&mut entry);
         guest.leave(entry, now);
+        Ok(())
     }
 
     /// By when the thread has to look at it, which sleeps: the poller wakes for it, the thread
@@ -188,12 +189,12 @@ fn mark(entry: &mut Entry<Socket>) {
 /// The short way, for TCP where it is recognised cheaply: SO_LINGER off, the half-close, and a
 /// number out of the program's way. `None`: nothing of that could be done, and the long way
 /// finds out why.
-fn half_closed(handover: &mut Handover, now: Time) -> Option<Unpacked<Socket>> {
+fn half_closed(handover: &mut Handover, now: Time) -> Result<Option<Unpacked<Socket>>, Refusal> {
     let given = handover.socket;
     if !given.is_tcp_connection() {
-        return None;
+        return Ok(None);
     }
-    given.end_signals();
+    given.end_signals().map_err(Refusal::System)?;
     // No child gets the second number, and the first one is gone in a moment.
     let higher = given.higher_number();
     if higher.is_none() {
@@ -207,28 +208,33 @@ fn half_closed(handover: &mut Handover, now: Time) -> Option<Unpacked<Socket>> {
         Some(_) => given.give_up_number(),
         None => {}
     }
-    result.ok()?;
+    if result.is_err() {
+        return Ok(None);
+    }
     handover.socket = socket;
     let brief = Brief::half_closed(handover.options.timeout_ms, now);
-    Some(Unpacked::Here(Entry {
+    Ok(Some(Unpacked::Here(Entry {
         socket,
         machine: brief.machine(),
         extras: None,
         keep: Keep::NEW,
-    }))
+    })))
 }
 
 /// The long way: what is it?
 fn classified(
     handover: &mut Handover,
-    is_brief: bool,
+    boxes: Option<Boxes>,
     now: Time,
 ) -> Result<(Unpacked<Socket>, Kind), Refusal> {
     let kind = handover.socket.classify().map_err(Refusal::System)?;
     // Children started meanwhile must not hold the connection.
     handover.socket.keep_from_children();
-    handover.socket.end_signals();
-    let mut entry = entry(handover, is_brief, now);
+    handover.socket.end_signals().map_err(Refusal::System)?;
+    let mut entry = match boxes {
+        Some(boxes) => Unpacked::Boxed(boxes.entry(handover, now)),
+        None => Unpacked::Here(entry(handover, now)),
+    };
     entry.machine.classified(kind);
     Ok((entry, kind))
 }
@@ -236,12 +242,12 @@ fn classified(
 /// Before threads that are blocked on it may be woken, all who may hold it have to be looked for:
 /// nothing for the caller's thread. Under its own number, which those threads know.
 fn is_slow_to_close(entry: &mut Entry<Socket>, kind: Kind) -> bool {
-    let is_alone = matches!(kind, Kind::Other | Kind::Tcp(TcpState::Listen));
-    let is_slow = is_alone && entry.socket.may_be_blocked_on();
-    if is_slow {
-        mark(entry);
+    if !matches!(kind, Kind::Other | Kind::Tcp(TcpState::Listen)) {
+        return false;
     }
-    is_slow
+    // Finding out takes its time, too.
+    mark(entry);
+    entry.socket.may_be_blocked_on()
 }
 
 /// One that has a place in the queue, and in the count; both are given back if
@@ -251,6 +257,8 @@ pub(super) struct Guest<'a> {
     /// The thread is going to look soon, without being woken.
     is_awake: bool,
     is_counted: bool,
+    /// Of one that asks for more than a place in the queue.
+    boxes: Option<Boxes>,
 }
 
 impl Guest<'_> {
@@ -283,29 +291,42 @@ impl Drop for Guest<'_> {
     }
 }
 
-/// With its box, if it is to have one: the memory has been asked for.
-fn entry(handover: &mut Handover, is_brief: bool, now: Time) -> Unpacked<Socket> {
-    let mut entry = Entry {
+/// Memory for one that asks for more than a place in the queue: with it, nothing more can be
+/// lacking.
+pub(super) struct Boxes {
+    entry: Room<Entry<Socket>>,
+    extras: Option<Room<Extras>>,
+}
+
+impl Boxes {
+    pub(super) fn ask(with_extras: bool) -> Result<Boxes, Refusal> {
+        let extras = with_extras.then(|| Room::ask().ok_or(Refusal::NO_MEMORY));
+        Ok(Boxes {
+            entry: Room::ask().ok_or(Refusal::NO_MEMORY)?,
+            extras: extras.transpose()?,
+        })
+    }
+
+    fn fill(self, mut entry: Entry<Socket>, extras: impl FnOnce() -> Extras) -> Box<Entry<Socket>> {
+        entry.extras = self.extras.map(|room| room.fill(extras()));
+        self.entry.fill(entry)
+    }
+
+    fn entry(self, handover: &mut Handover, now: Time) -> Box<Entry<Socket>> {
+        let entry = entry(handover, now);
+        self.fill(entry, || Extras {
+            done: handover.done.take(),
+            reader: handover.reader.take(),
+            ends: log::is_on().then(|| handover.socket.ends()),
+        })
+    }
+}
+
+fn entry(handover: &Handover, now: Time) -> Entry<Socket> {
+    Entry {
         socket: handover.socket,
         machine: Machine::new(&handover.options, now),
         extras: None,
         keep: Keep::NEW,
-    };
-    if is_brief {
-        return Unpacked::Here(entry);
-    }
-    let extras = Extras {
-        done: handover.done.take(),
-        reader: handover.reader.take(),
-        ends: log::is_on().then(|| handover.socket.ends()),
-    };
-    entry.extras = extras.boxed();
-    Unpacked::Boxed(Box::new(entry))
-}
-
-impl Extras {
-    fn boxed(self) -> Option<Box<Extras>> {
-        let any = self.done.is_some() || self.reader.is_some() || self.ends.is_some();
-        any.then(|| Box::new(self))
     }
 }

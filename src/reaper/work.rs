@@ -5,7 +5,6 @@ use crate::clock::{Clock, SystemClock, Time};
 use crate::set::{Entry, Indexed, Packed, Set, Watcher, ENDED};
 use crate::sys::{look_for_sharing, Poller, Socket};
 use std::sync::atomic::Ordering;
-use std::sync::Arc;
 use std::time::Duration;
 
 /// How long it lets ends gather before it takes them.
@@ -31,13 +30,13 @@ struct Work {
 }
 
 impl Shared {
-    /// The thread.
-    pub(super) fn run(&self) {
+    /// The thread. `ended`: with room for [`ENDED`].
+    pub(super) fn run(&self, ended: Vec<Entry<Socket>>) {
         let keeps_line = self.evicts();
         let mut work = Work {
-            set: Set::new(Arc::clone(&self.poller), SystemClock, keeps_line),
+            set: Set::new(self.poller.clone(), SystemClock, keeps_line),
             arrivals: Vec::new(),
-            ended: Vec::with_capacity(ENDED),
+            ended,
             distrusts: false,
         };
         let mut busy = true;

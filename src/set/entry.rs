@@ -1,13 +1,14 @@
 //! One closing in the background, as it is worked on and as it is kept.
 
 use crate::clock::Clock;
-use crate::closing::{Brief, End, Machine, Next, Sink};
+use crate::closing::{Brief, End, Machine, Next};
 use crate::connection::{Fault, FaultKind};
+use crate::delivery::{self, Sink};
 use crate::log::{self, Ends};
-use crate::memory;
 use crate::outcome::Outcome;
 use crate::report::Report;
 use crate::set::{Indexed, Mark};
+use crate::sys::boxed;
 use std::ops::{Deref, DerefMut};
 use std::panic::{catch_unwind, AssertUnwindSafe};
 
@@ -101,7 +102,12 @@ impl<C: Indexed> Entry<C> {
             Some(reader) => Some(&mut **reader),
             None => None,
         };
-        match self.machine.step(&mut self.socket, clock, &mut sink) {
+        let mark = match self.keep.mark() {
+            // It is handed over in this call.
+            None if sink.is_some() => self.socket.mark(),
+            mark => mark,
+        };
+        match delivery::step(&mut self.machine, &mut self.socket, mark, clock, &mut sink) {
             Next::Ended => None,
             next => Some(next),
         }
@@ -221,8 +227,7 @@ impl<C: Copy> Unpacked<C> {
                 brief,
                 keep: entry.keep,
             }),
-            _ if memory::can_have(memory::HANDOVER) => Ok(Packed::Whole(Box::new(entry))),
-            _ => Err(entry),
+            _ => boxed(entry).map(Packed::Whole),
         }
     }
 }

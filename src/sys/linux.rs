@@ -142,11 +142,21 @@ impl Connection for Socket {
         close_raw(self.0)
     }
 
-    /// shutdown() hits every holder, so only if there is nobody else for certain.
-    fn wake_blocked(&mut self) {
-        if blocked::may_be(self.0) && self.sharing(SystemClock.now()) == Sharing::Alone {
+    /// shutdown() hits every holder, so only if there is nobody else for certain. Looking
+    /// takes its time, and the number may be another one's afterwards.
+    fn wake_blocked(&mut self) -> Result<(), Fault> {
+        if !blocked::is_anybody_else() {
+            return Ok(());
+        }
+        let mark = mark(*self).ok_or(Fault::GONE)?;
+        let wakes = blocked::may_be(self.0) && self.sharing(SystemClock.now()) == Sharing::Alone;
+        if !is_still(*self, mark) {
+            return Err(Fault::GONE);
+        }
+        if wakes {
             self.wake_readers();
         }
+        Ok(())
     }
 
     fn reset(&mut self) -> Result<(), Fault> {

@@ -20,6 +20,7 @@
 //! close: its `Drop` calls the `close` or `closesocket` of the link, which may
 //! be the program's override that calls us.
 
+mod counted;
 mod error_text;
 #[cfg(unix)]
 mod poll_entry;
@@ -54,12 +55,14 @@ pub(crate) use system::Poller;
 pub(crate) use table::Poller;
 
 #[cfg(unix)]
-pub(crate) use poll_entry::{poll_many, PollEntry};
+pub(crate) use poll_entry::{poll_many as wait_for_any, PollEntry};
 #[cfg(windows)]
-pub(crate) use system::{poll_many, PollEntry};
+pub(crate) use system::{wait_for_any, PollEntry};
 
+pub(crate) use counted::Counted;
 pub(crate) use error_text::ErrorText;
 pub(crate) use per_process::PerProcess;
+pub(crate) use room::{boxed, Room};
 pub(crate) use system::{disown, CancelGuard, LastError, OwnedSocket, Socket, Waiter};
 pub(crate) use system::{process_generation, Thread, BORROWED};
 
@@ -86,6 +89,7 @@ pub(crate) fn look_for_sharing<T>(
 }
 
 mod per_process;
+mod room;
 
 /// Scratch space for bytes that nobody wants. It is never read, so that any
 /// number of threads may have the kernel write to it at once; it lies in .bss

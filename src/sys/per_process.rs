@@ -3,7 +3,7 @@
 //! it going, and its locks may be in any state. No lock is taken here, so that none
 //! can be found locked.
 
-use crate::sys::process_generation;
+use crate::sys::{boxed, process_generation};
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
@@ -37,17 +37,18 @@ impl<T: Send + Sync + 'static> PerProcess<T> {
         (node.process == process_generation()).then_some(&node.value)
     }
 
-    /// Sets this process's; or gives it back, and another thread was faster.
+    /// Sets this process's; or gives it back: another thread was faster, or there is no memory.
     pub(crate) fn set(&self, value: T) -> Result<(), T> {
         let newest = self.newest.load(Ordering::Acquire);
         if self.of(newest).is_some() {
             return Err(value);
         }
-        let node = Box::into_raw(Box::new(Node {
+        let node = boxed(Node {
             process: process_generation(),
             value,
             _older: AtomicPtr::new(newest),
-        }));
+        });
+        let node = Box::into_raw(node.map_err(|node| node.value)?);
         match self
             .newest
             .compare_exchange(newest, node, Ordering::AcqRel, Ordering::Acquire)

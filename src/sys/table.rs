@@ -5,12 +5,12 @@
 //! the last one took ([`Poller::pace`]).
 
 use super::system::{poll_many, Bell, PollEntry};
-use super::Socket;
+use super::{Counted, LastError, Socket};
 use crate::clock::{Clock, SystemClock, Time};
-use crate::connection::Fault;
+use crate::connection::{Fault, FaultKind};
 use crate::set::{Indexed, Mark, Watcher};
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// No place in the table.
@@ -18,7 +18,7 @@ const NONE: u32 = u32::MAX;
 
 /// Any thread may add sockets and ring; one waits.
 pub(crate) struct Poller {
-    bell: Mutex<Arc<Bell>>,
+    bell: Mutex<Counted<Bell>>,
     table: Mutex<Table>,
 }
 
@@ -41,11 +41,20 @@ struct Row {
     is_renewed: bool,
 }
 
+const NO_MEMORY: Fault = Fault {
+    kind: FaultKind::Other,
+    code: LastError::RESOURCES,
+};
+
 impl Poller {
     pub(crate) fn new() -> Result<Poller, Fault> {
+        let mut table = Table::default();
+        // For the bell.
+        table.entries.try_reserve(1).map_err(|_| NO_MEMORY)?;
+        let bell = Counted::new(Bell::new()?).map_err(|_| NO_MEMORY)?;
         Ok(Poller {
-            bell: Mutex::new(Arc::new(Bell::new()?)),
-            table: Mutex::default(),
+            bell: Mutex::new(bell),
+            table: Mutex::new(table),
         })
     }
 
@@ -118,7 +127,10 @@ impl Poller {
             each(entry.socket().index());
         }
         let mut table = self.lock();
-        table.entries = entries;
+        // What came in meanwhile has room in the other one.
+        if entries.capacity() >= table.entries.capacity() {
+            table.entries = entries;
+        }
         if is_scan {
             table.took = took;
         }
@@ -127,13 +139,14 @@ impl Poller {
 
     /// Makes a new bell in the place of a lost one.
     pub(crate) fn renew(&self) -> Result<(), Fault> {
-        let bell = Bell::new()?;
-        *self.bell.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(bell);
+        let bell = Counted::new(Bell::new()?).map_err(|_| NO_MEMORY)?;
+        *self.bell.lock().unwrap_or_else(PoisonError::into_inner) = bell;
         Ok(())
     }
 
-    fn bell(&self) -> Arc<Bell> {
-        Arc::clone(&self.bell.lock().unwrap_or_else(PoisonError::into_inner))
+    fn bell(&self) -> Counted<Bell> {
+        let bell = self.bell.lock().unwrap_or_else(PoisonError::into_inner);
+        bell.clone()
     }
 
     /// How long to let events gather before the next look.

@@ -1,6 +1,7 @@
 //! A thread of ours in somebody else's process.
 
 use super::unix::fault;
+use super::Room;
 use crate::connection::Fault;
 use libc::{c_int, c_void};
 use std::cell::Cell;
@@ -112,9 +113,10 @@ unsafe fn create(thread: &mut libc::pthread_t, stack: usize, body: *mut c_void) 
 impl Thread {
     /// Starts it with so much stack at least.
     pub(crate) fn start(stack: usize, body: Body) -> Result<Thread, Fault> {
+        let room = Room::ask().ok_or_else(|| fault(libc::ENOMEM))?;
         // It inherits the signal mask.
         let mask = set_mask(&all_signals());
-        let start = Box::into_raw(Box::new(Start { body, mask })).cast();
+        let start = Box::into_raw(room.fill(Start { body, mask })).cast();
         // SAFETY: nothing says against zero: a number, or a pointer.
         let mut thread: libc::pthread_t = unsafe { zeroed() };
         // SAFETY: what `run_body` takes over.

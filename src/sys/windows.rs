@@ -11,17 +11,21 @@ use crate::connection::{
 use std::mem::{size_of, MaybeUninit};
 use std::ptr::{addr_of, null, null_mut};
 use windows_sys::Win32::Networking::WinSock as ws;
-use windows_sys::Win32::System::IO::CancelIoEx;
 
 pub(super) use background::Bell;
 pub(crate) use background::{poll_many, PollEntry};
 pub(crate) use background::{process_generation, Thread, BORROWED};
+pub(crate) use event::wait_for_any;
 use handle::RawSocket;
 pub(crate) use handle::{disown, CancelGuard, LastError, OwnedSocket, Socket};
 pub(crate) use waiter::Waiter;
 
 #[path = "windows/background.rs"]
 mod background;
+#[path = "windows/ending.rs"]
+mod ending;
+#[path = "windows/event.rs"]
+mod event;
 #[path = "windows/handle.rs"]
 mod handle;
 #[path = "windows/system_dll.rs"]
@@ -102,11 +106,6 @@ fn is_started() -> bool {
     }
     let _ = Socket(socket).close_once();
     true
-}
-
-/// What closesocket says when it has not closed.
-fn is_still_open(result: Result<(), Fault>) -> bool {
-    result.is_err_and(|refused| refused.code == ws::WSAEWOULDBLOCK)
 }
 
 fn state(state: ws::TCPSTATE) -> Option<TcpState> {
@@ -215,9 +214,10 @@ impl Connection for Socket {
         }))
     }
 
+    /// SO_ERROR tells no reset; WSAPoll does, as often as it is asked.
     fn pending_error(&mut self) -> Answer<Fault> {
         match self.option(ws::SO_ERROR)? {
-            0 => Ok(None),
+            0 => Ok(self.is_reset()?.then(|| fault(ws::WSAECONNRESET))),
             code => Ok(Some(fault(code))),
         }
     }
@@ -240,29 +240,13 @@ impl Connection for Socket {
         false
     }
 
-    /// A receive still pending would make a reset of the close, so it is
-    /// cancelled; after the end of the stream there is none. (A close that only
-    /// gives up our own handle counts as graceful too: what the other holder has
-    /// pending must live.) Pending sends are over by then in the usual order of
-    /// things, for the peer's FIN answers ours, which is queued behind them.
+    /// What is pending after the end of the stream needs no care. (A close that only gives up
+    /// our own handle counts as graceful too: what the other holder has pending must live.)
     fn close(&mut self, graceful: bool) -> Result<(), Fault> {
         if !graceful {
-            // SAFETY: a number and no pointer; nothing pending or no such
-            // handle makes it fail, harmlessly.
-            unsafe { CancelIoEx(self.0 as _, null_mut()) };
+            self.cancel_pending();
         }
-        let mut result = self.close_once();
-        // Not closed: a linger time on a non-blocking socket ("closesocket").
-        if is_still_open(result) {
-            self.set_linger(false);
-            result = self.close_once();
-        }
-        if is_still_open(result) {
-            self.end_selection();
-            self.set_nonblocking(false);
-            result = self.close_once();
-        }
-        result
+        self.close_for_certain()
     }
 
     /// Winsock resets by closing alone.
@@ -275,7 +259,7 @@ impl Connection for Socket {
     /// nothing that would.
     fn abort(&mut self) -> Result<(), Fault> {
         self.set_linger(true);
-        self.close_once()
+        self.close_for_certain()
     }
 }
 
@@ -401,7 +385,7 @@ impl Socket {
     /// There was a connection, and it has come to its end in peace. (Nothing says
     /// that a shutdown is not refused then as if there had been none.)
     fn has_ended(mut self) -> bool {
-        let events = self.poll(0).unwrap_or(0);
+        let events = self.poll(ws::POLLRDNORM, 0).unwrap_or(0);
         let ended = events & ws::POLLHUP != 0 && events & ws::POLLERR == 0;
         ended && self.was_alive() == Some(true)
     }
@@ -424,28 +408,29 @@ impl Socket {
 
     /// A zero read after a reset: Wine does that, and so may a filter driver.
     fn end_or_reset(self) -> Received {
-        match self.poll(0) {
-            Ok(events) if events & ws::POLLERR != 0 => Received::Failed(fault(ws::WSAECONNRESET)),
-            _ => Received::End,
+        match self.is_reset() {
+            Ok(true) => Received::Failed(fault(ws::WSAECONNRESET)),
+            Ok(false) => Received::End,
+            Err(refused) if refused.kind == FaultKind::NotASocket => Received::Failed(refused),
+            // It is asked again before anything is made of it.
+            Err(_) => Received::Empty,
         }
     }
 
-    /// Waits for ordinary data (recv does not fetch urgent data), an end or an
-    /// error; what there is then.
-    fn poll(self, milliseconds: i32) -> Result<i16, Fault> {
+    fn is_reset(self) -> Result<bool, Fault> {
+        Ok(self.poll(ws::POLLRDNORM, 0)? & ws::POLLERR != 0)
+    }
+
+    /// What there is of these events, an end and an error. POLLRDNORM is ordinary data: recv
+    /// does not fetch urgent data. WSAPoll waits alertably, so nobody but a thread of ours
+    /// may give it any time.
+    fn poll(self, events: i16, milliseconds: i32) -> Result<i16, Fault> {
         let mut entry = ws::WSAPOLLFD {
             fd: self.0,
-            events: ws::POLLRDNORM,
+            events,
             revents: 0,
         };
         syscall!(ws::WSAPoll(&mut entry, 1, milliseconds))?;
         Ok(entry.revents)
-    }
-
-    fn close_once(self) -> Result<(), Fault> {
-        let Some(closesocket) = system_dll::closesocket() else {
-            return Err(fault(ws::WSASYSNOTREADY));
-        };
-        syscall!(closesocket(self.0)).map(drop)
     }
 }

@@ -16,8 +16,9 @@
 #ifndef HEAP_WHY_NOT
 
 /* from heap_watch_start to heap_watch_end the calls of one thread are counted, and fail
-   if heap_is_empty is set; other threads go on as ever */
+   if heap_is_empty is set, but for the first heap_left of them; other threads go on as ever */
 static volatile int heap_is_watched = 0, heap_is_empty = 0;
+static volatile long heap_left = 0, heap_refused = 0;
 static volatile long heap_calls = 0;
 static pthread_t heap_user;
 
@@ -25,6 +26,7 @@ CHECK_HELPER void heap_watch_start(void)
 {
     heap_user = pthread_self();
     heap_calls = 0;
+    heap_refused = 0;
     heap_is_watched = 1;
 }
 
@@ -39,7 +41,13 @@ static int heap_call(void)
 {
     if (!heap_is_watched || !pthread_equal(pthread_self(), heap_user)) return 0;
     heap_calls++;
-    return heap_is_empty;
+    if (!heap_is_empty) return 0;
+    if (heap_left > 0) {
+        heap_left--;
+        return 0;
+    }
+    heap_refused++;
+    return 1;
 }
 
 #ifdef __cplusplus
@@ -84,7 +92,8 @@ int __NTH(posix_memalign(void **block, size_t alignment, size_t size))
 
 void __NTH(free(void *block))
 {
-    if (block != NULL) heap_call(); /* strerror_r() of glibc frees NULL, which is nothing */
+    if (block != NULL && heap_is_watched && pthread_equal(pthread_self(), heap_user)) heap_calls++;
+    /* strerror_r() of glibc frees NULL, which is nothing */
     __libc_free(block);
 }
 #ifdef __cplusplus

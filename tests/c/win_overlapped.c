@@ -171,6 +171,37 @@ static void send_is_finished(void)
     passed("a pending WSASend of 8 MiB is finished first");
 }
 
+/* a clean end behind a part of it would tell the peer that it has everything */
+static void send_is_not_cut_unseen(void)
+{
+    static char data[8 * 1024 * 1024];
+    OVERLAPPED overlapped;
+    WSABUF buffer;
+    SOCKET ours, other;
+    HANDLE port;
+    DWORD bytes = 0;
+    peer p;
+
+    make_pair(&ours, &other);
+    port = bind_port(ours);
+    buffer.buf = data;
+    buffer.len = sizeof data;
+    memset(&overlapped, 0, sizeof overlapped);
+    CHECK(WSASend(ours, &buffer, 1, NULL, 0, &overlapped, NULL) != 0);
+    CHECK_INT(WSAGetLastError(), WSA_IO_PENDING);
+    CHECK_INT(gc_close(ours, 100), GC_TIMED_OUT);
+    CHECK(!take_packet(port, &overlapped, &bytes));
+    CHECK(bytes < sizeof data);
+    check_port_is_empty(port);
+    CloseHandle(port);
+    memset(&p, 0, sizeof p);
+    peer_start(&p, other);
+    peer_join(&p);
+    CHECK(p.received < sizeof data);
+    CHECK_INT(p.reset, 1);
+    passed("a pending WSASend that is cut ends with a reset");
+}
+
 int main(void)
 {
     start_winsock();
@@ -178,6 +209,7 @@ int main(void)
     receive_gets_late_bytes();
     receive_does_not_outlive_a_time_out();
     send_is_finished();
+    send_is_not_cut_unseen();
     WSACleanup();
     return 0;
 }

@@ -7,8 +7,9 @@ use super::script::{MS, START};
 use super::sim::{Handle, Sim, SimClock};
 use crate::clock::{Clock, Time};
 use crate::closing::reading::PASS_BYTES;
-use crate::closing::{End, Machine, Next, Sink, Wait, Watch};
+use crate::closing::{Deliver, End, Machine, Next, Wait, Watch};
 use crate::connection::Fault;
+use crate::delivery::Delivery;
 use crate::options::INFINITE;
 use crate::outcome::Outcome;
 use crate::report::Report;
@@ -83,9 +84,12 @@ pub(super) fn simulate<R>(plan: &Plan, dice: &mut Dice, check: impl FnOnce(&Run<
             clock.pass(cost);
             stopped.set(delivered.get() >= stop_at);
         }
-        !stopped.get()
+        match stopped.get() {
+            true => Delivery::Stop,
+            false => Delivery::GoOn,
+        }
     };
-    let mut sink: Sink<'_> = match plan.reader {
+    let mut deliver: Deliver<'_> = match plan.reader {
         Reader::None => None,
         Reader::Some { .. } => Some(&mut read),
     };
@@ -104,7 +108,7 @@ pub(super) fn simulate<R>(plan: &Plan, dice: &mut Dice, check: impl FnOnce(&Run<
             break;
         }
         let bytes = sim.seen.bytes;
-        let next = machine.step(&mut sim, &clock, &mut sink);
+        let next = machine.step(&mut sim, &clock, &mut deliver);
         steps += 1;
         assert!(steps < 20_000, "it does not come to an end");
         let in_step = sim.seen.bytes - bytes;
@@ -122,7 +126,7 @@ pub(super) fn simulate<R>(plan: &Plan, dice: &mut Dice, check: impl FnOnce(&Run<
     }
 
     let end = machine.end().expect("the last step ended it");
-    check_rest(&mut machine, &mut sim, &clock, &mut sink);
+    check_rest(&mut machine, &mut sim, &clock, &mut deliver);
     let outcome = match end {
         End::Outcome(outcome) => outcome,
         End::Refused(_) => Outcome::NotConnected,
@@ -155,11 +159,16 @@ fn check_portion(bytes: &[u8], position: usize) {
 }
 
 /// The end is the end: more steps, or giving up, change nothing.
-fn check_rest(machine: &mut Machine, sim: &mut Sim<'_>, clock: &SimClock, sink: &mut Sink<'_>) {
+fn check_rest(
+    machine: &mut Machine,
+    sim: &mut Sim<'_>,
+    clock: &SimClock,
+    deliver: &mut Deliver<'_>,
+) {
     let before = (sim.seen.calls, machine.end(), machine.closed);
-    assert_eq!(machine.step(sim, clock, sink), Next::Ended);
+    assert_eq!(machine.step(sim, clock, deliver), Next::Ended);
     machine.give_up(sim, Outcome::Evicted);
-    assert_eq!(machine.step(sim, clock, sink), Next::Ended);
+    assert_eq!(machine.step(sim, clock, deliver), Next::Ended);
     let after = (sim.seen.calls, machine.end(), machine.closed);
     assert_eq!(before, after, "the end was not the end");
 }

@@ -89,8 +89,7 @@ fn judge_fate(run: &Run<'_>, outcome: Outcome) {
     let told = sim.setup.system.tells_backlog() && sim.seen.refusals == 0;
     let is_over = !sim.alive() || !sim.setup.system.tells_state();
     let at_once = sim.seen.other_failure && is_over;
-    let idles = !sim.seen.deaf && !at_once;
-    let idles = idles && (outcome == Outcome::TimedOut || outcome == Outcome::Uncertain);
+    let idles = !at_once && (outcome == Outcome::TimedOut || outcome == Outcome::Uncertain);
     let deadline = nanos(deadline(run.plan));
     let is_early = idles && sim.clock.nanos() < deadline;
     // One look before the other, or only some of them answered.
@@ -106,6 +105,8 @@ fn judge_fate(run: &Run<'_>, outcome: Outcome) {
         _ if !is_cut_short(outcome) => Handle::Closed { graceful: true },
         Fallback::Close | Fallback::Background => Handle::Closed { graceful: false },
         Fallback::Abort if either && !told => sim.handle,
+        // It was over before its state was first asked.
+        Fallback::Abort if sim.seen.deaf && !sim.alive() => sim.handle,
         Fallback::Abort if is_early && !told => Handle::Closed { graceful: false },
         Fallback::Abort => Handle::Aborted,
         Fallback::Keep => Handle::Open,
@@ -196,6 +197,7 @@ fn judge_truth(run: &Run<'_>, outcome: Outcome) {
         }
         Outcome::Uncertain => {
             let doubt = sim.shut_read && !seen_by(run, sim.fin_at, sim.fin_in);
+            let doubt = doubt || (seen.half_close_refused && sim.alive());
             assert!(
                 seen.deaf || seen.last_failed || seen.refusals > 0 || doubt,
                 "uncertain of a plain fact"
@@ -306,7 +308,10 @@ fn judge_time(run: &Run<'_>, outcome: Outcome) {
     let options = &run.plan.options;
     let ended = sim.clock.nanos();
     let deadline = nanos(deadline(run.plan));
-    let doubt = outcome == Outcome::Uncertain && !sim.seen.deaf && !sim.seen.other_failure;
+    let deaf = sim.seen.deaf && !(sim.setup.system.tells_state() && sim.alive());
+    let refused = sim.seen.half_close_refused && sim.alive();
+    let told = deaf || refused || sim.seen.other_failure;
+    let doubt = outcome == Outcome::Uncertain && !told;
     // Gone, and the system refuses to say how.
     let doubt = doubt && (sim.alive() || sim.seen.refusals == 0);
     if outcome == Outcome::TimedOut || doubt {
@@ -377,7 +382,15 @@ fn judge_counts(run: &Run<'_>, outcome: Outcome) {
         // The state says so: FIN-WAIT-2.
         Outcome::NotConnected | Outcome::Delivered => Some(0),
         Outcome::Released => None,
-        _ if !sim.setup.system.is_linux_tcp() => None,
+        // Told by the state alone, or not at all.
+        _ if !sim.setup.system.is_linux_tcp() => {
+            let is_proved = sim.seen.proof && report.unacked_bytes.is_some();
+            assert!(
+                !is_proved || (sim.unacked == 0 && sim.fin_acked),
+                "told as acknowledged"
+            );
+            is_proved.then_some(0)
+        }
         _ => sim.seen.unacked,
     };
     // A FIN that the program had sent itself cannot be told from data once the

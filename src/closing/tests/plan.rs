@@ -53,6 +53,7 @@ impl Plan {
                 linger: false,
                 sharing: Sharing::Alone,
                 call_cost: 0,
+                look_cost: 0,
                 shutdown_fails: None,
                 receive_fails: None,
                 refusal: None,
@@ -116,6 +117,11 @@ impl Plan {
 
     pub(crate) fn call_cost(mut self, nanos: u64) -> Plan {
         self.setup.call_cost = nanos;
+        self
+    }
+
+    pub(crate) fn look_cost(mut self, nanos: u64) -> Plan {
+        self.setup.look_cost = nanos;
         self
     }
 

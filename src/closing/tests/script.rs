@@ -52,6 +52,12 @@ impl System {
         self.is_linux_tcp() || matches!(self, System::Winsock | System::Local)
     }
 
+    /// The first question is answered by the state. Winsock has another one for that, which
+    /// not all versions have.
+    pub(crate) fn classifies_by_state(self) -> bool {
+        self.is_linux_tcp() || self == System::Mac
+    }
+
     pub(crate) fn tells_state(self) -> bool {
         self.is_linux_tcp() || matches!(self, System::Winsock | System::Mac)
     }
@@ -150,6 +156,8 @@ pub(crate) struct Setup {
     pub(crate) sharing: Sharing,
     /// What every call costs.
     pub(crate) call_cost: u64,
+    /// What looking costs who else holds it.
+    pub(crate) look_cost: u64,
     /// shutdown() fails with this.
     pub(crate) shutdown_fails: Option<Fault>,
     /// Receiving fails with this once there is nothing to read.

@@ -23,6 +23,8 @@ pub(crate) struct Seen {
     pub(crate) other_failure: bool,
     pub(crate) looks_in_flight: u32,
     pub(crate) looks_state: u32,
+    /// A state that proves the acknowledgement has been told.
+    pub(crate) proof: bool,
     /// The unacknowledged bytes at the last look.
     pub(crate) unacked: Option<usize>,
     pub(crate) classified: bool,
@@ -186,7 +188,7 @@ impl Connection for Sim<'_> {
         if self.setup.life == Life::Datagram {
             return Ok(Kind::Other);
         }
-        if !self.setup.system.tells_state() {
+        if !self.setup.system.classifies_by_state() {
             return Ok(Kind::Stream);
         }
         Ok(Kind::Tcp(self.state()))
@@ -194,6 +196,7 @@ impl Connection for Sim<'_> {
 
     fn sharing(&mut self, _until: Time) -> Sharing {
         self.seen.looked_for_sharing = true;
+        self.clock.pass(self.setup.look_cost);
         match self.enter_told() {
             Ok(()) => self.setup.sharing,
             Err(fault) => Sharing::Unknown(fault),
@@ -224,7 +227,7 @@ impl Connection for Sim<'_> {
         );
         assert!(
             !matches!(life, Life::Datagram | Life::Listening | Life::Connecting)
-                || !self.setup.system.tells_state(),
+                || !self.setup.system.classifies_by_state(),
             "half-closed what has nothing to close"
         );
         assert!(self.seen.prepared, "half-closed before it was prepared");
@@ -283,12 +286,22 @@ impl Connection for Sim<'_> {
     fn tcp_state(&mut self) -> Answer<TcpState> {
         self.enter_question(Question::State)?;
         self.seen.looks_state += 1;
-        Ok(self.setup.system.tells_state().then(|| self.state()))
+        let state = self.state();
+        // Winsock has an answer for what there is, and none for what is gone.
+        let is_gone = self.setup.system.is_winsock() && state == TcpState::Closed;
+        let is_told = self.setup.system.tells_state() && !is_gone;
+        if is_told && state.proves_acknowledgement() {
+            self.seen.proof = true;
+        }
+        Ok(is_told.then_some(state))
     }
 
     fn in_flight(&mut self) -> Answer<usize> {
         self.enter_question(Question::InFlight)?;
-        assert!(self.setup.system.tells_state(), "asked of what is not TCP");
+        assert!(
+            self.setup.system.classifies_by_state(),
+            "asked of what is not TCP"
+        );
         self.seen.looks_in_flight += 1;
         if !self.setup.system.is_linux_tcp() {
             return Ok(None);
@@ -309,11 +322,19 @@ impl Connection for Sim<'_> {
 
     fn pending_error(&mut self) -> Answer<Fault> {
         self.enter_question(Question::PendingError)?;
-        Ok(self.error.take())
+        // WSAPoll tells a reset as often as it is asked.
+        Ok(match self.setup.system.is_winsock() {
+            true => self.error,
+            false => self.error.take(),
+        })
     }
 
     fn was_alive(&mut self) -> Option<bool> {
         self.enter().ok()?;
+        if self.setup.system.is_winsock() && self.alive() {
+            // SO_CONNECT_TIME
+            return Some(true);
+        }
         assert!(!self.alive(), "asked of a connection that lives");
         self.setup
             .system
@@ -323,7 +344,10 @@ impl Connection for Sim<'_> {
 
     fn fin_arrived(&mut self) -> Answer<bool> {
         self.enter_question(Question::Fin)?;
-        Ok((self.setup.system == System::Linux).then_some(self.fin_in && self.queue == 0))
+        let tells = self.setup.system == System::Linux || self.setup.system.is_winsock();
+        // WSAPoll shows an end also of what the program itself has shut.
+        let shut = self.setup.system.is_winsock() && self.shut_read && self.fin_out;
+        Ok(tells.then_some((self.fin_in || shut) && self.queue == 0))
     }
 
     fn fin_was_acknowledged(&mut self) -> bool {
@@ -338,10 +362,14 @@ impl Connection for Sim<'_> {
         true
     }
 
-    fn wake_blocked(&mut self) {
+    fn wake_blocked(&mut self) -> Result<(), Fault> {
         let is_there = matches!(self.handle, Handle::Open | Handle::Gone);
         assert!(is_there, "woken too late");
+        // Looking who else holds it takes long.
+        self.clock.pass(self.setup.look_cost);
+        self.enter_told()?;
         self.seen.woken = true;
+        Ok(())
     }
 
     fn close(&mut self, graceful: bool) -> Result<(), Fault> {

@@ -4,7 +4,7 @@
 use super::drive::run;
 use super::plan::Plan;
 use super::rules::good_peer;
-use super::script::{Act, Question, System, LOST, MS, NOT_A_SOCKET, OTHER, RESET};
+use super::script::{Act, Question, System, LOST, MS, NOT_A_SOCKET, NOT_CONNECTED, OTHER, RESET};
 use super::sim::Handle;
 use crate::closing::{End, Watch};
 use crate::connection::Sharing;
@@ -20,6 +20,8 @@ fn a_good_peer_makes_it_graceful_on_every_system() {
             run(plan.peer_first(peer_first), |run| {
                 assert_eq!(run.outcome(), Outcome::Graceful, "{system:?}");
                 let known = system.is_linux_tcp().then_some(0);
+                // Winsock tells it by the state, if TIME_WAIT is ours.
+                let known = known.or(run.sim.seen.proof.then_some(0));
                 assert_eq!(run.report.unacked_bytes, known);
                 assert_eq!(
                     (run.report.drained_bytes, run.report.peer_closed),
@@ -248,11 +250,62 @@ fn a_reset_between_the_end_and_the_state_is_not_graceful() {
 }
 
 #[test]
-fn deaf_is_uncertain_at_once() {
+fn deaf_is_graceful_once_the_state_says_so() {
+    let plan = good_peer().on(System::Winsock).before(Act::ShutRead);
+    run(plan, |run| assert_eq!(run.outcome(), Outcome::Graceful));
+}
+
+#[test]
+fn deaf_is_waited_out_and_uncertain() {
     let plan = Plan::new().on(System::Winsock).before(Act::ShutRead);
+    run(plan.timeout(200), |run| {
+        assert_eq!((run.outcome(), run.ended_ms()), (Outcome::Uncertain, 200));
+        assert_eq!(run.sim.seen.half_closes, 1);
+        assert!(run.steps < 20);
+    });
+}
+
+#[test]
+fn deaf_and_reset_is_told() {
+    for system in [System::Winsock, System::WinsockOld] {
+        let plan = Plan::new().on(system).before(Act::ShutRead);
+        let plan = plan.before(Act::Reset);
+        run(plan, |run| assert_eq!(run.outcome(), Outcome::Reset));
+    }
+    let plan = Plan::new().on(System::Winsock).before(Act::ShutRead);
+    run(plan.at(20, Act::Send(1)), |run| {
+        assert_eq!(run.outcome(), Outcome::Reset);
+    });
+}
+
+#[test]
+fn deaf_without_a_state_is_uncertain_once_an_end_is_signalled() {
+    let plan = Plan::new().on(System::WinsockOld).before(Act::ShutRead);
     run(plan, |run| {
         assert_eq!((run.outcome(), run.ended_ms()), (Outcome::Uncertain, 0));
-        assert_eq!(run.sim.seen.half_closes, 1);
+        assert!(!run.report.peer_closed);
+    });
+}
+
+/// SIO_TCP_INFO has no answer for what is gone: that is none of "this system cannot tell".
+#[test]
+fn a_state_that_is_told_no_longer_is_no_acknowledgement() {
+    for reset in 0..60 {
+        let plan = Plan::new().on(System::Winsock).unsent(700).call_cost(MS);
+        let plan = plan.before(Act::Fin).at(reset, Act::Reset);
+        run(plan, |run| {
+            assert_eq!(run.outcome(), Outcome::Reset, "at {reset}");
+        });
+    }
+}
+
+/// What AcceptEx has connected may refuse the half-close, and lives.
+#[test]
+fn what_lives_and_refuses_the_half_close_is_not_reset() {
+    let plan = Plan::new().on(System::Winsock).unsent(700);
+    run(plan.shutdown_fails(NOT_CONNECTED), |run| {
+        assert_eq!(run.outcome(), Outcome::Uncertain);
+        assert_eq!(run.sim.handle, Handle::Closed { graceful: false });
     });
 }
 

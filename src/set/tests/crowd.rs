@@ -6,7 +6,7 @@ use crate::closing::{Brief, End};
 use crate::connection::{Answer, Backlog, Connection, Fault, Kind, Received, Sharing, TcpState};
 use crate::outcome::Outcome;
 use crate::set::{Indexed, Keep, Mark, Packed, Set, Watcher, SLOT_BITS};
-use std::sync::Arc;
+use crate::sys::Counted;
 
 /// A stream whose peer says nothing.
 #[derive(Clone, Copy)]
@@ -95,7 +95,7 @@ impl Watcher<Silent> for Nothing {
 #[test]
 fn one_too_many_is_ended_by_its_fallback() {
     let clock = SimClock::new();
-    let mut set = Set::new(Arc::new(Nothing), &clock, false);
+    let mut set = Set::new(Counted::new(Nothing).ok().unwrap(), &clock, false);
     let mut ended = Vec::new();
     let most = 1 << SLOT_BITS;
     let mut keep = Keep::NEW;

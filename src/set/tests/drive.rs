@@ -12,6 +12,7 @@ use crate::options::{Fallback, INFINITE};
 use crate::outcome::Outcome;
 use crate::set::{most, tick, Entry, Extras, Indexed, Keep, Packed, Set, Slot, Unpacked};
 use crate::set::{ENDED, NEVER, NONE, UNWATCHED};
+use crate::sys::Counted;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -44,7 +45,7 @@ type Entries<'w, 'p> = Vec<Entry<Conn<'w, 'p>>>;
 /// A set and what must be true of it.
 pub(super) struct Drive<'w, 'p, const EDGES: bool> {
     pub(super) world: &'w World<'p>,
-    pub(super) poller: Arc<SimPoller<EDGES>>,
+    pub(super) poller: Counted<SimPoller<EDGES>>,
     pub(super) set: Set<Conn<'w, 'p>, SimPoller<EDGES>, &'p SimClock>,
     /// Brought and not admitted yet.
     pub(super) door: VecDeque<Packed<Conn<'w, 'p>>>,
@@ -62,10 +63,10 @@ pub(super) struct Drive<'w, 'p, const EDGES: bool> {
 
 impl<'w, 'p, const EDGES: bool> Drive<'w, 'p, EDGES> {
     pub(super) fn new(world: &'w World<'p>, keeps_line: bool) -> Self {
-        let poller = Arc::new(SimPoller::default());
+        let poller = Counted::new(SimPoller::default()).ok().unwrap();
         Drive {
             world,
-            set: Set::new(Arc::clone(&poller), world.clock, keeps_line),
+            set: Set::new(poller.clone(), world.clock, keeps_line),
             poller,
             door: VecDeque::new(),
             inside: Vec::new(),
@@ -351,7 +352,9 @@ impl<'w, 'p, const EDGES: bool> Drive<'w, 'p, EDGES> {
             // Silence proves nothing where the peer's progress is not told.
             let told = sim.setup.system.tells_backlog() && sim.seen.refusals == 0;
             let idles = plan.options.idle_timeout_ms > 0 && !told;
-            let closed = idles && sim.handle == Handle::Closed { graceful: false };
+            // Nor does an end that the program has made itself.
+            let closed =
+                (idles || sim.seen.deaf) && sim.handle == Handle::Closed { graceful: false };
             let as_expected = sim.handle == expected || (closed && expected == Handle::Aborted);
             assert!(gone || as_expected, "{:?}", sim.handle);
             let doubt = outcome == Uncertain && !sim.seen.deaf;

@@ -426,7 +426,7 @@ fn what_is_registered_anew_is_stepped_for_what_was_missed() {
         drive.reach(START + 6 * MS);
         drive.poller.rows().clear();
         let mut ended = Vec::new();
-        let poller = std::sync::Arc::clone(&drive.poller);
+        let poller = drive.poller.clone();
         let add = |conn: Conn<'_, '_>| {
             let takes_it = conn.id == 1;
             if takes_it {

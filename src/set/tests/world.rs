@@ -220,8 +220,8 @@ impl Connection for Conn<'_, '_> {
         self.ask(|sim| sim.low_water(raised))
     }
 
-    fn wake_blocked(&mut self) {
-        self.ask(|sim| sim.wake_blocked());
+    fn wake_blocked(&mut self) -> Result<(), Fault> {
+        self.ask(|sim| sim.wake_blocked())
     }
 
     fn close(&mut self, graceful: bool) -> Result<(), Fault> {

@@ -19,10 +19,8 @@ const ROOM: usize = 64;
 /// A thread may be blocked in a call on this descriptor. What cannot be read counts as one that
 /// may be; without /proc there is no telling, and then nobody can say who holds it either.
 pub(super) fn may_be(fd: RawSocket) -> bool {
-    match count_threads() {
-        // Those of ours, and the calling one.
-        Some(threads) if threads > thread::count_ours_and_this() => {}
-        _ => return false,
+    if !is_anybody_else() {
+        return false;
     }
     let Ok(mut tasks) = Folder::open(libc::AT_FDCWD, c"/proc/self/task") else {
         return true;
@@ -36,6 +34,12 @@ pub(super) fn may_be(fd: RawSocket) -> bool {
             Err(_) => return true,
         }
     }
+}
+
+/// The program has other threads than the calling one.
+pub(super) fn is_anybody_else() -> bool {
+    // Those of ours, and the calling one.
+    count_threads().is_some_and(|threads| threads > thread::count_ours_and_this())
 }
 
 /// Of this process: the folder has a link for each, and two of its own.

@@ -50,7 +50,10 @@ pub(super) fn of_one(socket: Socket, until: Time) -> Sharing {
         std::thread::yield_now();
         looked = look(&mut one, until);
     }
-    one[0].answer(1, true, looked)
+    match one[0].is_still(socket) {
+        true => one[0].answer(1, true, looked),
+        false => Sharing::Unknown(Fault::GONE),
+    }
 }
 
 /// Who else holds each of these sockets: of what has one to be looked for.
@@ -117,6 +120,15 @@ impl Sought {
             is_elsewhere: false,
             holder: 0,
         })
+    }
+
+    /// Looking takes its time, and the number may have been closed and taken meanwhile. What
+    /// the system refuses to tell is told by the walk, which has found the number.
+    fn is_still(&self, socket: Socket) -> bool {
+        match Sought::new(socket, 0) {
+            Ok(now) => now.inode == self.inode,
+            Err(fault) => fault.kind != FaultKind::NotASocket,
+        }
     }
 
     /// So many of its descriptors are going to be closed, this one last of them or

@@ -6,6 +6,7 @@ use crate::clock::Time;
 use crate::connection::{Connection, Fault};
 use crate::log::Ends;
 use crate::set::{Indexed, Mark};
+use crate::sys::Room;
 use socket2::SockRef;
 use std::ffi::c_void;
 use std::mem::size_of;
@@ -69,9 +70,10 @@ fn stop_winsock() {
 impl Thread {
     /// Starts it with so much stack.
     pub(crate) fn start(stack: usize, body: Body) -> Result<Thread, Fault> {
+        let room = Room::ask().ok_or(super::fault(ws::WSAENOBUFS))?;
         pin_this_module();
         start_winsock();
-        let body = Box::into_raw(Box::new(body)).cast::<c_void>();
+        let body = Box::into_raw(room.fill(body)).cast::<c_void>();
         let mut id = 0;
         // SAFETY: `run_body` takes the body over; `id` lives on this stack.
         let handle = unsafe {
@@ -166,7 +168,9 @@ impl Socket {
     pub(crate) fn give_up_number(self) {}
 
     /// WSAAsyncSelect and WSAEventSelect are ended by [`Connection::prepare`].
-    pub(crate) fn end_signals(self) {}
+    pub(crate) fn end_signals(self) -> Result<(), Fault> {
+        Ok(())
+    }
 
     /// Both addresses, for the log.
     pub(crate) fn ends(self) -> Ends {

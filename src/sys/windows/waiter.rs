@@ -1,5 +1,6 @@
 //! Waiting for one socket.
 
+use super::event::Event;
 use super::Socket;
 use crate::clock::{Clock, SystemClock, Time};
 use crate::closing::{Wait, Watch};
@@ -13,11 +14,16 @@ const PAUSE_MS: u32 = 10;
 pub(crate) struct Waiter {
     /// The last wait ended with news that are none to a reader.
     in_vain: bool,
+    /// From the first wait on, if there is one to be had.
+    event: Option<Event>,
 }
 
 impl Waiter {
     pub(crate) fn new() -> Waiter {
-        Waiter { in_vain: false }
+        Waiter {
+            in_vain: false,
+            event: None,
+        }
     }
 
     /// Returns when a step may be worth while, or the time is up.
@@ -37,7 +43,10 @@ impl Waiter {
         if self.in_vain {
             nap(until.min(SystemClock.now().plus_millis(PAUSE_MS)));
         }
-        self.in_vain = match socket.poll(millis_until(until)) {
+        if self.event.is_none() {
+            self.event = Event::new();
+        }
+        self.in_vain = match socket.wait_by(self.event.as_ref(), until) {
             Ok(0) => false,
             Ok(events) => events & POLLRDNORM == 0,
             Err(_) => true,
@@ -47,7 +56,7 @@ impl Waiter {
 
 /// Sleeps until the time is up; never in an alertable state, where the program's
 /// completion routines would run.
-fn nap(until: Time) {
+pub(super) fn nap(until: Time) {
     let left = until.since(SystemClock.now());
     if left > Duration::ZERO {
         std::thread::sleep(left);

@@ -7,7 +7,7 @@
 
 use super::folder::{link, Folder, Path};
 use crate::connection::Fault;
-use crate::memory;
+use crate::sys::boxed;
 use crate::sys::process::{process_generation, BORROWED};
 use crate::sys::thread::Thread;
 use crate::sys::unix::{fault, syscall};
@@ -39,9 +39,6 @@ where
     if process_generation() == BORROWED {
         return Err(refused);
     }
-    if !memory::can_have(memory::HANDOVER) {
-        return Err(fault(libc::ENOMEM));
-    }
     // Not gettid(): that may be another number where /proc is of an outer PID namespace.
     let mut caller = [0; 32];
     let caller = link(libc::AT_FDCWD, c"/proc/thread-self", &mut caller)?;
@@ -57,7 +54,8 @@ where
         let task = unsafe { &mut *task };
         let _ = catch_unwind(AssertUnwindSafe(|| run(task)));
     };
-    Thread::start(STACK, Box::new(body))?.join();
+    let body = boxed(body).map_err(|_| fault(libc::ENOMEM))?;
+    Thread::start(STACK, body)?.join();
     task.result
 }
 

@@ -1,0 +1,69 @@
+//! closesocket, and what is pending then.
+
+use super::{fault, last_fault, syscall, system_dll, ws, Socket};
+use crate::connection::{Connection, Fault, TcpState};
+use std::ptr::null_mut;
+use windows_sys::Win32::System::IO::CancelIoEx;
+
+/// What closesocket says when it has not closed.
+fn is_still_open(result: Result<(), Fault>) -> bool {
+    result.is_err_and(|refused| refused.code == ws::WSAEWOULDBLOCK)
+}
+
+impl Socket {
+    /// A receive still pending would make a reset of the close, so it is cancelled. Nothing
+    /// cancels receives alone, and a send that is cut and followed by our FIN looks to the peer
+    /// as if it had everything. So where sends may be pending the close resets, as soon as
+    /// anything was cancelled; what was not pending needs nothing.
+    pub(super) fn cancel_pending(mut self) {
+        let may_cut = !self.has_sent_all();
+        if may_cut {
+            // Before the cut, behind which our FIN leaves.
+            self.set_linger(true);
+        }
+        // SAFETY: a number and no pointer; nothing pending or no such handle makes it fail,
+        // harmlessly.
+        let was_pending = unsafe { CancelIoEx(self.0 as _, null_mut()) } != 0;
+        if may_cut && !was_pending {
+            self.set_linger(false);
+        }
+    }
+
+    /// No send is pending. The acknowledgement of our FIN, which is queued behind them, proves
+    /// it; where the state is not told, room in the send buffer shows it, if there is one.
+    fn has_sent_all(&mut self) -> bool {
+        match self.tcp_state() {
+            Ok(Some(state)) => state.proves_acknowledgement() || state == TcpState::Closed,
+            Ok(None) | Err(_) => self.has_room(),
+        }
+    }
+
+    /// Nothing waits for room in the send buffer.
+    fn has_room(self) -> bool {
+        let is_buffered = self.option(ws::SO_SNDBUF).is_ok_and(|size| size > 0);
+        let events = self.poll(ws::POLLWRNORM, 0).unwrap_or(0);
+        is_buffered && events & (ws::POLLWRNORM | ws::POLLERR) != 0
+    }
+
+    pub(super) fn close_for_certain(self) -> Result<(), Fault> {
+        let mut result = self.close_once();
+        // Not closed: a linger time on a non-blocking socket ("closesocket").
+        if is_still_open(result) {
+            self.set_linger(false);
+            result = self.close_once();
+        }
+        if is_still_open(result) {
+            self.end_selection();
+            self.set_nonblocking(false);
+            result = self.close_once();
+        }
+        result
+    }
+
+    pub(super) fn close_once(self) -> Result<(), Fault> {
+        let Some(closesocket) = system_dll::closesocket() else {
+            return Err(fault(ws::WSASYSNOTREADY));
+        };
+        syscall!(closesocket(self.0)).map(drop)
+    }
+}
