@@ -52,9 +52,9 @@
 #include <stddef.h>
 
 /** Version of this header; compare it with gc_version_number(). */
-#define GRACEFUL_CLOSE_VERSION_NUMBER 100
+#define GRACEFUL_CLOSE_VERSION_NUMBER 200
 /** The same in words; compare it with gc_version_string(). */
-#define GRACEFUL_CLOSE_VERSION_STRING "0.1.0"
+#define GRACEFUL_CLOSE_VERSION_STRING "0.2.0"
 
 #if defined(_WIN32) && defined(GRACEFUL_CLOSE_DLL)
 #define GRACEFUL_CLOSE_IMPORT __declspec(dllimport)
@@ -775,7 +775,7 @@ GRACEFUL_CLOSE_API
 const char *gc_outcome_name(int code);
 
 /**
- * The version of the library that is running, as "0.1.0". Compare it with
+ * The version of the library that is running, as "0.2.0". Compare it with
  * GRACEFUL_CLOSE_VERSION_STRING, that of the header. The text is the library's.
  */
 GRACEFUL_CLOSE_API const char *gc_version_string(void);

@@ -575,5 +575,5 @@ def stats():
 
 
 def version():
-    """The version of the library that is running, as "0.1.0"."""
+    """The version of the library that is running, as "0.2.0"."""
     return _lib.gc_version_string().decode()

@@ -19,7 +19,7 @@ required_conan_version = ">=2.0"
 
 class GracefulCloseConan(ConanFile):
     name = "graceful_close"
-    version = "0.1.0"
+    version = "0.2.0"
     description = "Ends a TCP connection properly: nothing of the answer lost, no hang, and the outcome told"
     license = "MIT OR Apache-2.0"
     topics = ("tcp", "sockets", "winsock", "shutdown", "close")

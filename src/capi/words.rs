@@ -12,7 +12,7 @@ pub extern "C" fn gc_outcome_name(code: c_int) -> *const c_char {
     name(code).as_ptr()
 }
 
-/// The version of the library that is running, as "0.1.0". Compare it with
+/// The version of the library that is running, as "0.2.0". Compare it with
 /// GRACEFUL_CLOSE_VERSION_STRING, that of the header. The text is the library's.
 #[no_mangle]
 pub extern "C" fn gc_version_string() -> *const c_char {

@@ -130,7 +130,7 @@ func checks() {
 	_, err = gracefulclose.CloseFd(-1, gracefulclose.Options{})
 	var refused *gracefulclose.Error
 	check(errors.As(err, &refused) && refused.Code == gracefulclose.NotASocket && errors.Is(err, syscall.EBADF), "-1:", err)
-	check(gracefulclose.Version() == "0.1.0", "version", gracefulclose.Version())
+	check(gracefulclose.Version() == "0.2.0", "version", gracefulclose.Version())
 }
 
 func main() {
