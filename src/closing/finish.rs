@@ -217,6 +217,15 @@ impl Machine {
         }
     }
 
+    /// It is over, and its descriptor is open and nobody else's.
+    pub(crate) fn is_left_open(&self) -> bool {
+        match self.end() {
+            Some(End::Refused(fault)) => fault.kind != FaultKind::NotASocket,
+            Some(End::Outcome(outcome)) => !self.closed || outcome == Outcome::Continued,
+            None => false,
+        }
+    }
+
     /// Whether it is over.
     pub(crate) fn has_ended(&self) -> bool {
         self.end().is_some()

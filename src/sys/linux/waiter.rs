@@ -19,6 +19,9 @@ enum Edges {
 }
 
 impl Waiter {
+    /// For one among several: it waits for what poll() does not tell.
+    pub(crate) const TELLS_MORE: bool = true;
+
     pub(crate) fn new() -> Waiter {
         Waiter {
             edges: Edges::Unneeded,
@@ -36,6 +39,9 @@ impl Waiter {
             Watch::Change | Watch::Acknowledged => self.wait_for_change(socket, wait),
         }
     }
+
+    /// Leaves no trace on a socket that stays open: there is none.
+    pub(crate) fn leave(&mut self, _socket: Socket) {}
 
     /// poll() would report the ended stream for ever. Edge-triggered epoll wakes
     /// at LAST_ACK -> CLOSE and CLOSING -> TIME_WAIT, and only then.
