@@ -64,12 +64,29 @@ static int wants_reset(SOCKET sock)
            linger.l_linger == 0;
 }
 
+/* A call that sends waits for room in the buffer; or there is no buffer, which shows nothing. */
+static int may_be_sending(SOCKET sock)
+{
+    int room = 0, size = (int)sizeof(room);
+    struct timeval now;
+    fd_set writable;
+
+    now.tv_sec = 0;
+    now.tv_usec = 0;
+    writable.fd_count = 1;
+    writable.fd_array[0] = sock;
+    return getsockopt(sock, SOL_SOCKET, SO_SNDBUF, (char *)&room, &size) != 0 || room == 0 ||
+           select(0, NULL, &writable, NULL, &now) != 1;
+}
+
 static int take(SOCKET sock)
 {
     if (!is_stream(sock) || wants_reset(sock)) return 0;
     /* As closesocket: what waits for the socket comes back now, not when the peer is done, and
-       nothing is written into the program's buffers any more. */
-    CancelIoEx((HANDLE)sock, NULL);
+       nothing is written into the program's buffers any more. But nothing cancels receives
+       alone, and a send that is cut before a clean end looks to the peer as if it had
+       everything: it is finished first, or cut by a reset when the time is up. */
+    if (!may_be_sending(sock)) CancelIoEx((HANDLE)sock, NULL);
     return gco_take(sock, GC_SHARED_RELEASE, 0) == 0;
 }
 

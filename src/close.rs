@@ -54,6 +54,9 @@ impl Blocking {
         }
         loop {
             let next = self.step(sink);
+            if self.machine.is_left_open() {
+                waiter.leave(self.socket);
+            }
             if self.machine.is_continued() {
                 reaper::go_on_with(self.socket, &mut self.machine, self.ends.as_ref());
             }

@@ -235,7 +235,7 @@ impl Many {
                 .any(|&at| at != first && self.all[at].next != Next::Ended);
             match next {
                 // Alone it may wait for what poll() does not tell.
-                Next::Wait(wait) if is_alone => {
+                Next::Wait(wait) if is_alone && Waiter::TELLS_MORE => {
                     waiter.wait(socket, wait.no_longer_than(until));
                     if SystemClock.now() < until {
                         self.step(first, sink);

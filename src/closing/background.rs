@@ -12,7 +12,8 @@ impl Machine {
     /// caller wanted to have cut off.
     pub(super) fn or_continued(&self, outcome: Outcome) -> Outcome {
         let is_out_of_time = matches!(outcome, Outcome::TimedOut | Outcome::Evicted);
-        match is_out_of_time && self.may_continue() {
+        // The background waits for the answer to our FIN: without one it would wait for nothing.
+        match is_out_of_time && self.half_closed && self.may_continue() {
             true => Outcome::Continued,
             false => outcome,
         }

@@ -94,9 +94,7 @@ impl Machine {
 
     /// Ends it: counts what is left, then closes, resets or hands back, once.
     pub(super) fn finish<C: Connection>(&mut self, conn: &mut C, outcome: Outcome) -> Option<Next> {
-        let outcome = self.or_continued(outcome);
-        let fate = self.fate(outcome);
-        let resets = matches!(fate, Fate::Abort | Fate::Reset);
+        let resets = matches!(self.fate(outcome), Fate::Abort | Fate::Reset);
         if !resets && self.is_cut_short(outcome) && !self.half_closed {
             // Stopped while the peer was given the time to close first.
             match conn.half_close() {
@@ -106,6 +104,8 @@ impl Machine {
                 Err(_) => {}
             }
         }
+        let outcome = self.or_continued(outcome);
+        let fate = self.fate(outcome);
         self.in_flight = match self.left_in_flight(conn, outcome) {
             Err(fault) if fault.kind == FaultKind::NotASocket => return self.refuse(fault),
             left => left.ok().flatten(),
@@ -214,6 +214,15 @@ impl Machine {
         match self.phase {
             Phase::Ended(end) => Some(end),
             _ => None,
+        }
+    }
+
+    /// It is over, and its descriptor is open and nobody else's.
+    pub(crate) fn is_left_open(&self) -> bool {
+        match self.end() {
+            Some(End::Refused(fault)) => fault.kind != FaultKind::NotASocket,
+            Some(End::Outcome(outcome)) => !self.closed || outcome == Outcome::Continued,
+            None => false,
         }
     }
 

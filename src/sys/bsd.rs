@@ -222,6 +222,9 @@ unsafe fn system_close(fd: RawSocket) -> c_int {
 pub(crate) struct Waiter;
 
 impl Waiter {
+    /// For one among several: it waits for what poll() does not tell.
+    pub(crate) const TELLS_MORE: bool = false;
+
     pub(crate) fn new() -> Waiter {
         Waiter
     }
@@ -238,4 +241,7 @@ impl Waiter {
             Watch::Change => nap(wait.recheck),
         }
     }
+
+    /// Leaves no trace on a socket that stays open: there is none.
+    pub(crate) fn leave(&mut self, _socket: Socket) {}
 }

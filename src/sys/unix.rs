@@ -144,6 +144,9 @@ impl Drop for CancelGuard {
     }
 }
 
+/// So often receiving is tried again after EINTR.
+const INTERRUPTIONS: u32 = 8;
+
 /// So many numbers select() can take.
 pub(super) const FD_SETSIZE: c_int = 1024;
 
@@ -229,7 +232,7 @@ impl Socket {
     }
 
     pub(super) fn recv(self, buffer: *mut c_void, size: usize, flags: c_int) -> Received {
-        loop {
+        for _ in 0..INTERRUPTIONS {
             // MSG_DONTWAIT: O_NONBLOCK is shared with other holders, hands off.
             match syscall!(libc::recv(self.0, buffer, size, flags | libc::MSG_DONTWAIT)) {
                 Ok(0) => return Received::End,
@@ -241,6 +244,8 @@ impl Socket {
                 Err(fault) => return Received::Failed(fault),
             }
         }
+        // What waits looks at the clock.
+        Received::Empty
     }
 
     pub(super) fn take_error(self) -> Answer<Fault> {

@@ -1,13 +1,13 @@
 /*
- * A sandbox refuses fstat() (seccomp, EPERM), which tells a socket from a later one of its number. That
- * is no answer: an open socket is closed as ever, and not let go half-closed.
+ * A sandbox refuses (seccomp, EPERM) what tells the library's descriptors and the program's from later
+ * ones of the same number. That is no answer: an open socket is closed as ever, and not let go
+ * half-closed; and the library neither leaves its own descriptors nor makes new ones again and again.
  */
-#include "check.h"
+#include "reaper_test.h"
 
 #include <sys/prctl.h>
 #include <sys/syscall.h>
-
-#include "graceful_close.h"
+#include <sys/wait.h>
 
 /* linux/filter.h and linux/seccomp.h, which not every compiler finds */
 struct instruction {
@@ -25,22 +25,23 @@ struct program {
 #define ALLOWED 0x7fff0000U
 #define REFUSED 0x00050000U /* and the error */
 
-static void refuse_fstat(void)
+#define SET_FILTER 1U
+#define OF_ALL_THREADS 1UL
+
+static void refuse(long number)
 {
-    struct instruction all[] = {
+    struct instruction all[4] = {
         { LOAD_NUMBER, 0, 0, 0 },
-#ifdef SYS_newfstatat
-        { IF_EQUAL, 0, 1, SYS_newfstatat },
-        { ANSWER, 0, 0, REFUSED | EPERM },
-#endif
-        { IF_EQUAL, 0, 1, SYS_fstat },
+        { IF_EQUAL, 0, 1, 0 },
         { ANSWER, 0, 0, REFUSED | EPERM },
         { ANSWER, 0, 0, ALLOWED }
     };
     struct program filter;
-    filter.count = (unsigned short)(sizeof(all) / sizeof(all[0]));
+    all[1].value = (unsigned int)number;
+    filter.count = 4;
     filter.instructions = all;
-    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || prctl(PR_SET_SECCOMP, 2, &filter, 0, 0) != 0) {
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
+        syscall(SYS_seccomp, SET_FILTER, OF_ALL_THREADS, &filter) != 0) {
         puts("SKIPPED: no seccomp filter to be had");
         exit(77);
     }
@@ -52,7 +53,8 @@ static void closes_late(void *user)
     check_close(*(check_socket *)user);
 }
 
-int main(void)
+/* what tells sockets from one another */
+static void fstat_is_refused(void)
 {
     gc_options options = GC_OPTIONS_INIT;
     gc_report report = GC_REPORT_INIT;
@@ -61,8 +63,10 @@ int main(void)
     check_thread thread;
     int way;
 
-    check_start();
-    refuse_fstat();
+#ifdef SYS_newfstatat
+    refuse(SYS_newfstatat);
+#endif
+    refuse(SYS_fstat);
     for (way = 0; way < 4; way++) {
         int outcome = GC_PENDING;
         check_round = way;
@@ -87,5 +91,68 @@ int main(void)
         CHECK(!check_is_socket(sock));
         check_thread_join(&thread);
     }
+}
+
+/* what tells the reaper's own descriptors, once it is at work */
+static void timerfd_gettime_is_refused(void)
+{
+    gc_reaper *reaper = new_reaper(0, GC_FULL_REFUSE);
+    check_socket socks[2], peers[2];
+    unsigned long before;
+    int i;
+    for (i = 0; i < 2; i++) check_pair(&socks[i], &peers[i]);
+    CHECK_IS(gc_reaper_close(reaper, socks[0], NULL, NULL, NULL), 0);
+    before = open_descriptors();
+    refuse(SYS_timerfd_gettime);
+    CHECK_IS(gc_reaper_close(reaper, socks[1], NULL, NULL, NULL), 0);
+    check_sleep(1500); /* it looks once a second */
+    CHECK_IS(open_descriptors(), before);
+    for (i = 0; i < 2; i++) check_close(peers[i]);
+    CHECK_IS(gc_reaper_flush(reaper, PATIENCE), 0);
+    CHECK_IS(gc_reaper_free(reaper, 0), 0);
+    CHECK_IS(open_descriptors(), before - 6);
+}
+
+/* what a blocking close waits by for a change of state */
+static void epoll_wait_is_refused(void)
+{
+    unsigned long before = open_descriptors();
+#ifdef SYS_epoll_wait
+    refuse(SYS_epoll_wait);
+#endif
+    refuse(SYS_epoll_pwait);
+    for (check_round = 0; check_round < 20; check_round++) {
+        check_socket sock, peer;
+        check_pair(&sock, &peer);
+        CHECK_IS(shutdown(sock, SHUT_RD), 0);
+        CHECK_IS(gc_close(sock, 5), GC_UNCERTAIN);
+        check_close(peer);
+        CHECK_IS(open_descriptors(), before);
+    }
+}
+
+/* no filter can be taken back: each in a process of its own */
+static void in_a_child(const char *what, void (*run)(void))
+{
+    int status;
+    pid_t child;
+    check_doing = what;
+    child = fork();
+    CHECK(child >= 0);
+    if (child == 0) {
+        run();
+        exit(0);
+    }
+    CHECK_IS(waitpid(child, &status, 0), child);
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 77) exit(77);
+    CHECK_IS(status, 0);
+}
+
+int main(void)
+{
+    check_start();
+    in_a_child("fstat", fstat_is_refused);
+    in_a_child("timerfd_gettime", timerfd_gettime_is_refused);
+    in_a_child("epoll_wait", epoll_wait_is_refused);
     return 0;
 }

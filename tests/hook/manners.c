@@ -117,6 +117,32 @@ static void pending_receive(void)
     passed("a pending receive is cancelled");
 }
 
+/* A pending send is finished: cut before a clean end it would look whole to the peer. */
+static void pending_send(void)
+{
+    static char data[8 * 1024 * 1024], taken[65536];
+    SOCKET server, client;
+    OVERLAPPED overlapped;
+    WSABUF buffer;
+    size_t total = 0;
+    int got;
+
+    connected(&server, &client);
+    memset(&overlapped, 0, sizeof overlapped);
+    buffer.buf = data;
+    buffer.len = sizeof data;
+    CHECK(WSASend(server, &buffer, 1, NULL, 0, &overlapped, NULL) == SOCKET_ERROR);
+    CHECK(WSAGetLastError() == WSA_IO_PENDING);
+    CHECK(closesocket(server) == 0);
+    while ((got = recv(client, taken, sizeof taken, 0)) > 0) {
+        total += (size_t)got;
+    }
+    /* behind the first bytes; the real one cuts it */
+    CHECK(!hooked || (got == 0 && total > sizeof data));
+    CHECK(closesocket(client) == 0);
+    passed("a pending send is finished");
+}
+
 /* No event comes for a socket that is closed. */
 static void selected(void)
 {
@@ -261,6 +287,7 @@ int main(int argc, char **argv)
     values_and_errors();
     sleeping_reader();
     pending_receive();
+    pending_send();
     selected();
     deliberate_reset();
     lingering();

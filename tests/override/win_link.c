@@ -80,6 +80,40 @@ static void pending_receive(void)
     CloseHandle(port);
 }
 
+static DWORD WINAPI close_it(LPVOID sock)
+{
+    CHECK_IS(closesocket(*(SOCKET *)sock), 0);
+    return 0;
+}
+
+/* A send that is pending is finished: cut before a clean end it would look whole to the peer. */
+static void pending_send(int active)
+{
+    static char data[8 * 1024 * 1024], taken[65536];
+    SOCKET sock, peer;
+    OVERLAPPED overlapped;
+    WSABUF buffer;
+    HANDLE thread;
+    long total = 0;
+    int got;
+
+    check_pair(&sock, &peer);
+    memset(&overlapped, 0, sizeof(overlapped));
+    buffer.buf = data;
+    buffer.len = sizeof(data);
+    CHECK_IS(WSASend(sock, &buffer, 1, NULL, 0, &overlapped, NULL), SOCKET_ERROR);
+    CHECK_IS(check_last_error(), WSA_IO_PENDING);
+    /* it may block until the peer is done */
+    thread = CreateThread(NULL, 0, close_it, &sock, 0, NULL);
+    CHECK(thread != NULL);
+    while ((got = recv(peer, taken, sizeof(taken), 0)) > 0) total += got;
+    /* Winsock's own cuts it */
+    CHECK(!active || (got == 0 && total == (long)sizeof(data)));
+    closesocket(peer);
+    CHECK(WaitForSingleObject(thread, 10000) == WAIT_OBJECT_0);
+    CloseHandle(thread);
+}
+
 static DWORD WINAPI reader(LPVOID sock)
 {
     char data[16];
@@ -136,6 +170,8 @@ int main(int argc, char **argv)
 
     check_doing = "a pending overlapped receive";
     pending_receive();
+    check_doing = "a pending overlapped send";
+    pending_send(active);
     check_doing = "a thread in recv";
     sleeping_reader();
 

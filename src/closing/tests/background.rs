@@ -1,7 +1,8 @@
 //! GC_THEN_BACKGROUND: the change of hands loses nothing.
 
+use super::drive::run;
 use super::plan::Plan;
-use super::script::{Act, Life, System, LOST, MS, START};
+use super::script::{Act, Life, System, LOST, MS, OTHER, START};
 use super::sim::{Handle, Sim, SimClock};
 use crate::clock::{Clock, Time};
 use crate::closing::{End, Machine, Next};
@@ -164,4 +165,14 @@ fn without_a_background_it_is_closed_ordinarily() {
     machine.close_instead(&mut sim);
     assert_eq!(machine.end(), Some(End::Outcome(Outcome::TimedOut)));
     assert_eq!(sim.handle, Handle::Closed { graceful: false });
+}
+
+#[test]
+fn what_could_not_be_half_closed_has_nothing_to_go_on_with() {
+    let mut plan = plan().timeout(1000).peer_first(500).shutdown_fails(OTHER);
+    plan = plan.at(100, Act::AckAll).at(110, Act::Fin);
+    run(plan.give_up_after(1), |run| {
+        assert_eq!(run.outcome(), Outcome::Evicted);
+        assert!(run.report.closed);
+    });
 }

@@ -42,6 +42,7 @@ fn judge_continued(run: &Run<'_>, outcome: Outcome) -> Outcome {
     match outcome {
         Outcome::Continued => {
             assert!(asked, "nobody asked for the background");
+            assert!(!run.sim.seen.half_close_refused, "goes on without a FIN");
             match run.given_up {
                 true => Outcome::Evicted,
                 false if run.sim.seen.last_failed => Outcome::Uncertain,
@@ -49,7 +50,8 @@ fn judge_continued(run: &Run<'_>, outcome: Outcome) -> Outcome {
             }
         }
         Outcome::TimedOut | Outcome::Evicted if asked => {
-            assert!(!run.sim.alive(), "the background was to go on");
+            let may_go_on = run.sim.alive() && !run.sim.seen.half_close_refused;
+            assert!(!may_go_on, "the background was to go on");
             outcome
         }
         outcome => outcome,

@@ -102,18 +102,24 @@ impl Poller {
             return true;
         }
         let mut is = no_time();
-        let asked = syscall!(libc::timerfd_gettime(self.bell(), &mut is));
         let expected = self.interval();
-        asked.is_ok()
-            && is.it_interval.tv_sec == expected.tv_sec
-            && is.it_interval.tv_nsec == expected.tv_nsec
+        match syscall!(libc::timerfd_gettime(self.bell(), &mut is)) {
+            Ok(_) => {
+                is.it_interval.tv_sec == expected.tv_sec
+                    && is.it_interval.tv_nsec == expected.tv_nsec
+            }
+            Err(fault) => is_refusal(fault),
+        }
     }
 
     /// Both numbers are still those of our descriptors.
     fn is_ours(&self) -> bool {
         let change = || {
             let (epoll, bell) = (self.epoll(), self.bell());
-            register(epoll, libc::EPOLL_CTL_MOD, bell, libc::EPOLLIN, BELL).is_ok()
+            match register(epoll, libc::EPOLL_CTL_MOD, bell, libc::EPOLLIN, BELL) {
+                Ok(()) => true,
+                Err(fault) => fault.code != libc::ENOENT && is_refusal(fault),
+            }
         };
         self.has_bell() && (!self.can_ask.load(Ordering::Relaxed) || change())
     }
@@ -231,6 +237,12 @@ impl Poller {
     pub(crate) fn pace(&self, at_least: Duration) -> Duration {
         at_least
     }
+}
+
+/// The question was refused (a seccomp filter that the program has set since, no memory): that
+/// says nothing of the number. It is closed (EBADF), or something else (EINVAL), or still ours.
+pub(super) fn is_refusal(fault: Fault) -> bool {
+    !matches!(fault.code, libc::EBADF | libc::EINVAL)
 }
 
 fn no_time() -> itimerspec {

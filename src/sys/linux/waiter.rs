@@ -1,8 +1,10 @@
 //! What a blocking close waits by.
 
 use super::close_raw;
+use super::poller::is_refusal;
 use crate::clock::{Clock, SystemClock, Time};
 use crate::closing::{Wait, Watch};
+use crate::connection::Fault;
 use crate::sys::unix::{millis_until, nap, syscall, RawSocket, Socket};
 
 /// Waits for one socket.
@@ -19,6 +21,9 @@ enum Edges {
 }
 
 impl Waiter {
+    /// For one among several: it waits for what poll() does not tell.
+    pub(crate) const TELLS_MORE: bool = true;
+
     pub(crate) fn new() -> Waiter {
         Waiter {
             edges: Edges::Unneeded,
@@ -37,16 +42,17 @@ impl Waiter {
         }
     }
 
+    /// Leaves no trace on a socket that stays open: there is none.
+    pub(crate) fn leave(&mut self, _socket: Socket) {}
+
     /// poll() would report the ended stream for ever. Edge-triggered epoll wakes
     /// at LAST_ACK -> CLOSE and CLOSING -> TIME_WAIT, and only then.
     fn wait_for_change(&mut self, socket: Socket, wait: Wait) {
         match &self.edges {
-            Edges::Watched(edges) if edges.watch == wait.watch => {
-                if !edges.wait(wait.until) {
-                    // The number is no longer ours: the program has closed it.
-                    self.edges = Edges::Refused;
-                }
-            }
+            Edges::Watched(edges) if edges.watch == wait.watch => match edges.wait(wait.until) {
+                Err(fault) if fault.code != libc::EINTR => self.edges = Edges::Refused,
+                _ => {}
+            },
             Edges::Refused => nap(wait.recheck),
             // What changed before the registration is seen by the next step.
             Edges::Watched(_) | Edges::Unneeded => self.edges = watch_edges(socket, wait.watch),
@@ -86,19 +92,16 @@ fn watch_edges(socket: Socket, watch: Watch) -> Edges {
     {
         return Edges::Refused;
     }
-    edges.wait(SystemClock.now());
+    let _ = edges.wait(SystemClock.now());
     Edges::Watched(edges)
 }
 
 impl Epoll {
-    /// Waits for an edge; whether it could be waited.
-    fn wait(&self, until: Time) -> bool {
+    /// Waits for an edge.
+    fn wait(&self, until: Time) -> Result<(), Fault> {
         let mut event = libc::epoll_event { events: 0, u64: 0 };
         let limit = millis_until(until);
-        match syscall!(libc::epoll_wait(self.number, &mut event, 1, limit)) {
-            Ok(_) => true,
-            Err(fault) => fault.code == libc::EINTR,
-        }
+        syscall!(libc::epoll_wait(self.number, &mut event, 1, limit)).map(drop)
     }
 }
 
@@ -106,8 +109,11 @@ impl Epoll {
 /// no epoll descriptor is left alone; the socket cannot be asked for, it is closed by now.
 impl Drop for Epoll {
     fn drop(&mut self) {
-        if self.wait(SystemClock.now()) {
-            let _ = close_raw(self.number);
+        match self.wait(SystemClock.now()) {
+            Err(fault) if !is_refusal(fault) => {}
+            _ => {
+                let _ = close_raw(self.number);
+            }
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Waiting in the program's threads, by an event: WSAPoll, select and recv wait alertably
-//! ("WSAPoll"), and the program's completion routines must not run inside a close.
+//! Waiting in the program's threads: WSAPoll, select and recv wait alertably ("WSAPoll"), and the
+//! program's completion routines must not run inside a close.
 
 use super::waiter::{millis_until, nap};
 use super::{last_fault, poll_many, syscall, ws, PollEntry, Socket};
@@ -12,17 +12,27 @@ use windows_sys::Win32::System::Threading::{CreateEventW, WaitForSingleObject};
 /// So often it is looked without an event: a handle that another thread closes sets none.
 const LOOK_MS: u32 = 200;
 
-/// How long to pause where no event is to be had.
-const PAUSE_MS: u32 = 5;
+/// How far apart the looks at several are.
+const PAUSE_MS: u32 = 1;
+const PAUSE_MOST_MS: u32 = 8;
 
-/// An event that resets itself, and belongs to one wait or one waiter.
+/// An event that resets itself.
 pub(super) struct Event(HANDLE);
 
 impl Event {
-    pub(super) fn new() -> Option<Event> {
+    fn new() -> Option<Event> {
         // SAFETY: no attributes, no name.
         let handle = unsafe { CreateEventW(null(), 0, 0, null()) };
         (!handle.is_null()).then_some(Event(handle))
+    }
+
+    /// One that is set when there is something to read on the socket, or an end; also by what
+    /// is there already.
+    pub(super) fn of(socket: Socket) -> Option<Event> {
+        let event = Event::new()?;
+        let events = (ws::FD_READ | ws::FD_CLOSE) as i32;
+        let selected = syscall!(ws::WSAEventSelect(socket.0, event.0 as isize, events));
+        selected.is_ok().then_some(event)
     }
 
     /// Until it is set or the time is up, or a little while; not alertably.
@@ -41,50 +51,39 @@ impl Drop for Event {
 }
 
 impl Socket {
-    /// Sets the event when there is something to read or an end, also what is there already.
-    fn select(self, event: &Event) -> Result<(), Fault> {
-        let events = (ws::FD_READ | ws::FD_CLOSE) as i32;
-        syscall!(ws::WSAEventSelect(self.0, event.0 as isize, events)).map(drop)
-    }
-
-    /// Waits for something to read, an end or an error; what there is then. The socket is
-    /// left without a selection.
+    /// Waits for something to read, an end or an error; what there is then. Without an event it
+    /// looks now and then.
     pub(super) fn wait_by(self, event: Option<&Event>, until: Time) -> Result<i16, Fault> {
-        let Some(event) = event else {
-            nap(until.min(SystemClock.now().plus_millis(PAUSE_MS)));
-            return self.poll(ws::POLLRDNORM, 0);
-        };
-        self.select(event)?;
-        let mut events = self.poll(ws::POLLRDNORM, 0);
-        if events == Ok(0) {
-            event.wait(until);
-            events = self.poll(ws::POLLRDNORM, 0);
+        let events = self.poll(ws::POLLRDNORM, 0);
+        if events != Ok(0) {
+            return events;
         }
-        self.end_selection();
-        events
+        match event {
+            Some(event) => event.wait(until),
+            None => nap(until.min(SystemClock.now().plus_millis(PAUSE_MS))),
+        }
+        self.poll(ws::POLLRDNORM, 0)
     }
 }
 
-/// As [`poll_many`], in a thread of the program.
+/// As [`poll_many`], in a thread of the program. By looks, and not by one event for all: the
+/// selection would have to be taken back from each, and any of them may have been closed
+/// meanwhile, and its handle be another one's.
 pub(crate) fn wait_for_any(entries: &mut [PollEntry], until: Time) -> bool {
-    let now = SystemClock.now();
-    let can_poll = poll_many(entries, now);
-    if !can_poll || until <= now || entries.iter().any(PollEntry::has_event) {
-        return can_poll;
-    }
-    match Event::new() {
-        Some(event) => {
-            let is_selected = |entry: &PollEntry| entry.socket().select(&event).is_ok();
-            if entries.iter().all(is_selected) {
-                event.wait(until);
-            } else {
-                nap(until.min(now.plus_millis(PAUSE_MS)));
-            }
-            for entry in entries.iter() {
-                entry.socket().end_selection();
+    let mut pause = PAUSE_MS;
+    loop {
+        let now = SystemClock.now();
+        // WSAPoll refuses an empty list.
+        if !entries.is_empty() {
+            let could_poll = poll_many(entries, now);
+            if !could_poll || entries.iter().any(PollEntry::has_event) {
+                return could_poll;
             }
         }
-        None => nap(until.min(now.plus_millis(PAUSE_MS))),
+        if until <= now {
+            return true;
+        }
+        nap(until.min(now.plus_millis(pause)));
+        pause = (pause * 2).min(PAUSE_MOST_MS);
     }
-    poll_many(entries, now)
 }

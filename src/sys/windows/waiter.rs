@@ -14,15 +14,20 @@ const PAUSE_MS: u32 = 10;
 pub(crate) struct Waiter {
     /// The last wait ended with news that are none to a reader.
     in_vain: bool,
-    /// From the first wait on, if there is one to be had.
+    /// Set by what comes in, from the first wait on.
     event: Option<Event>,
+    has_waited: bool,
 }
 
 impl Waiter {
+    /// For one among several: it waits for nothing that they are not looked at for.
+    pub(crate) const TELLS_MORE: bool = false;
+
     pub(crate) fn new() -> Waiter {
         Waiter {
             in_vain: false,
             event: None,
+            has_waited: false,
         }
     }
 
@@ -43,14 +48,22 @@ impl Waiter {
         if self.in_vain {
             nap(until.min(SystemClock.now().plus_millis(PAUSE_MS)));
         }
-        if self.event.is_none() {
-            self.event = Event::new();
+        // Once only: later the handle may be another one's.
+        if !std::mem::replace(&mut self.has_waited, true) {
+            self.event = Event::of(socket);
         }
         self.in_vain = match socket.wait_by(self.event.as_ref(), until) {
             Ok(0) => false,
             Ok(events) => events & POLLRDNORM == 0,
             Err(_) => true,
         };
+    }
+
+    /// Leaves no trace on a socket that stays open.
+    pub(crate) fn leave(&mut self, socket: Socket) {
+        if self.event.take().is_some() {
+            socket.end_selection();
+        }
     }
 }
 
