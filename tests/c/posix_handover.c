@@ -139,8 +139,10 @@ static void no_more_signals(int awake, int with_other, unsigned int flags)
     signals = 0;
 }
 
-/* above what is moved, too */
-static void close_on_exec(int awake, unsigned int flags)
+enum { AT_ONCE, LATER, AT_ONCE_WITH_MORE, LATER_WITH_MORE, CONTINUED, HAND_OVERS };
+
+/* above what is moved, too, by each way that a descriptor comes to the background */
+static void close_on_exec(int awake, int way)
 {
     gc_reaper *reaper = new_reaper(0, GC_FULL_REFUSE);
     gc_options options = GC_OPTIONS_INIT;
@@ -148,12 +150,14 @@ static void close_on_exec(int awake, unsigned int flags)
     struct rlimit limit;
     int high;
     check_doing = "close-on-exec above 1024";
-    check_round = awake;
+    check_round = way * 10 + awake;
     CHECK_IS(getrlimit(RLIMIT_NOFILE, &limit), 0);
     if (limit.rlim_cur < 2048) limit.rlim_cur = limit.rlim_max < 2048 ? limit.rlim_max : 2048;
     if (limit.rlim_cur < 2048) return;
     CHECK_IS(setrlimit(RLIMIT_NOFILE, &limit), 0);
-    options.flags = flags;
+    options.flags = way == LATER || way == LATER_WITH_MORE ? GC_DEFERRED : 0;
+    /* a time-out and nothing else goes a shorter way */
+    options.idle_timeout_ms = way == AT_ONCE_WITH_MORE || way == LATER_WITH_MORE ? 20000 : 0;
     house_pair(&home, &sock, &peer);
     house_pair(&home, &next, &next_peer);
     high = fcntl(sock, F_DUPFD, 1500);
@@ -161,12 +165,19 @@ static void close_on_exec(int awake, unsigned int flags)
     check_close(sock);
     CHECK_IS(fcntl(high, F_GETFD), 0);
     if (awake) CHECK_IS(gc_reaper_close(reaper, next, NULL, NULL, NULL), 0);
-    CHECK_IS(gc_reaper_close(reaper, high, &options, NULL, NULL), 0);
+    if (way == CONTINUED) {
+        options.timeout_ms = 0;
+        options.fallback = GC_THEN_BACKGROUND;
+        CHECK_IS(gc_close_with(high, &options, NULL), GC_CONTINUED);
+    } else {
+        CHECK_IS(gc_reaper_close(reaper, high, &options, NULL, NULL), 0);
+    }
     CHECK_IS(fcntl(high, F_GETFD), FD_CLOEXEC);
     check_close(peer);
     check_close(next_peer);
     if (!awake) check_close(next);
     CHECK_IS(gc_reaper_free(reaper, PATIENCE), 0);
+    CHECK_IS(gc_flush(PATIENCE), 0);
 }
 
 /* --- a callback hands over while its reaper is being freed --- */
@@ -267,7 +278,7 @@ static void children_of_callbacks(void)
 int main(void)
 {
     struct sigaction action;
-    int state, awake, linger;
+    int state, awake, linger, way;
     check_start();
     house_open(&home);
     memset(&action, 0, sizeof(action));
@@ -288,8 +299,7 @@ int main(void)
         no_more_signals(awake, 1, 0);
         no_more_signals(awake, 1, GC_DEFERRED);
 #endif
-        close_on_exec(awake, 0);
-        close_on_exec(awake, GC_DEFERRED);
+        for (way = 0; way < HAND_OVERS; way++) close_on_exec(awake, way);
     }
     while_being_freed(0);
     while_being_freed(GC_DEFERRED);
