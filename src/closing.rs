@@ -118,6 +118,8 @@ pub(crate) struct Machine {
     background_ms: u32,
     /// Our FIN has been sent.
     half_closed: bool,
+    /// The receiving side was shut on entry, and the state is not told.
+    was_shut: bool,
     /// A zero read, while the state said that it was no FIN.
     in_doubt: bool,
     /// The system has told that all of ours is acknowledged.
@@ -178,6 +180,7 @@ impl Machine {
             keep_open: options.keep_open,
             background_ms: options.background_ms,
             half_closed: false,
+            was_shut: false,
             in_doubt: false,
             confirmed: false,
             lost: None,
@@ -292,7 +295,7 @@ impl Machine {
                 return None;
             }
             Kind::Tcp(state) => self.peer_fin = state.has_peer_fin(),
-            Kind::Stream => {}
+            Kind::Stream => self.was_shut = conn.is_shut(),
         }
         conn.prepare(self.keeps_selection);
         conn.linger_off();

@@ -27,6 +27,7 @@ const IS_TCP: u8 = 1;
 const PEER_FIN: u8 = 2;
 const IN_DOUBT: u8 = 4;
 const HAS_STATE: u8 = 8;
+const WAS_SHUT: u8 = 16;
 
 impl Options {
     /// A time-out and nothing else.
@@ -70,7 +71,8 @@ impl Machine {
             flags: flag(self.is_tcp, IS_TCP)
                 | flag(self.peer_fin, PEER_FIN)
                 | flag(self.in_doubt, IN_DOUBT)
-                | flag(self.has_state, HAS_STATE),
+                | flag(self.has_state, HAS_STATE)
+                | flag(self.was_shut, WAS_SHUT),
         })
     }
 }
@@ -118,6 +120,7 @@ impl Brief {
         machine.peer_fin = self.flags & PEER_FIN != 0;
         machine.in_doubt = self.flags & IN_DOUBT != 0;
         machine.has_state = self.flags & HAS_STATE != 0;
+        machine.was_shut = self.flags & WAS_SHUT != 0;
         debug_assert_eq!(machine.deadline, after(self.started, self.timeout_ms));
         machine
     }

@@ -18,6 +18,8 @@ enum Zero {
     Gone,
     /// No end.
     Doubt,
+    /// The system has no way to tell.
+    Unknowable,
     /// The system refuses to say.
     Untold,
     /// The descriptor is no longer ours.
@@ -55,6 +57,11 @@ impl Machine {
             Zero::Untold => {
                 self.in_doubt = true;
                 self.look_again_or_give_up(conn, clock)
+            }
+            // It will not be told later, either.
+            Zero::Unknowable => {
+                self.blind = self.now(clock) < self.deadline;
+                self.finish(conn, Outcome::Uncertain)
             }
             Zero::NotOurs(fault) => self.refuse(fault),
         }
@@ -104,7 +111,8 @@ impl Machine {
             return Zero::Fin;
         }
         // The state is not asked where the answer is there already.
-        match self.ask_fin(conn) {
+        let fin = self.ask_fin(conn);
+        match fin {
             Ok(Some(true)) => {
                 self.peer_fin = true;
                 return Zero::Fin;
@@ -119,6 +127,11 @@ impl Machine {
                 Zero::Fin
             }
             Ok(Some(_)) => Zero::Doubt,
+            Ok(None) if self.was_shut => match fin {
+                Ok(Some(_)) => Zero::Doubt,
+                Ok(None) => Zero::Unknowable,
+                Err(_) => Zero::Untold,
+            },
             Ok(None) => Zero::Fin,
             Err(fault) if fault.kind == FaultKind::NotASocket => Zero::NotOurs(fault),
             Err(_) => Zero::Untold,
@@ -149,7 +162,11 @@ impl Machine {
                 }
                 // One without a state, or one that is gone before it was first asked.
                 Ok(None) => match conn.pending_error() {
-                    Ok(Some(fault)) => return self.finish_dead(conn, Some(fault)),
+                    Ok(Some(fault)) => {
+                        // That was the end which the kernel told of, not a FIN.
+                        self.peer_fin &= !self.was_shut;
+                        return self.finish_dead(conn, Some(fault));
+                    }
                     Ok(None) => in_flight == Ok(None),
                     Err(fault) if fault.kind == FaultKind::NotASocket => return self.refuse(fault),
                     Err(_) => return self.look_again_or_give_up(conn, clock),
@@ -284,7 +301,7 @@ impl Machine {
     }
 
     fn ask_fin<C: Connection>(&self, conn: &mut C) -> Answer<bool> {
-        match self.is_tcp {
+        match self.is_tcp || self.was_shut {
             true => conn.fin_arrived(),
             false => Ok(None),
         }

@@ -15,6 +15,8 @@ use std::ptr::null_mut;
 
 #[path = "linux/blocked.rs"]
 mod blocked;
+#[path = "linux/local.rs"]
+mod local;
 #[path = "linux/poller.rs"]
 mod poller;
 #[path = "linux/sharing.rs"]
@@ -117,7 +119,21 @@ impl Connection for Socket {
     }
 
     fn fin_arrived(&mut self) -> Answer<bool> {
-        tcp::fin_arrived(*self)
+        match tcp::fin_arrived(*self) {
+            Ok(None) if self.is_local() => local::peer_has_gone(*self),
+            answer => answer,
+        }
+    }
+
+    fn is_shut(&mut self) -> bool {
+        let mut entry = libc::pollfd {
+            fd: self.0,
+            events: libc::POLLRDHUP,
+            revents: 0,
+        };
+        let asked = syscall!(libc::poll(&mut entry, 1, 0));
+        let may_be = asked.is_err() || entry.revents & libc::POLLRDHUP != 0;
+        may_be && self.is_local()
     }
 
     fn fin_was_acknowledged(&mut self) -> bool {
@@ -196,6 +212,10 @@ impl Socket {
             Err(gone) if gone.kind == FaultKind::NotASocket => Err(gone),
             Err(_) => self.kind_by_type().map(|_| Mark::UNTOLD),
         }
+    }
+
+    fn is_local(self) -> bool {
+        self.option(libc::SOL_SOCKET, libc::SO_DOMAIN) == Ok(libc::AF_UNIX)
     }
 
     fn is_listening(self) -> bool {

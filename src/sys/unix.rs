@@ -8,6 +8,7 @@ use libc::{c_int, c_short, c_void, socklen_t};
 use socket2::SockRef;
 use std::mem::size_of;
 use std::os::fd::{AsRawFd, BorrowedFd, IntoRawFd, OwnedFd, RawFd};
+use std::time::Duration;
 
 pub(crate) type RawSocket = RawFd;
 pub(crate) type OwnedSocket = OwnedFd;
@@ -143,6 +144,9 @@ impl Drop for CancelGuard {
         }
     }
 }
+
+/// The pause where even waiting is refused.
+const REFUSED_NAP: Duration = Duration::from_millis(20);
 
 /// So often receiving is tried again after EINTR.
 const INTERRUPTIONS: u32 = 8;
@@ -359,7 +363,11 @@ pub(super) fn nap_on(fd: RawFd, until: Time) -> bool {
 
 /// Sleeps until the time is up; a signal may end it early.
 pub(super) fn nap(until: Time) {
-    poll(&mut [], until);
+    let began = SystemClock.now();
+    if !poll(&mut [], until) && LastError::get() != libc::EINTR {
+        // Refused (a seccomp filter): every wait would spin.
+        std::thread::sleep(until.since(began).min(REFUSED_NAP));
+    }
 }
 
 /// Never returns before `until` for want of an event, bar a signal. Not ppoll(): stopped and

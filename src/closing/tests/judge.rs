@@ -3,7 +3,7 @@
 use super::drive::{deadline, nanos, reader_cost, Run};
 use super::plan::Reader;
 use super::script::{Act, Life, System, When, LOST, MS, START};
-use super::sim::Handle;
+use super::sim::{Handle, Sim};
 use crate::closing::reading::PASS_BYTES;
 use crate::closing::waiting::LAST_LOOK_BYTES;
 use crate::closing::End;
@@ -200,6 +200,7 @@ fn judge_truth(run: &Run<'_>, outcome: Outcome) {
         Outcome::Uncertain => {
             let doubt = sim.shut_read && !seen_by(run, sim.fin_at, sim.fin_in);
             let doubt = doubt || (seen.half_close_refused && sim.alive());
+            let doubt = doubt || is_unknowable(sim);
             assert!(
                 seen.deaf || seen.last_failed || seen.refusals > 0 || doubt,
                 "uncertain of a plain fact"
@@ -237,6 +238,11 @@ fn judge_truth(run: &Run<'_>, outcome: Outcome) {
     }
 }
 
+/// Whose the end of the stream is.
+fn is_unknowable(sim: &Sim<'_>) -> bool {
+    sim.seen.was_shut && !sim.setup.has_diag
+}
+
 /// The FIN, and every acknowledgement that the system can tell of.
 fn judge_graceful(run: &Run<'_>) {
     let sim = &run.sim;
@@ -247,8 +253,8 @@ fn judge_graceful(run: &Run<'_>) {
         && !remembers
         && (!sim.setup.system.is_linux_tcp()
             || (sim.unacked == 0 && (sim.fin_acked || sim.fin_in)));
-    // Without a state, the program's own SHUT_RD looks like a FIN.
-    let blind = !sim.setup.system.tells_state() && sim.shut_read;
+    // Without a state, the program's own SHUT_RD looks like a FIN, unless it was there before.
+    let blind = !sim.setup.system.tells_state() && sim.shut_read && !sim.seen.was_shut;
     assert!(
         sim.queue == 0 && !sim.flood,
         "closed with unread data: a reset"
@@ -312,7 +318,7 @@ fn judge_time(run: &Run<'_>, outcome: Outcome) {
     let deadline = nanos(deadline(run.plan));
     let deaf = sim.seen.deaf && !(sim.setup.system.tells_state() && sim.alive());
     let refused = sim.seen.half_close_refused && sim.alive();
-    let told = deaf || refused || sim.seen.other_failure;
+    let told = deaf || refused || is_unknowable(sim) || sim.seen.other_failure;
     let doubt = outcome == Outcome::Uncertain && !told;
     // Gone, and the system refuses to say how.
     let doubt = doubt && (sim.alive() || sim.seen.refusals == 0);
@@ -403,7 +409,8 @@ fn judge_counts(run: &Run<'_>, outcome: Outcome) {
         .map(|left| left - usize::from(own_fin && unacked < Some(left)));
     assert_eq!(counted, unacked, "the FIN is no data");
     let claims_fin = report.peer_closed && outcome != Outcome::Graceful;
-    let blind = !sim.setup.system.tells_state() && (sim.shut_read || sim.error_stolen);
+    let shut = sim.shut_read && !sim.seen.was_shut;
+    let blind = !sim.setup.system.tells_state() && (shut || sim.error_stolen);
     assert!(!claims_fin || sim.fin_in || blind, "a FIN that never came");
     let fin = seen_by(run, sim.fin_at, sim.fin_in);
     let read_on = match outcome {

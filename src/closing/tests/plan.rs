@@ -52,6 +52,7 @@ impl Plan {
                 unsent: 0,
                 linger: false,
                 sharing: Sharing::Alone,
+                has_diag: true,
                 call_cost: 0,
                 look_cost: 0,
                 shutdown_fails: None,

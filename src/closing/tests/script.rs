@@ -154,6 +154,8 @@ pub(crate) struct Setup {
     pub(crate) linger: bool,
     /// What the system says of other holders.
     pub(crate) sharing: Sharing,
+    /// AF_UNIX: the kernel tells whether the socket at the other end is there.
+    pub(crate) has_diag: bool,
     /// What every call costs.
     pub(crate) call_cost: u64,
     /// What looking costs who else holds it.

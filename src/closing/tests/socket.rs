@@ -38,6 +38,8 @@ pub(crate) struct Seen {
     pub(crate) had_cause: bool,
     /// It has been told that the descriptor is not a socket (any more).
     told_gone: bool,
+    /// The receiving side was shut on entry, and it was asked.
+    pub(crate) was_shut: bool,
     pub(crate) low_water: bool,
     pub(crate) low_waters: u32,
     /// Bytes received since the clock reached `alarm`, in so many calls.
@@ -344,10 +346,22 @@ impl Connection for Sim<'_> {
 
     fn fin_arrived(&mut self) -> Answer<bool> {
         self.enter_question(Question::Fin)?;
+        if self.setup.system == System::Local {
+            // Whether there is still a socket at the other end.
+            let has_gone = self.fin_in || self.death.is_some();
+            return Ok(self.setup.has_diag.then_some(has_gone && self.queue == 0));
+        }
         let tells = self.setup.system == System::Linux || self.setup.system.is_winsock();
         // WSAPoll shows an end also of what the program itself has shut.
         let shut = self.setup.system.is_winsock() && self.shut_read && self.fin_out;
         Ok(tells.then_some((self.fin_in || shut) && self.queue == 0))
+    }
+
+    fn is_shut(&mut self) -> bool {
+        let is_open = self.enter_told().is_ok();
+        let is_shut = self.setup.system == System::Local && (self.fin_in || self.shut_read);
+        self.seen.was_shut = is_open && is_shut;
+        self.seen.was_shut
     }
 
     fn fin_was_acknowledged(&mut self) -> bool {

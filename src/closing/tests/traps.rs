@@ -209,6 +209,35 @@ fn unix_sockets_are_drained_too() {
     });
 }
 
+/// Reading does not tell the program's own SHUT_RD from the peer's end; the kernel's list of
+/// sockets does, if it may be asked.
+#[test]
+fn a_receiving_side_of_a_unix_socket_that_was_shut_before_is_no_end_of_the_peers() {
+    let shut = |has_diag: bool| {
+        let mut plan = Plan::new().on(System::Local).before(Act::ShutRead);
+        plan.setup.has_diag = has_diag;
+        plan.timeout(100)
+    };
+    for plan in [shut(true), shut(true).recheck()] {
+        run(plan.clone(), |run| {
+            assert_eq!(run.outcome(), Outcome::Uncertain);
+            assert_eq!(run.report.elapsed.as_millis(), 100);
+            assert!(!run.report.peer_closed);
+        });
+        run(plan.at(50, Act::Fin), |run| {
+            assert_eq!(run.outcome(), Outcome::Graceful)
+        });
+    }
+    for plan in [shut(false), shut(false).before(Act::Fin)] {
+        run(plan, |run| {
+            assert_eq!(run.outcome(), Outcome::Uncertain);
+            assert!(run.waits.is_empty(), "it will not be told later, either");
+        });
+    }
+    let plan = Plan::new().on(System::Local).before(Act::Fin);
+    run(plan, |run| assert_eq!(run.outcome(), Outcome::Graceful));
+}
+
 /// Somebody else reads from the same connection.
 #[test]
 fn stolen_data_is_neither_counted_nor_missed() {

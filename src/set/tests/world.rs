@@ -212,6 +212,10 @@ impl Connection for Conn<'_, '_> {
         self.ask(|sim| sim.fin_arrived())
     }
 
+    fn is_shut(&mut self) -> bool {
+        self.ask(|sim| sim.is_shut())
+    }
+
     fn fin_was_acknowledged(&mut self) -> bool {
         self.ask(|sim| sim.fin_was_acknowledged())
     }
