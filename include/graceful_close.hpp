@@ -10,14 +10,16 @@
  *     not to wait: somebody else finishes it     graceful::close_async(s, limit), graceful::reaper
  *     everything closed, under one deadline      graceful::close_many(range, options)
  *     to stay in its own event loop              graceful::closing
+ *     the descriptor left to its owner           graceful::finish(s, limit or options)
  *
- * C++11 and later. C++98 has graceful::close(), graceful::abort() and graceful::result, with
+ * C++11 and later. C++98 has graceful::close(), finish() and abort() and graceful::result, with
  * plain int outcomes. Exceptions and RTTI may be off. What the program's callbacks throw never
  * passes through the C library. Nothing here throws by itself; close_many() and arguments that
  * are copied may run out of memory, before anything is done.
  *
  * Ownership is that of the C functions: after an outcome the socket is closed; after an error
- * nothing was done, it is open and yours. Free functions may be called from any thread; an
+ * nothing was done, it is open and yours; but after "not a socket" there is nothing to own: the
+ * number is nobody's, or already somebody else's. The owners below go by that. Free functions may be called from any thread; an
  * object is one thread's at a time, except where it says otherwise.
  *
  * THE CONNECTION IS OVER FOR EVERYBODY WHO HOLDS IT, also for a forked child and for a dup() of
@@ -94,6 +96,7 @@ enum class outcome : int {
     evicted = GC_EVICTED,               ///< the reaper could not wait any longer
     released = GC_RELEASED,             ///< others hold it: only our reference was given up
     delivered = GC_DELIVERED,           ///< all of ours acknowledged, the peer's FIN not waited for
+    continued = GC_CONTINUED,           ///< out of time; the process's reaper goes on with it
     pending = GC_PENDING,               ///< of class closing only: not finished
     not_a_socket = GC_ERR_NOT_A_SOCKET, ///< bad descriptor, or not a socket
     argument = GC_ERR_ARGUMENT,         ///< an argument is wrong, or the object is empty
@@ -220,6 +223,14 @@ inline result close(native_socket sock, unsigned int timeout_ms = 5000U) {
     return close(sock, how);
 }
 
+/** All but the close, see gc_finish(): the socket stays open and yours on every outcome. */
+inline result finish(native_socket sock, unsigned int timeout_ms = 5000U) {
+    gc_options how = GC_OPTIONS_INIT;
+    how.timeout_ms = timeout_ms;
+    how.flags = GC_KEEP_OPEN;
+    return close(sock, how);
+}
+
 /** Resets the connection now. 0: closed; GC_ERR_...: open and yours. */
 inline int abort(native_socket sock) { return gc_abort(sock); }
 #else // C++11, to the end
@@ -253,7 +264,8 @@ private:
 enum class then : unsigned int {
     close = GC_THEN_CLOSE, ///< ordinary close; the kernel goes on trying
     abort = GC_THEN_ABORT, ///< reset the connection
-    keep = GC_THEN_KEEP    ///< hand the socket back, half-closed and open; not in a reaper
+    keep = GC_THEN_KEEP,   ///< hand the socket back, half-closed and open; not in a reaper
+    background = GC_THEN_BACKGROUND ///< the process's reaper goes on: outcome::continued; not in a reaper
 };
 
 /// What to do with a connection that somebody else holds too.
@@ -276,11 +288,23 @@ struct options {
     then fallback = then::close;        ///< when it could not be completed gracefully
     shared if_shared = shared::shutdown; ///< when somebody else holds the connection too
     bool deferred = false;              ///< in a reaper: leave even the half-close to it
+    bool until_acked = false;           ///< over as soon as all of ours is acknowledged: outcome::delivered
+    bool keep_open = false;             ///< as finish() does: the socket stays open and yours; not in a reaper
+    time_limit background = 0U;         ///< how long then::background may go on; 0: 30 s
     std::size_t max_drain_bytes = 0;    ///< give up when the peer sends more; 0: no limit
     /// Gets what the peer still sends; empty: thrown away. Called on the closing thread. When it throws,
     /// the close is stopped (outcome::stopped), and once the library has returned the exception goes on
     /// from the call that closes. In a reaper it ends there.
     data_function on_data;
+
+    /// What suits servers, GC_OPTIONS_SERVER_INIT: 30 s, 5 s of silence, 64 MiB.
+    static options for_server() {
+        const gc_options raw = GC_OPTIONS_SERVER_INIT;
+        options made(raw.timeout_ms);
+        made.idle_timeout = raw.idle_timeout_ms;
+        made.max_drain_bytes = raw.max_drain_bytes;
+        return made;
+    }
 };
 
 namespace detail {
@@ -297,7 +321,9 @@ public:
         made.peer_first_ms = how.peer_first.ms();
         made.fallback = static_cast<unsigned int>(how.fallback);
         made.if_shared = static_cast<unsigned int>(how.if_shared);
-        made.flags = how.deferred ? GC_DEFERRED : 0U;
+        made.flags = (how.deferred ? GC_DEFERRED : 0U) | (how.until_acked ? GC_UNTIL_ACKED : 0U) |
+                     (how.keep_open ? GC_KEEP_OPEN : 0U);
+        made.background_ms = how.background.ms();
         made.max_drain_bytes = how.max_drain_bytes;
         if (*function_) made.on_data = take;
         made.user = this;
@@ -341,14 +367,15 @@ inline result close(native_socket sock, const options &how = options()) {
     return ended;
 }
 
+/// All but the close, see gc_finish(): for a connection whose descriptor belongs to an object that closes it
+/// itself. The socket stays open and yours on every outcome. Throws as close() does.
+inline result finish(native_socket sock, options how = options()) {
+    how.keep_open = true;
+    return close(sock, how);
+}
+
 /// Resets the connection now. Empty: it is closed; an error: it is open and yours.
 inline std::error_code abort(native_socket sock) noexcept { return detail::error_of(gc_abort(sock)); }
-
-/// Hands a socket over to the background, on a reaper of the process; never blocks. Take it out of your own
-/// poller first. Empty: taken over; an error: still yours.
-inline std::error_code close_async(native_socket sock, time_limit limit = 5000U) noexcept {
-    return detail::error_of(gc_close_async(sock, limit.ms()));
-}
 
 /// Waits until nothing of close_async() and policy::background is pending: call it before the program ends.
 /// Empty, or outcome::timed_out.
@@ -409,6 +436,13 @@ public:
     }
     /// The same within the time-out of this object.
     result close() { return close(options(limit_)); }
+    /// graceful::finish(): it stays owned, half-closed, unless it is no socket.
+    result finish(options how) {
+        how.keep_open = true;
+        return close(how);
+    }
+    /// The same within the time-out of this object.
+    result finish() { return finish(options(limit_)); }
     /// Resets the connection. On an error it stays owned, unless it is no socket.
     std::error_code abort() noexcept { return settle(gc_abort(sock_)); }
     /// graceful::close_async(). On an error it stays owned, unless it is no socket.
@@ -530,6 +564,50 @@ struct reaper_options {
 /// destroy its own reaper.
 typedef std::function<void(native_socket id, const report &how)> done_function;
 
+namespace detail {
+struct task { // what the callbacks need; freed by the last of them
+    task(data_function &&data, done_function &&end)
+        : on_data(std::move(data)), done(std::move(end)), sink(on_data) {}
+    static void GRACEFUL_CLOSE_CALLBACK finish(void *user, gc_socket id, const gc_report *how) noexcept {
+        const std::unique_ptr<task> held(static_cast<task *>(user));
+        if (!held->done) return;
+        GRACEFUL_CLOSE_TRY { held->done(id, *how); } GRACEFUL_CLOSE_CATCH {}
+    }
+    data_function on_data;
+    done_function done;
+    detail::sink sink;
+};
+
+// Hands over by gc_reaper_close() or its like, with callbacks that live until the end.
+template <class Call>
+std::error_code hand_over(Call call, options &&how, done_function &&done) noexcept {
+    std::unique_ptr<task> held;
+    if (how.on_data || done) {
+        held.reset(new (std::nothrow) task(std::move(how.on_data), std::move(done)));
+        if (!held) return make_error_code(outcome::resources);
+    }
+    const data_function none;
+    sink nothing(none);
+    const gc_options raw = (held ? held->sink : nothing).raw(how);
+    const gc_done_fn finish = held ? &task::finish : nullptr;
+    const int code = call(raw, finish, held.get());
+    if (code == 0) held.release(); // finish() has it, or had it already
+    return error_of(code);
+}
+} // namespace detail
+
+/// Hands a socket over to the background, on a reaper of the process; never blocks. Take it out of your own
+/// poller first. Empty: taken over, and done will be called exactly once; an error: still yours, and done is
+/// freed uncalled.
+inline std::error_code close_async(native_socket sock, options how = options(),
+                                   done_function done = done_function()) noexcept {
+    return detail::hand_over(
+        [sock](const gc_options &raw, gc_done_fn finish, void *user) {
+            return gc_close_async_with(sock, &raw, finish, user);
+        },
+        std::move(how), std::move(done));
+}
+
 /// One thread that finishes any number of closes. Move-only. close(), pending() and flush() may be called
 /// from any thread. The destructor is stop() within reaper_options::timeout; never throws.
 class reaper {
@@ -553,18 +631,12 @@ public:
     /// error: the socket is yours, and done is freed uncalled.
     std::error_code close(native_socket sock, options how = options(),
                           done_function done = done_function()) noexcept {
-        std::unique_ptr<task> held;
-        if (how.on_data || done) {
-            held.reset(new (std::nothrow) task(std::move(how.on_data), std::move(done)));
-            if (!held) return make_error_code(outcome::resources);
-        }
-        const data_function none;
-        detail::sink nothing(none);
-        const gc_options raw = (held ? held->sink : nothing).raw(how);
-        const gc_done_fn finish = held ? &task::finish : nullptr;
-        const int code = gc_reaper_close(handle_.get(), sock, &raw, finish, held.get());
-        if (code == 0) held.release(); // finish() has it, or had it already
-        return detail::error_of(code);
+        gc_reaper *const handle = handle_.get();
+        return detail::hand_over(
+            [handle, sock](const gc_options &raw, gc_done_fn finish, void *user) {
+                return gc_reaper_close(handle, sock, &raw, finish, user);
+            },
+            std::move(how), std::move(done));
     }
     /// The same; on an error the owner keeps it, unless it is no socket.
     std::error_code close(socket &&owner, options how = options(),
@@ -594,18 +666,6 @@ private:
         explicit ender(time_limit time) noexcept : limit(time) {}
         void operator()(gc_reaper *old) const noexcept { gc_reaper_free(old, limit.ms()); }
         time_limit limit;
-    };
-    struct task { // what the callbacks need; freed by the last of them
-        task(data_function &&data, done_function &&end)
-            : on_data(std::move(data)), done(std::move(end)), sink(on_data) {}
-        static void GRACEFUL_CLOSE_CALLBACK finish(void *user, gc_socket id, const gc_report *how) noexcept {
-            const std::unique_ptr<task> held(static_cast<task *>(user));
-            if (!held->done) return;
-            GRACEFUL_CLOSE_TRY { held->done(id, *how); } GRACEFUL_CLOSE_CATCH {}
-        }
-        data_function on_data;
-        done_function done;
-        detail::sink sink;
     };
     int error_;
     std::unique_ptr<gc_reaper, ender> handle_;
@@ -646,7 +706,7 @@ std::vector<result> close_many(Range &&sockets, const options &how = options()) 
 /// What the library has done in this process so far.
 inline statistics stats() noexcept { statistics now = GC_STATS_INIT; gc_get_stats(&now); return now; }
 
-/// Gets a line about a close that was not graceful, valid during the call only.
+/// Gets a line about a close that was not graceful, or a call that was refused; valid during the call only.
 typedef std::function<void(outcome code, const char *line)> log_function;
 
 namespace detail {

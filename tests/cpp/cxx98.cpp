@@ -50,6 +50,15 @@ static void with_the_c_options() {
     CHECK(two.works());
 }
 
+static void finishes() {
+    check_doing = "finish";
+    connection one;
+    const graceful::result ended = graceful::finish(one.peer_ends().ours, 20000U);
+    CHECK(ended && !ended.closed());
+    CHECK(check_is_socket(one.ours));
+    CHECK_IS(one.peer_sees(), 0);
+}
+
 static void errors() {
     check_doing = "errors";
     const graceful::result ended = graceful::close(static_cast<graceful::native_socket>(-1), 100U);
@@ -74,6 +83,7 @@ int main() {
     check_start();
     closes();
     with_the_c_options();
+    finishes();
     errors();
     aborts();
     return 0;

@@ -69,6 +69,8 @@ static void error_codes() {
     CHECK_TEXT(graceful::graceful_category().name(), "graceful_close");
     CHECK_TEXT(late.message().c_str(), "timed out");
     CHECK_TEXT(graceful::name(outcome::not_a_socket), "not a socket");
+    CHECK_TEXT(graceful::name(outcome::delivered), "delivered");
+    CHECK_TEXT(graceful::name(outcome::continued), "continued");
     for (int code = -10; code < 110; code++)
         CHECK_TEXT(graceful::graceful_category().message(code).c_str(), gc_outcome_name(code));
 
