@@ -429,11 +429,7 @@ impl Machine {
             Pass::Full if self.has_time(clock) => Some(Next::Again),
             Pass::Full => self.finish(conn, Outcome::TimedOut),
             Pass::End => self.died_after_fin(conn),
-            // No error was met, and nothing says that it has ended: it may live.
-            Pass::Dry | Pass::Deaf if !self.is_tcp && self.lost.is_none() => {
-                self.finish(conn, Outcome::Uncertain)
-            }
-            Pass::Dry | Pass::Deaf => self.finish_dead(conn, None),
+            Pass::Dry | Pass::Deaf => self.end_unproved(conn),
             Pass::Failed(fault) if fault.kind != FaultKind::NotASocket => {
                 self.finish_dead(conn, Some(fault))
             }

@@ -236,7 +236,7 @@ impl Machine {
         match conn.fin_arrived() {
             Ok(Some(true)) => self.peer_fin = true,
             Err(fault) if fault.kind == FaultKind::NotASocket => return self.refuse(fault),
-            _ => return self.finish_dead(conn, None),
+            _ => return self.end_unproved(conn),
         }
         let in_flight = self.ask_in_flight(conn);
         if let Some(fault) = not_ours(&in_flight) {
@@ -246,6 +246,14 @@ impl Machine {
             self.lost != Some(false) && in_flight == Ok(Some(0)) && conn.fin_was_acknowledged();
         match self.confirmed {
             true => self.finish(conn, Outcome::Graceful),
+            false => self.end_unproved(conn),
+        }
+    }
+
+    /// The half-close was refused, and no error was met: what has no state may live.
+    pub(super) fn end_unproved<C: Connection>(&mut self, conn: &mut C) -> Option<Next> {
+        match !self.is_tcp && self.lost.is_none() {
+            true => self.finish(conn, Outcome::Uncertain),
             false => self.finish_dead(conn, None),
         }
     }

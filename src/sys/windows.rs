@@ -96,16 +96,23 @@ fn with_cause(refused: Fault) -> Fault {
 /// Whether WSAStartup has been called: the one question that every system
 /// answers is a new socket. Asked after an error alone.
 fn is_started() -> bool {
-    // SAFETY: takes numbers and a null pointer; the socket is nobody else's.
+    match fresh_socket() {
+        Some(socket) => {
+            let _ = socket.close_once();
+            true
+        }
+        None => LastError::get() != ws::WSANOTINITIALISED,
+    }
+}
+
+/// A socket that is nobody else's.
+fn fresh_socket() -> Option<Socket> {
+    // SAFETY: takes numbers and a null pointer.
     let socket = unsafe {
-        let flags = ws::WSA_FLAG_NO_HANDLE_INHERIT;
+        let flags = ws::WSA_FLAG_NO_HANDLE_INHERIT | ws::WSA_FLAG_OVERLAPPED;
         ws::WSASocketW(ws::AF_INET.into(), ws::SOCK_DGRAM, 0, null(), 0, flags)
     };
-    if socket == ws::INVALID_SOCKET {
-        return LastError::get() != ws::WSANOTINITIALISED;
-    }
-    let _ = Socket(socket).close_once();
-    true
+    (socket != ws::INVALID_SOCKET).then_some(Socket(socket))
 }
 
 fn state(state: ws::TCPSTATE) -> Option<TcpState> {
@@ -153,7 +160,7 @@ impl Connection for Socket {
     }
 
     fn is_connected(&mut self) -> bool {
-        self.has_peer() || (self.update_context() && self.has_peer())
+        self.has_peer() || self.update_context()
     }
 
     /// WSAEventSelect without an event takes back WSAAsyncSelect too; while one
@@ -387,7 +394,15 @@ impl Socket {
     fn has_ended(mut self) -> bool {
         let events = self.poll(ws::POLLRDNORM, 0).unwrap_or(0);
         let ended = events & ws::POLLHUP != 0 && events & ws::POLLERR == 0;
-        ended && self.was_alive() == Some(true)
+        ended && self.was_alive() == Some(true) && self.refuses_to_send()
+    }
+
+    /// Its sending side is shut. What AcceptEx has connected may refuse the half-close, and
+    /// would still send.
+    fn refuses_to_send(self) -> bool {
+        let nothing = scratch::pointer().cast_const();
+        let sent = syscall!(ws::send(self.0, nothing, 0, 0));
+        sent.is_err_and(|refused| refused.code != ws::WSAEWOULDBLOCK)
     }
 
     /// The socket is non-blocking.

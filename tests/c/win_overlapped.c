@@ -202,6 +202,30 @@ static void send_is_not_cut_unseen(void)
     passed("a pending WSASend that is cut ends with a reset");
 }
 
+/* What was sent and has not been taken is the system's to deliver: no reset. */
+static void what_was_sent_arrives(void)
+{
+    static char data[1024 * 1024];
+    SOCKET ours, other;
+    u_long on = 1;
+    size_t sent = 0;
+    int got;
+    peer p;
+
+    make_pair(&ours, &other);
+    CHECK_INT(ioctlsocket(ours, FIONBIO, &on), 0);
+    while ((got = send(ours, data, sizeof data, 0)) > 0) {
+        sent += (size_t)got;
+    }
+    CHECK_INT(gc_close(ours, 100), GC_TIMED_OUT);
+    memset(&p, 0, sizeof p);
+    peer_start(&p, other);
+    peer_join(&p);
+    CHECK_INT(p.received, sent);
+    CHECK_INT(p.reset, 0);
+    passed("with nothing pending all that was sent arrives after the time-out, too");
+}
+
 int main(void)
 {
     start_winsock();
@@ -210,6 +234,7 @@ int main(void)
     receive_does_not_outlive_a_time_out();
     send_is_finished();
     send_is_not_cut_unseen();
+    what_was_sent_arrives();
     WSACleanup();
     return 0;
 }

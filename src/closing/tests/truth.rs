@@ -303,10 +303,12 @@ fn a_state_that_is_told_no_longer_is_no_acknowledgement() {
 #[test]
 fn what_lives_and_refuses_the_half_close_is_not_reset() {
     let plan = Plan::new().on(System::Winsock).unsent(700);
-    run(plan.shutdown_fails(NOT_CONNECTED), |run| {
-        assert_eq!(run.outcome(), Outcome::Uncertain);
-        assert_eq!(run.sim.handle, Handle::Closed { graceful: false });
-    });
+    for plan in [plan.clone(), plan.before(Act::Fin)] {
+        run(plan.shutdown_fails(NOT_CONNECTED), |run| {
+            assert_eq!(run.outcome(), Outcome::Uncertain);
+            assert_eq!(run.sim.handle, Handle::Closed { graceful: false });
+        });
+    }
 }
 
 #[test]

@@ -1,13 +1,39 @@
 //! closesocket, and what is pending then.
 
-use super::{fault, last_fault, syscall, system_dll, ws, Socket};
+use super::{fault, fresh_socket, last_fault, syscall, system_dll, ws, Socket};
 use crate::connection::{Connection, Fault, TcpState};
 use std::ptr::null_mut;
+use std::sync::atomic::{AtomicU8, Ordering};
 use windows_sys::Win32::System::IO::CancelIoEx;
 
 /// What closesocket says when it has not closed.
 fn is_still_open(result: Result<(), Fault>) -> bool {
     result.is_err_and(|refused| refused.code == ws::WSAEWOULDBLOCK)
+}
+
+/// Whether there was anything to be cancelled, as the system says.
+fn cancel_all(socket: Socket) -> bool {
+    // SAFETY: a number and no pointer; nothing pending or no such handle makes it fail,
+    // harmlessly.
+    unsafe { CancelIoEx(socket.0 as _, null_mut()) != 0 }
+}
+
+/// CancelIoEx of a socket with nothing pending fails (ERROR_NOT_FOUND); Wine 8 says that it has
+/// succeeded. Asked once, of a socket of our own.
+fn tells_what_was_pending() -> bool {
+    const UNASKED: u8 = 2;
+    static TELLS: AtomicU8 = AtomicU8::new(UNASKED);
+    let known = TELLS.load(Ordering::Relaxed);
+    if known != UNASKED {
+        return known == 1;
+    }
+    let Some(socket) = fresh_socket() else {
+        return true;
+    };
+    let tells = !cancel_all(socket);
+    let _ = socket.close_once();
+    TELLS.store(u8::from(tells), Ordering::Relaxed);
+    tells
 }
 
 impl Socket {
@@ -21,20 +47,20 @@ impl Socket {
             // Before the cut, behind which our FIN leaves.
             self.set_linger(true);
         }
-        // SAFETY: a number and no pointer; nothing pending or no such handle makes it fail,
-        // harmlessly.
-        let was_pending = unsafe { CancelIoEx(self.0 as _, null_mut()) } != 0;
+        let was_pending = cancel_all(self);
         if may_cut && !was_pending {
             self.set_linger(false);
         }
     }
 
     /// No send is pending. The acknowledgement of our FIN, which is queued behind them, proves
-    /// it; where the state is not told, room in the send buffer shows it, if there is one.
+    /// it; where the state is not told, room in the send buffer shows it, if there is one. (Its
+    /// want does not show the contrary: that is for CancelIoEx to tell, where it does.)
     fn has_sent_all(&mut self) -> bool {
         match self.tcp_state() {
-            Ok(Some(state)) => state.proves_acknowledgement() || state == TcpState::Closed,
-            Ok(None) | Err(_) => self.has_room(),
+            Ok(Some(state)) if state.proves_acknowledgement() || state == TcpState::Closed => true,
+            Ok(Some(_)) if tells_what_was_pending() => false,
+            _ => self.has_room(),
         }
     }
 
