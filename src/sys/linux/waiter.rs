@@ -33,17 +33,33 @@ impl Waiter {
     /// Returns when a step may be worth while, or the time is up.
     pub(crate) fn wait(&mut self, socket: Socket, wait: Wait) {
         match wait.watch {
-            Watch::Readable => {
-                if socket.poll_readable(wait.until) == libc::POLLERR {
-                    socket.drop_notice();
-                }
-            }
+            Watch::Readable => self.wait_for_data(socket, wait.until),
             Watch::Change | Watch::Acknowledged => self.wait_for_change(socket, wait),
         }
     }
 
     /// Leaves no trace on a socket that stays open: there is none.
     pub(crate) fn leave(&mut self, _socket: Socket) {}
+
+    /// A notice in the error queue (a MSG_ZEROCOPY that is done, a time stamp) makes poll() say
+    /// POLLERR for ever. It is the program's, which may get the socket back: edges tell of news
+    /// alone.
+    fn wait_for_data(&mut self, socket: Socket, until: Time) {
+        match &self.edges {
+            Edges::Watched(edges) if edges.watch == Watch::Readable => {
+                if edges.wait(until).is_err() {
+                    self.edges = Edges::Unneeded;
+                }
+            }
+            _ if socket.poll_readable(until) == libc::POLLERR => {
+                self.edges = watch_edges(socket, Watch::Readable);
+                if matches!(self.edges, Edges::Refused) {
+                    socket.drop_notice();
+                }
+            }
+            _ => {}
+        }
+    }
 
     /// poll() would report the ended stream for ever. Edge-triggered epoll wakes
     /// at LAST_ACK -> CLOSE and CLOSING -> TIME_WAIT, and only then.
