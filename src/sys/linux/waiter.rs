@@ -47,9 +47,8 @@ impl Waiter {
     fn wait_for_data(&mut self, socket: Socket, until: Time) {
         match &self.edges {
             Edges::Watched(edges) if edges.watch == Watch::Readable => {
-                if edges.wait(until).is_err() {
-                    self.edges = Edges::Unneeded;
-                }
+                let waited = edges.wait(until);
+                self.forget_if_lost(waited);
             }
             _ if socket.poll_readable(until) == libc::POLLERR => {
                 self.edges = watch_edges(socket, Watch::Readable);
@@ -61,14 +60,21 @@ impl Waiter {
         }
     }
 
+    /// The program has closed its number, or a filter refuses to wait.
+    fn forget_if_lost(&mut self, waited: Result<(), Fault>) {
+        if waited.is_err_and(|fault| fault.code != libc::EINTR) {
+            self.edges = Edges::Refused;
+        }
+    }
+
     /// poll() would report the ended stream for ever. Edge-triggered epoll wakes
     /// at LAST_ACK -> CLOSE and CLOSING -> TIME_WAIT, and only then.
     fn wait_for_change(&mut self, socket: Socket, wait: Wait) {
         match &self.edges {
-            Edges::Watched(edges) if edges.watch == wait.watch => match edges.wait(wait.until) {
-                Err(fault) if fault.code != libc::EINTR => self.edges = Edges::Refused,
-                _ => {}
-            },
+            Edges::Watched(edges) if edges.watch == wait.watch => {
+                let waited = edges.wait(wait.until);
+                self.forget_if_lost(waited);
+            }
             Edges::Refused => nap(wait.recheck),
             // What changed before the registration is seen by the next step.
             Edges::Watched(_) | Edges::Unneeded => self.edges = watch_edges(socket, wait.watch),
