@@ -423,7 +423,7 @@ typedef struct gc_stats {
 
 /**
  * Gets a line about a close that was not graceful, or a call that was refused; see
- * gc_set_log(). outcome is GC_TIMED_OUT ..., or GC_ERR_...
+ * gc_set_log(). outcome is GC_TIMED_OUT ..., or GC_ERR_... It must not throw or longjmp out.
  */
 typedef void (GRACEFUL_CLOSE_CALLBACK *gc_log_fn)(void *user, int outcome, const char *line);
 

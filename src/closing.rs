@@ -118,7 +118,7 @@ pub(crate) struct Machine {
     background_ms: u32,
     /// Our FIN has been sent.
     half_closed: bool,
-    /// The receiving side was shut on entry, and the state is not told.
+    /// Both directions were shut on entry, and the state is not told.
     was_shut: bool,
     /// A zero read, while the state said that it was no FIN.
     in_doubt: bool,

@@ -201,8 +201,9 @@ pub(crate) trait Connection {
     /// a zero read it is not said of a reset or of the program's own SHUT_RD.
     fn fin_arrived(&mut self) -> Answer<bool>;
 
-    /// On entry, of a stream whose state is not told: its receiving side is shut already, by the peer or by the program itself, and a zero read will not tell which. Where
-    /// even `fin_arrived` does not know of one that has gone, nothing does.
+    /// On entry, of a stream whose state is not told: both directions are shut already, as by the
+    /// peer's close or by the program itself, and a zero read will not tell which. Where even
+    /// `fin_arrived` does not know of one that has gone, nothing does.
     fn is_shut(&mut self) -> bool {
         false
     }

@@ -6,9 +6,8 @@ mod line;
 use crate::connection::Fault;
 use crate::outcome::Outcome;
 use crate::report::Report;
-use crate::sys::{boxed, ErrorText};
+use crate::sys::{boxed, ErrorText, ThreadFlag};
 pub(crate) use line::Line;
-use std::cell::Cell;
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -157,21 +156,16 @@ pub(crate) fn gone(ends: &Ends, fault: Fault) {
 /// itself have no line: it would never come to an end.
 #[cfg_attr(not(feature = "capi"), allow(dead_code))]
 pub(crate) fn refused(number: i32, what: fmt::Arguments<'_>) {
-    if let Some(logger) = current().filter(|_| !IS_TELLING.with(Cell::get)) {
+    if let Some(logger) = current().filter(|_| !ThreadFlag::InLogger.is_set()) {
         tell(logger, Told::Refused(number), &Line::of(what));
     }
 }
 
-thread_local! {
-    /// This thread is in a logger.
-    static IS_TELLING: Cell<bool> = const { Cell::new(false) };
-}
-
 /// A panic of the logger leaves the mark behind: that costs lines, and no more.
 fn tell(logger: &Logger, told: Told, line: &Line) {
-    let outer = IS_TELLING.with(|is_telling| is_telling.replace(true));
+    let outer = ThreadFlag::InLogger.replace(true);
     logger(told, line);
-    IS_TELLING.with(|is_telling| is_telling.set(outer));
+    ThreadFlag::InLogger.replace(outer);
 }
 
 fn line(ends: &Ends, report: &Report) -> Line {

@@ -120,11 +120,10 @@ fn one_event_tells_when_the_peer_had_finished_first() {
     assert_driven_by_events(&fewest_sleeps(as_the_second), 1);
 }
 
-/// One wake-up for the peer's FIN, one for the acknowledgement of ours; and the
-/// wait for the FIN is cut in two, once, after a millisecond.
+/// One wake-up for the peer's FIN, one for the acknowledgement of ours.
 #[test]
 fn one_event_more_tells_of_a_simultaneous_close() {
-    assert_driven_by_events(&fewest_sleeps(simultaneously), 3);
+    assert_driven_by_events(&fewest_sleeps(simultaneously), 2);
 }
 
 /// The line is cut with data under way, and the system gives up after a while.

@@ -309,10 +309,10 @@ fn after_our_own_shutdown_an_end_is_none() {
 /// Winsock refuses to receive after SD_RECEIVE: nothing can be learnt.
 #[test]
 #[cfg(windows)]
-fn after_our_own_shutdown_nothing_can_be_learnt() {
+fn after_our_own_shutdown_an_end_is_waited_for() {
     check_all(&[
-        row("SD_RECEIVE", scenes::deaf, UNCERTAIN),
-        row("SD_BOTH", scenes::shut_both_ways, UNCERTAIN),
+        row("SD_RECEIVE", scenes::deaf, UNCERTAIN).waits(),
+        row("SD_BOTH", scenes::shut_both_ways, UNCERTAIN).waits(),
     ]);
 }
 

@@ -4,8 +4,7 @@
 use super::close::gc_socket;
 use super::refusal::{Refusal, Words};
 use crate::log;
-use crate::sys::{CancelGuard, LastError};
-use std::cell::Cell;
+use crate::sys::{CancelGuard, LastError, ThreadFlag};
 use std::ffi::c_int;
 use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
 use std::sync::{Once, OnceLock};
@@ -65,14 +64,10 @@ pub(super) fn enter<T>(body: impl FnOnce() -> (T, Option<i32>)) -> T {
 /// Stops a panic without a word on the program's stderr.
 pub(super) fn catch<T>(body: impl FnOnce() -> T) -> Result<T, Refusal> {
     silence_ours();
-    let outer = INSIDE.with(|inside| inside.replace(true));
+    let outer = ThreadFlag::InCall.replace(true);
     let result = panic::catch_unwind(AssertUnwindSafe(body));
-    INSIDE.with(|inside| inside.set(outer));
+    ThreadFlag::InCall.replace(outer);
     result.map_err(|_| Refusal::Internal)
-}
-
-thread_local! {
-    static INSIDE: Cell<bool> = const { Cell::new(false) };
 }
 
 type Hook = Box<dyn Fn(&PanicHookInfo<'_>) + Sync + Send + 'static>;
@@ -89,7 +84,7 @@ fn silence_ours() {
     ONCE.call_once(|| {
         let _ = BEFORE.set(panic::take_hook());
         panic::set_hook(Box::new(|info| {
-            if !INSIDE.with(Cell::get) {
+            if !ThreadFlag::InCall.is_set() {
                 if let Some(before) = BEFORE.get() {
                     before(info);
                 }

@@ -9,7 +9,7 @@ use crate::sys::{ErrorText, LastError};
 use std::ffi::{c_int, c_uint};
 use std::fmt;
 
-/// Nothing was done.
+/// Why: nothing was done, but for what `Internal` may have left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Refusal {
     /// GC_ERR_ARGUMENT.

@@ -241,6 +241,6 @@ pub struct gc_stats {
 }
 
 /// Gets a line about a close that was not graceful, or a call that was refused; see
-/// gc_set_log(). outcome is GC_TIMED_OUT ..., or GC_ERR_...
+/// gc_set_log(). outcome is GC_TIMED_OUT ..., or GC_ERR_... It must not throw or longjmp out.
 pub type gc_log_fn =
     Option<unsafe extern "C" fn(user: *mut c_void, outcome: c_int, line: *const c_char)>;

@@ -119,18 +119,16 @@ impl Machine {
         }
         self.phase = Phase::Ended(End::Outcome(outcome));
         self.closed = closes;
+        let lives_on = !matches!(fate, Fate::Close | Fate::Abort) || self.is_cut_short(outcome);
+        if lives_on && self.bulk == Bulk::Raised {
+            // Whoever else holds it goes on with it, or its owner.
+            conn.low_water(false);
+        }
         let result = match fate {
             Fate::Close => conn.close(self.stream_has_ended(outcome)),
             Fate::Abort => conn.abort(),
-            Fate::Keep | Fate::Reset | Fate::Continue => {
-                if self.bulk == Bulk::Raised {
-                    conn.low_water(false);
-                }
-                match fate {
-                    Fate::Reset => conn.reset(),
-                    _ => Ok(()),
-                }
-            }
+            Fate::Reset => conn.reset(),
+            Fate::Keep | Fate::Continue => Ok(()),
         };
         if let Err(fault) = result {
             self.note(fault);

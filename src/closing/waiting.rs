@@ -78,9 +78,12 @@ impl Machine {
         clock: &K,
     ) -> Option<Next> {
         match self.ask_state(conn) {
+            Ok(Some(TcpState::FinWait2)) if self.confirmed => self.finish(conn, Outcome::Delivered),
+            // What came along with the acknowledgement is read first: left unread it would make
+            // a reset of the close.
             Ok(Some(TcpState::FinWait2)) => {
                 self.confirmed = true;
-                self.finish(conn, Outcome::Delivered)
+                None
             }
             Ok(None) => self.wait_or_give_up(conn, clock, Watch::Readable),
             Ok(Some(_)) | Err(_) => self.wait_or_give_up(conn, clock, Watch::Acknowledged),

@@ -128,11 +128,11 @@ impl Connection for Socket {
     fn is_shut(&mut self) -> bool {
         let mut entry = libc::pollfd {
             fd: self.0,
-            events: libc::POLLRDHUP,
+            events: 0,
             revents: 0,
         };
         let asked = syscall!(libc::poll(&mut entry, 1, 0));
-        let may_be = asked.is_err() || entry.revents & libc::POLLRDHUP != 0;
+        let may_be = asked.is_err() || entry.revents & libc::POLLHUP != 0;
         may_be && self.is_local()
     }
 

@@ -65,6 +65,7 @@ pub(crate) use per_process::PerProcess;
 pub(crate) use room::{boxed, Room};
 pub(crate) use system::{disown, CancelGuard, LastError, OwnedSocket, Socket, Waiter};
 pub(crate) use system::{process_generation, Thread, BORROWED};
+pub(crate) use thread_flag::ThreadFlag;
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(crate) use system::look_for_sharing;
@@ -90,6 +91,7 @@ pub(crate) fn look_for_sharing<T>(
 
 mod per_process;
 mod room;
+mod thread_flag;
 
 /// Scratch space for bytes that nobody wants. It is never read, so that any
 /// number of threads may have the kernel write to it at once; it lies in .bss

@@ -2,7 +2,8 @@
  * What was sent with MSG_ZEROCOPY, or is to be time-stamped, leaves notices on the
  * socket, and poll() returns at once as long as one of them is there. Nobody fetches
  * them once the program has given the socket away: waiting for a silent peer costs
- * nothing all the same, and whoever watches the socket himself does not spin.
+ * nothing all the same, and whoever watches the socket himself does not spin. Where the program
+ * gets the socket back, they are still there.
  */
 #include "reaper_test.h"
 
@@ -101,6 +102,23 @@ static void in_a_loop(int kind, int ends)
     if (!ends) check_close(peer);
 }
 
+/* the buffers of what was sent with MSG_ZEROCOPY are free only when the program is told */
+static void kept_open(int kind)
+{
+    check_socket sock, peer;
+    struct msghdr message;
+    double used;
+    with_notices(kind, &sock, &peer);
+    used = processor_time();
+    CHECK_IS(gc_finish(sock, WAIT_MS), GC_TIMED_OUT);
+    used = processor_time() - used;
+    CHECK_BETWEEN(used, 0, little());
+    memset(&message, 0, sizeof(message));
+    if (kind > 0) CHECK(recvmsg(sock, &message, MSG_ERRQUEUE | MSG_DONTWAIT) >= 0);
+    check_close(sock);
+    check_close(peer);
+}
+
 static void in_the_background(int kind)
 {
     check_socket sock, peer;
@@ -127,6 +145,7 @@ int main(void)
     for (kind = 0; kind < 3; kind++) {
         blocking(kind, 0);
         blocking(kind, 1);
+        kept_open(kind);
         in_a_loop(kind, 0);
         in_a_loop(kind, 1);
         in_the_background(kind);

@@ -3,7 +3,7 @@
 use super::drive::run;
 use super::plan::Plan;
 use super::rules::good_peer;
-use super::script::{Act, Life, System};
+use super::script::{Act, Life, System, When, MS};
 use super::sim::Handle;
 use crate::connection::Sharing;
 use crate::options::Fallback;
@@ -73,6 +73,23 @@ fn what_is_there_is_drained_before_and_a_flood_holds_nobody() {
     run(peer_that_stays(0).before(Act::Flood), |run| {
         assert_eq!(run.outcome(), Outcome::Delivered)
     });
+}
+
+#[test]
+fn what_comes_along_with_the_acknowledgement_is_read() {
+    for offset in 0..30 {
+        let mut plan = Plan::new().unsent(10).until_acked().call_cost(MS / 2);
+        for act in [Act::AckAll, Act::Send(500)] {
+            plan.setup
+                .script
+                .push((When::AfterFin(offset * MS / 8), act));
+        }
+        run(plan, |run| {
+            assert_eq!(run.outcome(), Outcome::Delivered);
+            assert_eq!(run.sim.queue, 0, "unread at the close");
+            assert_eq!(run.report.drained_bytes, 500);
+        });
+    }
 }
 
 #[test]

@@ -324,6 +324,17 @@ fn wake_ups_become_rare_only_in_bulk_without_a_reader_or_a_limit() {
 }
 
 #[test]
+fn one_that_lives_on_with_another_holder_has_its_low_water_mark_back() {
+    let plan = Plan::new().bulk().before(Act::Send(3 << 20)).timeout(20);
+    for fallback in [Fallback::Close, Fallback::Keep, Fallback::Background] {
+        run(plan.clone().fallback(fallback), |run| {
+            assert_eq!(run.sim.seen.low_waters, 2, "{fallback:?}");
+            assert!(!run.sim.seen.low_water);
+        });
+    }
+}
+
+#[test]
 fn a_kept_socket_has_its_low_water_mark_back() {
     let plan = Plan::new().before(Act::Send(3 << 20)).bulk().timeout(5);
     run(plan.fallback(Fallback::Keep), |run| {

@@ -38,7 +38,7 @@ pub(crate) struct Seen {
     pub(crate) had_cause: bool,
     /// It has been told that the descriptor is not a socket (any more).
     told_gone: bool,
-    /// The receiving side was shut on entry, and it was asked.
+    /// Both directions were shut on entry, and it was asked.
     pub(crate) was_shut: bool,
     pub(crate) low_water: bool,
     pub(crate) low_waters: u32,
@@ -359,7 +359,8 @@ impl Connection for Sim<'_> {
 
     fn is_shut(&mut self) -> bool {
         let is_open = self.enter_told().is_ok();
-        let is_shut = self.setup.system == System::Local && (self.fin_in || self.shut_read);
+        let is_shut = self.fin_in || (self.shut_read && self.fin_out);
+        let is_shut = is_shut && self.setup.system == System::Local;
         self.seen.was_shut = is_open && is_shut;
         self.seen.was_shut
     }

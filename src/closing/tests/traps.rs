@@ -209,12 +209,13 @@ fn unix_sockets_are_drained_too() {
     });
 }
 
-/// Reading does not tell the program's own SHUT_RD from the peer's end; the kernel's list of
+/// Reading does not tell the program's own SHUT_RDWR from the peer's end; the kernel's list of
 /// sockets does, if it may be asked.
 #[test]
-fn a_receiving_side_of_a_unix_socket_that_was_shut_before_is_no_end_of_the_peers() {
+fn a_unix_socket_that_was_shut_both_ways_before_is_no_end_of_the_peers() {
     let shut = |has_diag: bool| {
-        let mut plan = Plan::new().on(System::Local).before(Act::ShutRead);
+        let mut plan = Plan::new().on(System::Local);
+        plan = plan.before(Act::ShutRead).before(Act::ShutWrite);
         plan.setup.has_diag = has_diag;
         plan.timeout(100)
     };

@@ -1,6 +1,6 @@
-//! AF_UNIX: has the peer gone? A zero read says so, unless the receiving side was shut before: by
-//! the peer, or by the program itself, and reading does not tell one from the other. The kernel
-//! tells the socket at the other end (sock_diag(7), UDIAG_SHOW_PEER): one that has been closed
+//! AF_UNIX: has the peer gone? A zero read says so, unless both directions were shut before: by
+//! the peer's close, or by the program itself, and reading does not tell one from the other. (The
+//! program's SHUT_RD alone and the peer's SHUT_WR look the same to everybody.) The kernel tells the socket at the other end (sock_diag(7), UDIAG_SHOW_PEER): one that has been closed
 //! has no number any more (net/unix/diag.c, sk_diag_dump_peer).
 
 use super::{close_raw, fault, stat, syscall, RawSocket, Socket};

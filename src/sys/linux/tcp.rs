@@ -188,10 +188,22 @@ pub(super) fn fin_arrived(socket: Socket) -> Answer<bool> {
 /// With nothing left to read, TCP_INQ says 1 after a FIN and 0 after a reset or the program's
 /// own SHUT_RD (net/ipv4/tcp.c, tcp_inq_hint; Linux 4.19).
 fn fin_by_inq(socket: Socket) -> Answer<bool> {
-    match socket.set_option(libc::IPPROTO_TCP, TCP_INQ, 1) {
+    let before = match socket.option(libc::IPPROTO_TCP, TCP_INQ) {
         Err(fault) if is_unknown(fault) => return Ok(None),
         result => result?,
     };
+    if before == 0 {
+        socket.set_option(libc::IPPROTO_TCP, TCP_INQ, 1)?;
+    }
+    let answer = ask_inq(socket);
+    if before == 0 {
+        // Its owner may get it back, and does not expect such messages.
+        socket.set_option(libc::IPPROTO_TCP, TCP_INQ, 0)?;
+    }
+    answer
+}
+
+fn ask_inq(socket: Socket) -> Answer<bool> {
     // One byte that is only looked at tells what is left from the mark of a FIN.
     let mut byte = 0u8;
     let mut data = libc::iovec {

@@ -33,11 +33,7 @@ impl Waiter {
     /// Returns when a step may be worth while, or the time is up.
     pub(crate) fn wait(&mut self, socket: Socket, wait: Wait) {
         match wait.watch {
-            Watch::Readable => {
-                if socket.poll_readable(wait.until) == libc::POLLERR {
-                    socket.drop_notice();
-                }
-            }
+            Watch::Readable => self.wait_for_data(socket, wait.until),
             Watch::Change | Watch::Acknowledged => self.wait_for_change(socket, wait),
         }
     }
@@ -45,14 +41,40 @@ impl Waiter {
     /// Leaves no trace on a socket that stays open: there is none.
     pub(crate) fn leave(&mut self, _socket: Socket) {}
 
+    /// A notice in the error queue (a MSG_ZEROCOPY that is done, a time stamp) makes poll() say
+    /// POLLERR for ever. It is the program's, which may get the socket back: edges tell of news
+    /// alone.
+    fn wait_for_data(&mut self, socket: Socket, until: Time) {
+        match &self.edges {
+            Edges::Watched(edges) if edges.watch == Watch::Readable => {
+                let waited = edges.wait(until);
+                self.forget_if_lost(waited);
+            }
+            _ if socket.poll_readable(until) == libc::POLLERR => {
+                self.edges = watch_edges(socket, Watch::Readable);
+                if matches!(self.edges, Edges::Refused) {
+                    socket.drop_notice();
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// The program has closed its number, or a filter refuses to wait.
+    fn forget_if_lost(&mut self, waited: Result<(), Fault>) {
+        if waited.is_err_and(|fault| fault.code != libc::EINTR) {
+            self.edges = Edges::Refused;
+        }
+    }
+
     /// poll() would report the ended stream for ever. Edge-triggered epoll wakes
     /// at LAST_ACK -> CLOSE and CLOSING -> TIME_WAIT, and only then.
     fn wait_for_change(&mut self, socket: Socket, wait: Wait) {
         match &self.edges {
-            Edges::Watched(edges) if edges.watch == wait.watch => match edges.wait(wait.until) {
-                Err(fault) if fault.code != libc::EINTR => self.edges = Edges::Refused,
-                _ => {}
-            },
+            Edges::Watched(edges) if edges.watch == wait.watch => {
+                let waited = edges.wait(wait.until);
+                self.forget_if_lost(waited);
+            }
             Edges::Refused => nap(wait.recheck),
             // What changed before the registration is seen by the next step.
             Edges::Watched(_) | Edges::Unneeded => self.edges = watch_edges(socket, wait.watch),
