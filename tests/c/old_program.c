@@ -120,7 +120,7 @@ static void structs(void)
     }
 
     check_doing = "argument is -2";
-    options.fallback = 3;
+    options.fallback = 77;
     CHECK_IS(gc_close_with(CHECK_NO_SOCKET, &options, &report), -2);
     CHECK_IS(report.outcome, -2);
 }
