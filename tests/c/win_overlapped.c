@@ -203,16 +203,19 @@ static void send_is_not_cut_unseen(void)
 }
 
 /* What was sent and has not been taken is the system's to deliver: no reset. */
-static void what_was_sent_arrives(void)
+static void what_was_sent_arrives(int has_buffer)
 {
     static char data[1024 * 1024];
     SOCKET ours, other;
     u_long on = 1;
     size_t sent = 0;
-    int got;
+    int got, none = 0;
     peer p;
 
     make_pair(&ours, &other);
+    if (!has_buffer) {
+        CHECK_INT(setsockopt(ours, SOL_SOCKET, SO_SNDBUF, (char *)&none, sizeof none), 0);
+    }
     CHECK_INT(ioctlsocket(ours, FIONBIO, &on), 0);
     while ((got = send(ours, data, sizeof data, 0)) > 0) {
         sent += (size_t)got;
@@ -223,7 +226,7 @@ static void what_was_sent_arrives(void)
     peer_join(&p);
     CHECK_INT(p.received, sent);
     CHECK_INT(p.reset, 0);
-    passed("with nothing pending all that was sent arrives after the time-out, too");
+    passed(has_buffer ? "with nothing pending all that was sent arrives after the time-out, too" : "with SO_SNDBUF 0, too");
 }
 
 int main(void)
@@ -234,7 +237,8 @@ int main(void)
     receive_does_not_outlive_a_time_out();
     send_is_finished();
     send_is_not_cut_unseen();
-    what_was_sent_arrives();
+    what_was_sent_arrives(1);
+    what_was_sent_arrives(0);
     WSACleanup();
     return 0;
 }

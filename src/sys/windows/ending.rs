@@ -54,8 +54,8 @@ impl Socket {
     }
 
     /// No send is pending. The acknowledgement of our FIN, which is queued behind them, proves
-    /// it; where the state is not told, room in the send buffer shows it, if there is one. (Its
-    /// want does not show the contrary: that is for CancelIoEx to tell, where it does.)
+    /// it; where the state is not told, room in the send buffer shows it. (Its want does not show
+    /// the contrary: that is for CancelIoEx to tell, where it does.)
     fn has_sent_all(&mut self) -> bool {
         match self.tcp_state() {
             Ok(Some(state)) if state.proves_acknowledgement() || state == TcpState::Closed => true,
@@ -64,11 +64,13 @@ impl Socket {
         }
     }
 
-    /// Nothing waits for room in the send buffer.
+    /// Nothing waits for room in the send buffer. What has no buffer shows nothing by that, and
+    /// is left to CancelIoEx, too.
     fn has_room(self) -> bool {
         let is_buffered = self.option(ws::SO_SNDBUF).is_ok_and(|size| size > 0);
         let events = self.poll(ws::POLLWRNORM, 0).unwrap_or(0);
-        is_buffered && events & (ws::POLLWRNORM | ws::POLLERR) != 0
+        let has_room = events & (ws::POLLWRNORM | ws::POLLERR) != 0;
+        has_room && (is_buffered || !tells_what_was_pending())
     }
 
     pub(super) fn close_for_certain(self) -> Result<(), Fault> {
