@@ -77,17 +77,18 @@ impl Machine {
     ) -> Option<Next> {
         self.in_doubt = true;
         match self.ask_state(conn) {
-            Ok(Some(TcpState::Closed)) => return self.closed_already(conn, clock),
             Ok(Some(state)) if state.has_peer_fin() => {
                 self.in_doubt = false;
                 self.peer_fin = true;
                 self.phase = Phase::Confirm;
                 return None;
             }
-            Ok(Some(_)) if self.is_delivered(conn) => {
+            Ok(Some(TcpState::FinWait2)) if self.until_acked => {
+                self.confirmed = true;
                 return self.finish(conn, Outcome::Delivered);
             }
-            Ok(None) => {
+            // What is gone may have gone without it.
+            Ok(None | Some(TcpState::Closed)) => {
                 let (error, fin) = (conn.pending_error(), conn.fin_arrived());
                 if let Some(fault) = not_ours(&error).or(not_ours(&fin)) {
                     return self.refuse(fault);

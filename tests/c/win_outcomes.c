@@ -217,18 +217,31 @@ static void abort_resets(void)
     passed("gc_abort is a reset to the peer");
 }
 
+/* SIO_TCP_INFO, Windows 10 1703 and later */
+static int tells_state(SOCKET s)
+{
+    const DWORD tcp_info = 0xD8000027; /* not in every header */
+    DWORD version = 0, bytes = 0;
+    char info[256];
+
+    return WSAIoctl(s, tcp_info, &version, sizeof version, info, sizeof info, &bytes, NULL, NULL) == 0;
+}
+
 /* the program itself has shut down what it could before */
 static void after_shutdown(int how, int outcome, const char *what)
 {
     SOCKET ours, other;
+    int code, tells;
     peer p;
 
     make_pair(&ours, &other);
+    tells = tells_state(ours);
     CHECK_INT(send(ours, "answer", 6, 0), 6);
     CHECK_INT(shutdown(ours, how), 0);
     memset(&p, 0, sizeof p);
     peer_start(&p, other);
-    CHECK_INT(gc_close(ours, 3000), outcome);
+    code = gc_close(ours, 3000);
+    CHECK(code == outcome || (tells && code == GC_GRACEFUL));
     CHECK(is_closed(ours));
     peer_join(&p);
     CHECK_INT(p.received, 6);

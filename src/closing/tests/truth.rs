@@ -278,6 +278,16 @@ fn deaf_and_reset_is_told() {
     });
 }
 
+/// No read has told of a FIN, and no state: what is gone may have been reset.
+#[test]
+fn deaf_and_gone_is_no_end_in_peace() {
+    let plan = Plan::new().on(System::Winsock).before(Act::ShutRead);
+    let plan = plan.before(Act::AckAll).at(20, Act::Reset);
+    run(plan.at(20, Act::StealError), |run| {
+        assert_eq!(run.outcome(), Outcome::Uncertain);
+    });
+}
+
 #[test]
 fn deaf_without_a_state_is_uncertain_once_an_end_is_signalled() {
     let plan = Plan::new().on(System::WinsockOld).before(Act::ShutRead);
