@@ -57,15 +57,28 @@ impl Machine {
             // Somebody else has closed it: the number is no longer ours.
             FaultKind::NotASocket => self.refuse(fault),
             FaultKind::NotConnected if self.half_closed && self.is_tcp => {
-                self.finish_dead(conn, Some(fault))
+                self.end_of_half_closed(conn, fault)
             }
             FaultKind::NotConnected => self.finish(conn, Outcome::NotConnected),
+            FaultKind::Reset if self.half_closed && self.is_tcp => {
+                self.end_of_half_closed(conn, fault)
+            }
             FaultKind::Reset | FaultKind::Lost => self.finish_dead(conn, Some(fault)),
             FaultKind::Other => {
                 self.note(fault);
                 self.finish(conn, Outcome::Uncertain)
             }
         }
+    }
+
+    /// A connect that has not come to its end is cancelled by a half-close, and says so as a
+    /// reset connection does; but it has never lived.
+    fn end_of_half_closed<C: Connection>(&mut self, conn: &mut C, fault: Fault) -> Option<Next> {
+        if conn.was_alive() == Some(false) {
+            self.system_error = 0;
+            return self.finish(conn, Outcome::NotConnected);
+        }
+        self.finish_dead(conn, Some(fault))
     }
 
     /// Reset or lost, as the first error says.

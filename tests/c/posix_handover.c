@@ -275,6 +275,45 @@ static void children_of_callbacks(void)
     CHECK_IS(child_status, 0);
 }
 
+#ifdef __linux__
+/* a connect that is under way: nobody accepts, and the backlog is full */
+static void still_connecting(unsigned int flags)
+{
+    check_socket listener, callers[10], last = CHECK_NO_SOCKET;
+    struct sockaddr_in address;
+    gc_options options = GC_OPTIONS_INIT;
+    gc_stats before, after;
+    int i, count = 0;
+    check_doing = "still connecting";
+    check_round = (long)flags;
+    listener = check_bound(SOCK_STREAM, &address);
+    CHECK_IS(listen(listener, 0), 0);
+    while (last == CHECK_NO_SOCKET && count < 10) {
+        check_length length = (check_length)sizeof(address);
+        struct sockaddr_in peer;
+        callers[count] = socket(AF_INET, SOCK_STREAM, 0);
+        check_set_blocking(callers[count], 0);
+        (void)connect(callers[count], (struct sockaddr *)&address, length);
+        check_sleep(5);
+        if (getpeername(callers[count], (struct sockaddr *)&peer, &length) != 0)
+            last = callers[count];
+        else
+            count++;
+    }
+    CHECK(last != CHECK_NO_SOCKET);
+    options.flags = flags;
+    before.struct_size = after.struct_size = sizeof(before);
+    CHECK_IS(gc_get_stats(&before), 0);
+    CHECK_IS(gc_close_async_with(last, &options, NULL, NULL), 0);
+    CHECK_IS(gc_flush(PATIENCE), 0);
+    CHECK_IS(gc_get_stats(&after), 0);
+    CHECK_IS(after.by_outcome[GC_NOT_CONNECTED] - before.by_outcome[GC_NOT_CONNECTED], 1);
+    CHECK_IS(after.closed - before.closed, 1);
+    for (i = 0; i < count; i++) check_close(callers[i]);
+    check_close(listener);
+}
+#endif
+
 int main(void)
 {
     struct sigaction action;
@@ -301,6 +340,10 @@ int main(void)
 #endif
         for (way = 0; way < HAND_OVERS; way++) close_on_exec(awake, way);
     }
+#ifdef __linux__
+    still_connecting(0);
+    still_connecting(GC_DEFERRED);
+#endif
     while_being_freed(0);
     while_being_freed(GC_DEFERRED);
     check_close(home.listener);

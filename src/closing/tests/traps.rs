@@ -4,8 +4,9 @@ use super::drive::run;
 use super::plan::Plan;
 use super::rules::good_peer;
 use super::script::{Act, Life, System, MS};
-use super::sim::Handle;
-use crate::closing::Watch;
+use super::sim::{Handle, Sim, SimClock};
+use crate::clock::Clock;
+use crate::closing::{Brief, End, Next, Watch};
 use crate::options::{Fallback, INFINITE};
 use crate::outcome::Outcome;
 
@@ -237,6 +238,24 @@ fn a_unix_socket_that_was_shut_both_ways_before_is_no_end_of_the_peers() {
     }
     let plan = Plan::new().on(System::Local).before(Act::Fin);
     run(plan, |run| assert_eq!(run.outcome(), Outcome::Graceful));
+}
+
+/// The short way of a hand-over does not ask what the socket is before it half-closes.
+#[test]
+fn a_connect_that_a_half_close_has_cancelled_was_none() {
+    let plan = Plan::of(Life::Fresh);
+    let clock = SimClock::new();
+    let mut sim = Sim::new(&plan.setup, &clock);
+    (sim.seen.classified, sim.seen.half_closes) = (true, 1);
+    let mut machine = Brief::half_closed(5000, clock.now()).machine();
+    assert_eq!(machine.step(&mut sim, &clock, &mut None), Next::Ended);
+    assert_eq!(machine.end(), Some(End::Outcome(Outcome::NotConnected)));
+    assert_eq!(
+        machine
+            .report(Outcome::NotConnected, clock.now())
+            .system_error,
+        0
+    );
 }
 
 /// Somebody else reads from the same connection.
