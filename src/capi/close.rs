@@ -35,8 +35,10 @@ pub(super) type gc_socket = c_int;
 /// Any thread. A pthread_cancel that comes meanwhile is honoured afterwards. A thread
 /// that is blocked in accept() on it, or in recv() if it is a datagram socket, comes
 /// back, as after closesocket(); on Linux not where somebody else holds the socket, or
-/// that cannot be told. Should another thread close the socket meanwhile, what has its
-/// number then is left alone: GC_ERR_NOT_A_SOCKET.
+/// that cannot be told. One that is blocked in send() comes back, too, with what has been
+/// taken so far or EPIPE (and SIGPIPE, unless that is ignored), where a bare close() would
+/// let it go on: let nobody send any more before the close. Should another thread close the
+/// socket meanwhile, what has its number then is left alone: GC_ERR_NOT_A_SOCKET.
 ///
 /// THE CONNECTION IS OVER FOR EVERYBODY WHO HOLDS IT, also for a forked child
 /// and for a dup() of the descriptor. Where others may go on using it, use
