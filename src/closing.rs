@@ -19,6 +19,7 @@ mod background;
 mod brief;
 mod end;
 mod finish;
+mod life;
 mod reading;
 mod sharing;
 #[cfg(test)]
@@ -147,6 +148,12 @@ pub(crate) struct Machine {
     looked: Time,
     backlog: Option<Backlog>,
     sees_backlog: bool,
+    watch_over: life::WatchOver,
+    looks: life::Looks,
+    /// When it was looked last whether the peer answers, in steps of the clock for that.
+    life_look: u8,
+    /// The peer has stopped answering, and the system has not given it up yet.
+    vanished: bool,
     max_drain: usize,
     drained: usize,
     in_flight: Option<usize>,
@@ -199,6 +206,10 @@ impl Machine {
             looked: Time::NEVER,
             backlog: None,
             sees_backlog: false,
+            watch_over: life::WatchOver::None,
+            looks: life::Looks::Undecided,
+            life_look: 0,
+            vanished: false,
             max_drain: options.max_drain_bytes,
             drained: 0,
             in_flight: None,
@@ -330,7 +341,10 @@ impl Machine {
         deliver: &mut Deliver<'_>,
     ) -> Option<Next> {
         let time_up = match self.read_pass(conn, clock, deliver) {
-            Pass::Dry => self.now(clock) >= self.phase_end,
+            Pass::Dry => {
+                self.watch_over(conn);
+                self.now(clock) >= self.phase_end
+            }
             Pass::Full if self.now(clock) < self.phase_end => return Some(Next::Again),
             Pass::End => true,
             Pass::Full | Pass::Deaf => true,

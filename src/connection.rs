@@ -4,6 +4,7 @@
 //! tests with a scripted peer.
 
 use crate::clock::Time;
+use std::time::Duration;
 
 /// A system's refusal: what it means, and its number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +19,12 @@ impl Fault {
     pub(crate) const GONE: Fault = Fault {
         kind: FaultKind::NotASocket,
         code: crate::sys::LastError::NOT_A_SOCKET,
+    };
+
+    /// The peer has stopped answering.
+    pub(crate) const VANISHED: Fault = Fault {
+        kind: FaultKind::Lost,
+        code: crate::sys::LastError::TIMED_OUT,
     };
 
     /// No answer to a question that was answered before.
@@ -54,6 +61,17 @@ pub(crate) struct Backlog {
     pub(crate) left: u64,
     /// There is nothing of ours that it could still take.
     pub(crate) is_empty: bool,
+}
+
+/// What has been sent, and sent again, without any answer from the peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Unanswered {
+    /// Nothing at all has come from the peer for so long.
+    pub(crate) silence: Duration,
+    /// So often in a row it was sent again, or the peer's window was probed.
+    pub(crate) attempts: u32,
+    /// From the last attempt to the next one.
+    pub(crate) pause: Duration,
 }
 
 /// What kind of descriptor it is.
@@ -211,6 +229,16 @@ pub(crate) trait Connection {
     /// On a connection that is gone with nothing in flight, and that was not
     /// half-closed by us: was a FIN of ours certainly among what was acknowledged?
     fn fin_was_acknowledged(&mut self) -> bool;
+
+    /// Turns keep-alive on, or off again. Whether it was done: what the program has turned on
+    /// itself is left alone, with its times.
+    fn keep_alive(&mut self, on: bool) -> bool;
+
+    /// What the peer has not answered; `Ok(None)`: the system does not tell, or nothing is
+    /// being sent again.
+    fn unanswered(&mut self) -> Answer<Unanswered> {
+        Ok(None)
+    }
 
     /// Asks to be woken only for large portions; `false` takes that back. Whether
     /// it was done: a mark that the program has set itself is left alone.

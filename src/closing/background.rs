@@ -1,5 +1,6 @@
 //! GC_THEN_BACKGROUND: the caller's time is up, the connection's is not.
 
+use super::life::Looks;
 use super::waiting::after;
 use super::{Bulk, End, Machine, Phase};
 use crate::clock::Time;
@@ -51,6 +52,8 @@ impl Machine {
             phase_end: Time::NEVER,
             looked: Time::NEVER,
             backlog: None,
+            looks: Looks::Undecided,
+            life_look: 0,
             in_flight: None,
             ..*self
         }

@@ -1,6 +1,7 @@
 //! A closing that asks for nothing special, in few bytes: thousands of them wait at
 //! the same time, and what a [`Machine`] knows of them beyond this is the default.
 
+use super::life::{Looks, WatchOver};
 use super::{after, Bulk, Machine, Phase};
 use crate::clock::Time;
 use crate::options::{Fallback, IfShared, Options};
@@ -14,6 +15,7 @@ pub(crate) struct Brief {
     recheck_ms: u8,
     phase: BriefPhase,
     flags: u8,
+    life_look: u8,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -28,6 +30,9 @@ const PEER_FIN: u8 = 2;
 const IN_DOUBT: u8 = 4;
 const HAS_STATE: u8 = 8;
 const WAS_SHUT: u8 = 16;
+const WATCHED_OVER: u8 = 32;
+const LOOKS: u8 = 64;
+const KEEP_ALIVE: u8 = 128;
 
 impl Options {
     /// A time-out and nothing else.
@@ -72,7 +77,11 @@ impl Machine {
                 | flag(self.peer_fin, PEER_FIN)
                 | flag(self.in_doubt, IN_DOUBT)
                 | flag(self.has_state, HAS_STATE)
-                | flag(self.was_shut, WAS_SHUT),
+                | flag(self.was_shut, WAS_SHUT)
+                | flag(self.watch_over != WatchOver::None, WATCHED_OVER)
+                | flag(self.looks == Looks::Yes, LOOKS)
+                | flag(self.watch_over == WatchOver::KeepAlive, KEEP_ALIVE),
+            life_look: self.life_look,
         })
     }
 }
@@ -87,6 +96,7 @@ impl Brief {
             recheck_ms: 1,
             phase: BriefPhase::Start,
             flags: 0,
+            life_look: 0,
         }
     }
 
@@ -121,6 +131,17 @@ impl Brief {
         machine.in_doubt = self.flags & IN_DOUBT != 0;
         machine.has_state = self.flags & HAS_STATE != 0;
         machine.was_shut = self.flags & WAS_SHUT != 0;
+        machine.life_look = self.life_look;
+        if self.flags & WATCHED_OVER != 0 {
+            machine.watch_over = match self.flags & KEEP_ALIVE != 0 {
+                true => WatchOver::KeepAlive,
+                false => WatchOver::Asked,
+            };
+            machine.looks = match self.flags & LOOKS != 0 {
+                true => Looks::Yes,
+                false => Looks::No,
+            };
+        }
         debug_assert_eq!(machine.deadline, after(self.started, self.timeout_ms));
         machine
     }

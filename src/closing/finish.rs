@@ -137,6 +137,9 @@ impl Machine {
             // Whoever else holds it goes on with it, or its owner.
             conn.low_water(false);
         }
+        if lives_on && fate != Fate::Continue {
+            self.end_watch_over(conn);
+        }
         let result = match fate {
             Fate::Close => conn.close(self.stream_has_ended(outcome)),
             Fate::Abort => conn.abort(),
@@ -195,9 +198,10 @@ impl Machine {
             | Outcome::Uncertain
             | Outcome::Continued
             | Outcome::Evicted => true,
+            // Unless the system itself has given it up.
+            Outcome::Lost => self.vanished,
             Outcome::Graceful
             | Outcome::Reset
-            | Outcome::Lost
             | Outcome::NotConnected
             | Outcome::Released
             | Outcome::Delivered => false,

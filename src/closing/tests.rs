@@ -6,6 +6,7 @@ mod background;
 mod drive;
 mod fates;
 mod judge;
+mod life;
 mod owner;
 pub(crate) mod plan;
 mod random;

@@ -52,6 +52,12 @@ impl Machine {
         clock: &K,
         watch: Watch,
     ) -> Option<Next> {
+        self.watch_over(conn);
+        match self.has_vanished(conn, clock) {
+            Ok(false) => {}
+            Ok(true) => return self.finish_dead(conn, Some(Fault::VANISHED)),
+            Err(fault) => return self.refuse(fault),
+        }
         let now = self.now(clock);
         let idle = match self.is_idle(conn, clock) {
             Ok(idle) => idle,
@@ -167,6 +173,7 @@ impl Machine {
 
     pub(super) fn wait<K: Clock>(&mut self, watch: Watch, clock: &K) -> Option<Next> {
         let until = self.deadline.min(self.next_look());
+        let until = until.min(self.next_life_look(clock));
         let recheck = match watch {
             Watch::Readable => until,
             Watch::Change | Watch::Acknowledged => {

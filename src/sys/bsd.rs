@@ -126,6 +126,10 @@ impl Connection for Socket {
         false
     }
 
+    fn keep_alive(&mut self, on: bool) -> bool {
+        self.set_keep_alive(on)
+    }
+
     fn low_water(&mut self, _raised: bool) -> bool {
         false
     }

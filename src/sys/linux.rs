@@ -6,7 +6,7 @@ pub(crate) use super::unix::{disown, CancelGuard, LastError, OwnedSocket, Socket
 use super::unix::{fault, nap_on, syscall};
 use crate::clock::{Clock, SystemClock, Time};
 use crate::connection::{
-    Answer, Backlog, Connection, Fault, FaultKind, Kind, Received, Sharing, TcpState,
+    Answer, Backlog, Connection, Fault, FaultKind, Kind, Received, Sharing, TcpState, Unanswered,
 };
 use crate::set::Mark;
 use libc::{c_int, c_void, socklen_t};
@@ -138,6 +138,14 @@ impl Connection for Socket {
 
     fn fin_was_acknowledged(&mut self) -> bool {
         tcp::fin_was_acknowledged(*self)
+    }
+
+    fn keep_alive(&mut self, on: bool) -> bool {
+        self.set_keep_alive(on)
+    }
+
+    fn unanswered(&mut self) -> Answer<Unanswered> {
+        tcp::unanswered(*self)
     }
 
     fn low_water(&mut self, raised: bool) -> bool {

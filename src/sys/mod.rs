@@ -23,6 +23,8 @@
 mod counted;
 mod error_text;
 #[cfg(unix)]
+mod keep_alive;
+#[cfg(unix)]
 mod poll_entry;
 #[cfg(unix)]
 mod process;

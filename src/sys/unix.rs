@@ -68,6 +68,8 @@ pub(crate) struct LastError;
 impl LastError {
     /// The number for a wrong argument.
     pub(crate) const ARGUMENT: i32 = libc::EINVAL;
+    /// For a peer that does not answer any more.
+    pub(crate) const TIMED_OUT: i32 = libc::ETIMEDOUT;
     /// For a descriptor that is not open.
     pub(crate) const NOT_A_SOCKET: i32 = libc::EBADF;
     /// For want of memory, a descriptor or a thread.
@@ -196,7 +198,6 @@ impl Socket {
         Ok(value)
     }
 
-    #[cfg(any(target_os = "linux", target_os = "android"))]
     pub(super) fn set_option(self, level: c_int, name: c_int, value: c_int) -> Result<(), Fault> {
         syscall!(libc::setsockopt(
             self.0,

@@ -28,6 +28,8 @@ mod ending;
 mod event;
 #[path = "windows/handle.rs"]
 mod handle;
+#[path = "windows/keep_alive.rs"]
+mod keep_alive;
 #[path = "windows/system_dll.rs"]
 mod system_dll;
 #[path = "windows/waiter.rs"]
@@ -241,6 +243,10 @@ impl Connection for Socket {
 
     fn fin_was_acknowledged(&mut self) -> bool {
         false
+    }
+
+    fn keep_alive(&mut self, on: bool) -> bool {
+        self.set_keep_alive(on)
     }
 
     fn low_water(&mut self, _raised: bool) -> bool {

@@ -101,10 +101,12 @@ fn judge_fate(run: &Run<'_>, outcome: Outcome) {
     // It was over in the last step alone, or the system refused to say so: silence again.
     let is_late = sim.seen.other_failure && !sim.alive() && unsure && sim.clock.nanos() < deadline;
     let either = either || (is_late && sim.handle == Handle::Closed { graceful: false });
+    // Given up by us alone.
+    let goes_on = outcome == Outcome::Lost && sim.vanished_at.is_some() && sim.alive();
     let expected = match run.plan.options.fallback {
         _ if outcome == Outcome::Delivered => Handle::Closed { graceful: false },
         _ if outcome == Outcome::Continued => Handle::Open,
-        _ if !is_cut_short(outcome) => Handle::Closed { graceful: true },
+        _ if !is_cut_short(outcome) && !goes_on => Handle::Closed { graceful: true },
         Fallback::Close | Fallback::Background => Handle::Closed { graceful: false },
         Fallback::Abort if either && !told => sim.handle,
         // It was over before its state was first asked.
@@ -180,6 +182,13 @@ fn judge_truth(run: &Run<'_>, outcome: Outcome) {
             );
         }
         Outcome::Lost if seen.refusals > 0 => assert!(!sim.alive(), "lost, and it lives"),
+        Outcome::Lost if sim.vanished_at.is_some() && sim.alive() => {
+            let silence = sim
+                .clock
+                .nanos()
+                .saturating_sub(sim.vanished_at.unwrap_or(0));
+            assert!(silence >= 100_000 * MS, "lost, and not silent for long");
+        }
         Outcome::Lost => assert_eq!(sim.death, Some(LOST), "lost, and it was not"),
         Outcome::DrainLimit => {
             assert_eq!(

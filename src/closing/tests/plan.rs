@@ -51,6 +51,7 @@ impl Plan {
                 life: Life::Connected,
                 unsent: 0,
                 linger: false,
+                keep_alive: false,
                 sharing: Sharing::Alone,
                 has_diag: true,
                 call_cost: 0,
@@ -106,6 +107,11 @@ impl Plan {
 
     pub(crate) fn linger(mut self) -> Plan {
         self.setup.linger = true;
+        self
+    }
+
+    pub(crate) fn keep_alive(mut self) -> Plan {
+        self.setup.keep_alive = true;
         self
     }
 

@@ -88,6 +88,10 @@ pub(crate) enum Act {
     Reset,
     /// The network gives up.
     Lost,
+    /// The peer's machine is gone: nothing comes from it any more, and nobody tells.
+    Vanish,
+    /// The peer's window is shut, and its TCP answers every probe.
+    ShutWindow,
     /// The peer's TCP acknowledges so many sequence numbers.
     Ack(usize),
     /// Everything sent until now, and from now on at once.
@@ -122,15 +126,17 @@ pub(crate) enum Question {
     Fin,
     PendingError,
     Backlog,
+    Unanswered,
 }
 
 impl Question {
-    pub(crate) const ALL: [Question; 5] = [
+    pub(crate) const ALL: [Question; 6] = [
         Question::State,
         Question::InFlight,
         Question::Fin,
         Question::PendingError,
         Question::Backlog,
+        Question::Unanswered,
     ];
 }
 
@@ -152,6 +158,8 @@ pub(crate) struct Setup {
     pub(crate) unsent: usize,
     /// The program has set SO_LINGER.
     pub(crate) linger: bool,
+    /// The program has turned keep-alive on.
+    pub(crate) keep_alive: bool,
     /// What the system says of other holders.
     pub(crate) sharing: Sharing,
     /// AF_UNIX: the kernel tells whether the socket at the other end is there.

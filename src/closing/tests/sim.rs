@@ -77,8 +77,13 @@ pub(crate) struct Sim<'a> {
     pub(crate) error: Option<Fault>,
     pub(crate) error_stolen: bool,
     pub(crate) linger: bool,
+    pub(crate) keep_alive: bool,
+    /// Since when the peer is gone, and nobody has told.
+    pub(crate) vanished_at: Option<u64>,
+    /// It answers that its window is shut.
+    pub(crate) window_shut: bool,
     /// By [`Question`]: how often it was asked.
-    pub(crate) asked: [u32; 5],
+    pub(crate) asked: [u32; 6],
     /// Changes that an edge-triggered poller reports.
     pub(crate) edges: u32,
 
@@ -116,7 +121,10 @@ impl<'a> Sim<'a> {
             error: (setup.life == Life::Refused).then_some(REFUSED),
             error_stolen: false,
             linger: setup.linger,
-            asked: [0; 5],
+            keep_alive: setup.keep_alive,
+            vanished_at: None,
+            window_shut: false,
+            asked: [0; 6],
             edges: 0,
             died_at: 0,
             gone_at: 0,
@@ -171,7 +179,16 @@ impl<'a> Sim<'a> {
         if self.handle != Handle::Open {
             return;
         }
+        let by_peer = !matches!(
+            act,
+            Act::Lost | Act::CloseElsewhere | Act::ShutRead | Act::ShutWrite
+        );
+        if by_peer && self.vanished_at.is_some() {
+            return;
+        }
         match act {
+            Act::Vanish => self.vanished_at = Some(at),
+            Act::ShutWindow => self.window_shut = true,
             Act::Send(bytes) => self.arrive(bytes),
             Act::Drip(bytes, times, every) => {
                 self.arrive(bytes);

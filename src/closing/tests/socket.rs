@@ -4,7 +4,10 @@
 use super::script::{Life, Question, System, NOT_A_SOCKET, NOT_CONNECTED, OTHER, RESET};
 use super::sim::{Handle, Sim};
 use crate::clock::Time;
-use crate::connection::{Answer, Backlog, Connection, Fault, Kind, Received, Sharing, TcpState};
+use crate::connection::{
+    Answer, Backlog, Connection, Fault, Kind, Received, Sharing, TcpState, Unanswered,
+};
+use std::time::Duration;
 
 /// What the state machine did, and what it was told.
 #[derive(Debug, Default)]
@@ -40,6 +43,10 @@ pub(crate) struct Seen {
     told_gone: bool,
     /// Both directions were shut on entry, and it was asked.
     pub(crate) was_shut: bool,
+    /// How often keep-alive was turned on or off.
+    pub(crate) keep_alives: u32,
+    /// How often it was asked what the peer has not answered.
+    pub(crate) looks_unanswered: u32,
     pub(crate) low_water: bool,
     pub(crate) low_waters: u32,
     /// Bytes received since the clock reached `alarm`, in so many calls.
@@ -368,6 +375,53 @@ impl Connection for Sim<'_> {
     fn fin_was_acknowledged(&mut self) -> bool {
         let tells = self.setup.system == System::Linux;
         self.enter().is_ok() && tells && self.fin_out && self.fin_acked
+    }
+
+    fn keep_alive(&mut self, on: bool) -> bool {
+        let _ = self.enter();
+        self.seen.keep_alives += 1;
+        assert!(on || self.keep_alive, "turned off what was not on");
+        let is_ours = !self.setup.keep_alive;
+        if is_ours {
+            self.keep_alive = on;
+        }
+        is_ours
+    }
+
+    /// Sent again after 200 ms, 400 ms … since the peer was heard last; a shut window is probed
+    /// likewise, at most every two minutes.
+    fn unanswered(&mut self) -> Answer<Unanswered> {
+        self.enter_question(Question::Unanswered)?;
+        self.seen.looks_unanswered += 1;
+        let is_under_way = self.unacked > 0 || (self.fin_out && !self.fin_acked);
+        if !self.setup.system.is_linux_tcp() || !is_under_way || !self.alive() {
+            return Ok(None);
+        }
+        let now = self.clock.nanos();
+        if self.window_shut && self.vanished_at.is_none() {
+            // The probe before the next one was answered.
+            return Ok(Some(Unanswered {
+                silence: Duration::from_secs(119),
+                attempts: 1,
+                pause: Duration::from_secs(120),
+            }));
+        }
+        let Some(vanished) = self.vanished_at else {
+            return Ok(None);
+        };
+        let silence = Duration::from_nanos(now - vanished);
+        let mut pause = Duration::from_millis(200);
+        let (mut sent, mut attempts) = (pause, 0);
+        while sent <= silence {
+            attempts += 1;
+            pause *= 2;
+            sent += pause;
+        }
+        Ok((attempts > 0).then_some(Unanswered {
+            silence,
+            attempts,
+            pause,
+        }))
     }
 
     fn low_water(&mut self, raised: bool) -> bool {

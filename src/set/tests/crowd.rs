@@ -68,6 +68,9 @@ impl Connection for Silent {
     fn fin_was_acknowledged(&mut self) -> bool {
         false
     }
+    fn keep_alive(&mut self, _on: bool) -> bool {
+        false
+    }
     fn low_water(&mut self, _raised: bool) -> bool {
         false
     }

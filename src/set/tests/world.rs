@@ -3,7 +3,9 @@
 use crate::clock::{Clock, Time};
 use crate::closing::tests::plan::Plan;
 use crate::closing::tests::sim::{Handle, Sim, SimClock};
-use crate::connection::{Answer, Backlog, Connection, Fault, Kind, Received, Sharing, TcpState};
+use crate::connection::{
+    Answer, Backlog, Connection, Fault, Kind, Received, Sharing, TcpState, Unanswered,
+};
 use crate::set::{Indexed, Mark, Watcher};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -218,6 +220,14 @@ impl Connection for Conn<'_, '_> {
 
     fn fin_was_acknowledged(&mut self) -> bool {
         self.ask(|sim| sim.fin_was_acknowledged())
+    }
+
+    fn keep_alive(&mut self, on: bool) -> bool {
+        self.ask(|sim| sim.keep_alive(on))
+    }
+
+    fn unanswered(&mut self) -> Answer<Unanswered> {
+        self.ask(|sim| sim.unanswered())
     }
 
     fn low_water(&mut self, raised: bool) -> bool {

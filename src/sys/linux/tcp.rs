@@ -1,7 +1,7 @@
 //! What Linux tells of a TCP connection.
 
 use super::{syscall, Socket};
-use crate::connection::{Answer, Fault, FaultKind, Kind, TcpState};
+use crate::connection::{Answer, Fault, FaultKind, Kind, TcpState, Unanswered};
 use counters::Counters;
 use libc::{c_int, socklen_t};
 use std::mem::{size_of, size_of_val, zeroed};
@@ -230,4 +230,67 @@ fn ask_inq(socket: Socket) -> Answer<bool> {
     // SAFETY: this message carries an int behind its header.
     let left = unsafe { libc::CMSG_DATA(header).cast::<c_int>().read_unaligned() };
     Ok(Some(left == 1))
+}
+
+/// As counted since the peer was heard last: every acknowledgement sets that clock back, also one
+/// that says no more than that the window is shut (net/ipv4/tcp_input.c, tcp_ack). Of MPTCP it is
+/// told of the first subflow alone.
+pub(super) fn unanswered(socket: Socket) -> Answer<Unanswered> {
+    let mut info = [0u8; 60];
+    match tcp_info(socket, &mut info) {
+        Ok(filled) if filled < info.len() => return Ok(None),
+        Err(fault) if is_unknown(fault) => return Ok(None),
+        result => result?,
+    };
+    if protocol(socket)? != libc::IPPROTO_TCP {
+        return Ok(None);
+    }
+    Ok(unanswered_of(&info))
+}
+
+/// struct tcp_info (linux/tcp.h).
+fn unanswered_of(info: &[u8; 60]) -> Option<Unanswered> {
+    let word = |at: usize| {
+        let bytes = info[at..at + 4].try_into().unwrap_or_default();
+        u64::from(u32::from_ne_bytes(bytes))
+    };
+    let (resent, probes) = (info[2], info[3]);
+    let attempts = u32::from(resent.max(probes));
+    let (data, acknowledgement) = (word(52), word(56));
+    (attempts > 0).then(|| Unanswered {
+        silence: Duration::from_millis(data.min(acknowledgement)),
+        attempts,
+        pause: Duration::from_micros(word(8)),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{unanswered_of, Duration};
+
+    fn info(bytes: &[(usize, u32)]) -> [u8; 60] {
+        let mut info = [0; 60];
+        for &(at, value) in bytes {
+            info[at..at + 4].copy_from_slice(&value.to_ne_bytes());
+        }
+        info
+    }
+
+    #[test]
+    fn nothing_sent_again_is_no_silence() {
+        assert_eq!(unanswered_of(&info(&[(52, 200_000), (56, 200_000)])), None);
+    }
+
+    #[test]
+    fn the_silence_is_what_has_passed_since_data_or_an_acknowledgement() {
+        let mut info = info(&[(8, 51_200_000), (52, 300_000), (56, 101_000)]);
+        info[2] = 8;
+        let unanswered = unanswered_of(&info).unwrap();
+        assert_eq!(unanswered.attempts, 8);
+        assert_eq!(unanswered.silence, Duration::from_millis(101_000));
+        assert_eq!(unanswered.pause, Duration::from_millis(51_200));
+        info[2] = 0;
+        info[3] = 4;
+        assert_eq!(unanswered_of(&info).unwrap().attempts, 4);
+    }
 }
