@@ -122,7 +122,10 @@ typedef int gc_socket;
 /** The peer reset the connection, or it was already dead on entry. */
 #define GC_RESET 2
 
-/** The network gave up: unreachable, keep-alive or retransmission time-out. */
+/**
+ * The network gave up: unreachable, keep-alive or retransmission time-out. A close that may
+ * wait longer than a minute finds a peer's machine that vanished (see timeout_ms).
+ */
 #define GC_LOST 3
 
 /** The peer sent more than max_drain_bytes. */
@@ -313,6 +316,11 @@ typedef struct gc_options {
      * Bounds the whole close, in milliseconds from the call. GC_INFINITE: no
      * bound. 0: only what needs no waiting (half-close, drain what is there,
      * close gracefully if the peer's FIN is there too). Never earlier.
+     * A close with more than 60000, or GC_INFINITE, that has to wait turns keep-alive on
+     * (first question after 45 s, lost after another 50 s without an answer), unless the
+     * program has: then its times count. Where the socket comes back it is turned off again.
+     * On Linux a peer that acknowledges nothing for 100 s and answers no attempt is lost, too:
+     * a machine that vanished makes GC_LOST in under two minutes.
      */
     unsigned int timeout_ms;
     /**
@@ -553,7 +561,8 @@ gc_socket gc_closing_socket(const struct gc_closing *closing);
 
 /**
  * Call gc_closing_step() again at the latest after so many milliseconds;
- * GC_INFINITE: only on readiness. 0 before the first step, and when a flooding peer
+ * GC_INFINITE: only on readiness. (With GC_INFINITE as its time-out too: it may have to be
+ * asked whether a peer still answers that has something to acknowledge.) 0 before the first step, and when a flooding peer
  * has filled a step. Where no event tells that the peer has acknowledged
  * everything, it grows from 1 to 50.
  */

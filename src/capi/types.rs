@@ -12,7 +12,8 @@ pub const GC_GRACEFUL: c_int = 0;
 pub const GC_TIMED_OUT: c_int = 1;
 /// The peer reset the connection, or it was already dead on entry.
 pub const GC_RESET: c_int = 2;
-/// The network gave up: unreachable, keep-alive or retransmission time-out.
+/// The network gave up: unreachable, keep-alive or retransmission time-out. A close that may
+/// wait longer than a minute finds a peer's machine that vanished (see timeout_ms).
 pub const GC_LOST: c_int = 3;
 /// The peer sent more than max_drain_bytes.
 pub const GC_DRAIN_LIMIT: c_int = 4;
@@ -139,6 +140,11 @@ pub struct gc_options {
     /// Bounds the whole close, in milliseconds from the call. GC_INFINITE: no
     /// bound. 0: only what needs no waiting (half-close, drain what is there,
     /// close gracefully if the peer's FIN is there too). Never earlier.
+    /// A close with more than 60000, or GC_INFINITE, that has to wait turns keep-alive on
+    /// (first question after 45 s, lost after another 50 s without an answer), unless the
+    /// program has: then its times count. Where the socket comes back it is turned off again.
+    /// On Linux a peer that acknowledges nothing for 100 s and answers no attempt is lost, too:
+    /// a machine that vanished makes GC_LOST in under two minutes.
     pub timeout_ms: c_uint,
     /// Give up sooner when nothing moved in either direction for so long: no
     /// byte came in, and the peer acknowledged nothing. Counts from the

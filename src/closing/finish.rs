@@ -185,6 +185,8 @@ impl Machine {
             // It may still be taking what we sent.
             Fallback::Abort if self.blind => Fate::Close,
             Fallback::Abort => Fate::Abort,
+            // Lost is lost, whoever has given it up.
+            Fallback::Keep if self.vanished => Fate::Close,
             Fallback::Keep => Fate::Keep,
         }
     }

@@ -113,6 +113,7 @@ fn judge_fate(run: &Run<'_>, outcome: Outcome) {
         Fallback::Abort if sim.seen.deaf && !sim.alive() => sim.handle,
         Fallback::Abort if is_early && !told => Handle::Closed { graceful: false },
         Fallback::Abort => Handle::Aborted,
+        Fallback::Keep if goes_on => Handle::Closed { graceful: false },
         Fallback::Keep => Handle::Open,
     };
     let expected = match (run.plan.options.keep_open, expected) {

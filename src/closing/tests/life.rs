@@ -140,7 +140,7 @@ fn systems_that_tell_nothing_wait() {
 fn the_fallback_says_what_becomes_of_what_the_system_goes_on_with() {
     for (fallback, handle) in [
         (Fallback::Abort, Handle::Aborted),
-        (Fallback::Keep, Handle::Open),
+        (Fallback::Keep, Handle::Closed { graceful: false }),
         (Fallback::Background, Handle::Closed { graceful: false }),
     ] {
         let plan = Plan::new().unsent(10).before(Act::Vanish).timeout(INFINITE);
