@@ -561,10 +561,10 @@ gc_socket gc_closing_socket(const struct gc_closing *closing);
 
 /**
  * Call gc_closing_step() again at the latest after so many milliseconds;
- * GC_INFINITE: only on readiness. (With GC_INFINITE as its time-out too: it may have to be
- * asked whether a peer still answers that has something to acknowledge.) 0 before the first step, and when a flooding peer
- * has filled a step. Where no event tells that the peer has acknowledged
- * everything, it grows from 1 to 50.
+ * GC_INFINITE: only on readiness. (With GC_INFINITE as its time-out it may be less, too:
+ * as long as the peer has something to acknowledge it is looked whether it still answers.)
+ * 0 before the first step, and when a flooding peer has filled a step. Where no event
+ * tells that the peer has acknowledged everything, it grows from 1 to 50.
  */
 GRACEFUL_CLOSE_API
 unsigned int gc_closing_timeout_ms(const struct gc_closing *closing);
