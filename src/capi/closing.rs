@@ -103,7 +103,7 @@ pub unsafe extern "C" fn gc_closing_socket(closing: *const gc_closing) -> gc_soc
 
 /// Call gc_closing_step() again at the latest after so many milliseconds;
 /// GC_INFINITE: only on readiness. (With GC_INFINITE as its time-out it may be less, too:
-/// as long as the peer has something to acknowledge it is looked whether it still answers.)
+/// as long as the peer has bytes of ours to acknowledge it is looked whether it answers.)
 /// 0 before the first step, and when a flooding peer has filled a step. Where no event
 /// tells that the peer has acknowledged everything, it grows from 1 to 50.
 #[no_mangle]
