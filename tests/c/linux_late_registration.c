@@ -171,6 +171,7 @@ int main(void)
     handed_over(AFTER_ADDING, peer_ends);
     handed_over(BEFORE_ADDING, peer_takes_all);
     handed_over(AFTER_ADDING, peer_takes_all);
+    check_close(home.listener);
     return 0;
 }
 

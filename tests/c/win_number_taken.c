@@ -56,7 +56,7 @@ static void check_untouched(const char *what)
     CHECK_INT(send(newcomer, "back", 4, 0), 4);
     CHECK_INT(recv(its_peer, data, sizeof data, 0), 4);
     CHECK_INT(WSAEventSelect(newcomer, NULL, 0), 0);
-    CHECK_INT(ioctlsocket(newcomer, FIONBIO, &off), 0);
+    CHECK_INT(ioctlsocket(newcomer, (long)FIONBIO, &off), 0);
     CloseHandle(its_event);
     closesocket(newcomer);
     closesocket(its_peer);

@@ -216,7 +216,7 @@ static void what_was_sent_arrives(int has_buffer)
     if (!has_buffer) {
         CHECK_INT(setsockopt(ours, SOL_SOCKET, SO_SNDBUF, (char *)&none, sizeof none), 0);
     }
-    CHECK_INT(ioctlsocket(ours, FIONBIO, &on), 0);
+    CHECK_INT(ioctlsocket(ours, (long)FIONBIO, &on), 0);
     while ((got = send(ours, data, sizeof data, 0)) > 0) {
         sent += (size_t)got;
     }

@@ -44,7 +44,7 @@ static void blocking(void)
     wait_to_run();
     CHECK_INT(gc_finish(ours, 100), GC_TIMED_OUT);
     /* Winsock refuses that while an event is selected */
-    CHECK_INT(ioctlsocket(ours, FIONBIO, &off), 0);
+    CHECK_INT(ioctlsocket(ours, (long)FIONBIO, &off), 0);
     check_not_run("gc_finish, which leaves no event selected");
     closesocket(ours);
     closesocket(other);
