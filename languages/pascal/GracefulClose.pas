@@ -30,7 +30,7 @@ const
   { Windows loads it by this name; elsewhere it is what the linker gets, as -lgraceful_close }
   GC_LIBRARY = {$IFDEF MSWINDOWS}'graceful_close.dll'{$ELSE}'graceful_close'{$ENDIF};
 
-  GRACEFUL_CLOSE_VERSION_NUMBER = 100;
+  GRACEFUL_CLOSE_VERSION_NUMBER = 200;
 
   GC_INFINITE = $FFFFFFFF;
 
