@@ -52,7 +52,7 @@ void background_done(long id)
 static void hand_over(int variant, int fd)
 {
     static const gc_options deferred = {
-        sizeof(gc_options), 60000U, 0U, 0U, GC_THEN_CLOSE, GC_SHARED_SHUTDOWN, GC_DEFERRED, 0, NULL, NULL};
+        sizeof(gc_options), 60000U, 0U, 0U, GC_THEN_CLOSE, GC_SHARED_SHUTDOWN, GC_DEFERRED, 0, NULL, NULL, 0U};
     int result = 0;
     switch (variant) {
     case BARE: result = close(fd); break;
