@@ -81,6 +81,25 @@ static SSL_CTX *tls_server(void)
     return context;
 }
 
+#define TLS_ANSWER_BYTES 2000000
+
+/* What both servers say: to a request, and to one that comes without TLS. */
+static const char tls_plain[] = "HTTP/1.0 400 Bad Request\r\n\r\nThis port speaks TLS: ask by https.\n";
+static char tls_answer[TLS_ANSWER_BYTES + 200];
+static size_t tls_answer_size;
+
+static void tls_make_answer(void)
+{
+    int head = sprintf(tls_answer,
+                       "HTTP/1.1 413 Content Too Large\r\nContent-Type: text/plain\r\n"
+                       "Content-Length: %d\r\nConnection: close\r\n\r\n",
+                       TLS_ANSWER_BYTES);
+
+    memset(tls_answer + head, 'x', TLS_ANSWER_BYTES);
+    tls_answer[head + TLS_ANSWER_BYTES - 1] = '\n';
+    tls_answer_size = (size_t)head + TLS_ANSWER_BYTES;
+}
+
 /* On the loopback. INVALID_SOCKET on error, which has been told. */
 static SOCKET tls_listen(int port)
 {

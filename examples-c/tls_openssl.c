@@ -22,24 +22,7 @@
 #include "graceful_close.h"
 #include <stdlib.h>
 
-#define ANSWER_BYTES 2000000
 #define CLOSE_TIMEOUT_MS 5000U
-
-static const char plain[] = "HTTP/1.0 400 Bad Request\r\n\r\nThis port speaks TLS: ask by https.\n";
-static char answer[ANSWER_BYTES + 200];
-static size_t answer_size;
-
-static void make_answer(void)
-{
-    int head = sprintf(answer,
-                       "HTTP/1.1 413 Content Too Large\r\nContent-Type: text/plain\r\n"
-                       "Content-Length: %d\r\nConnection: close\r\n\r\n",
-                       ANSWER_BYTES);
-
-    memset(answer + head, 'x', ANSWER_BYTES);
-    answer[head + ANSWER_BYTES - 1] = '\n';
-    answer_size = (size_t)head + ANSWER_BYTES;
-}
 
 /* Until the empty line behind the head. 0 is success. */
 static int read_head(SSL *ssl)
@@ -122,10 +105,10 @@ static int serve(SSL_CTX *context, SOCKET sock, int bare)
         return GC_ERR_RESOURCES;
     }
     if (SSL_accept(ssl) == 1 && read_head(ssl) == 0) {
-        if (SSL_write(ssl, answer, (int)answer_size) <= 0)
+        if (SSL_write(ssl, tls_answer, (int)tls_answer_size) <= 0)
             tls_complain("the answer cannot be sent");
     } else if (ERR_GET_REASON(ERR_peek_error()) == SSL_R_HTTP_REQUEST) {
-        net_send_all(sock, plain, sizeof(plain) - 1); /* without TLS, as the client speaks */
+        net_send_all(sock, tls_plain, sizeof(tls_plain) - 1); /* without TLS, as the client speaks */
     } else {
         tls_complain("no request");
     }
@@ -152,7 +135,7 @@ int main(int argc, char **argv)
     }
     if (net_start() != 0)
         return 1;
-    make_answer();
+    tls_make_answer();
     context = tls_server();
     listener = context != NULL ? tls_listen(atoi(argv[2])) : INVALID_SOCKET;
     if (listener == INVALID_SOCKET)

@@ -29,7 +29,6 @@ typedef struct pollfd poll_entry;
 #endif
 
 #define MAX_CLIENTS 100
-#define ANSWER_BYTES 2000000
 #define CLOSE_TIMEOUT_MS 5000.0
 #define REQUEST_TIMEOUT_MS 10000.0
 
@@ -46,24 +45,9 @@ struct client {
     double deadline; /* of the request, later of the end */
 };
 
-static const char plain[] = "HTTP/1.0 400 Bad Request\r\n\r\nThis port speaks TLS: ask by https.\n";
 static struct client clients[MAX_CLIENTS];
-static char answer[ANSWER_BYTES + 200];
-static size_t answer_size;
 static int is_bare;
 static long done, done_gracefully;
-
-static void make_answer(void)
-{
-    int head = sprintf(answer,
-                       "HTTP/1.1 413 Content Too Large\r\nContent-Type: text/plain\r\n"
-                       "Content-Length: %d\r\nConnection: close\r\n\r\n",
-                       ANSWER_BYTES);
-
-    memset(answer + head, 'x', ANSWER_BYTES);
-    answer[head + ANSWER_BYTES - 1] = '\n';
-    answer_size = (size_t)head + ANSWER_BYTES;
-}
 
 static void ended(struct client *client, int outcome)
 {
@@ -128,7 +112,7 @@ static int waits_for(struct client *client, int result)
     default: break;
     }
     if (ERR_GET_REASON(ERR_peek_error()) == SSL_R_HTTP_REQUEST)
-        net_send_all(client->sock, plain, sizeof(plain) - 1);
+        net_send_all(client->sock, tls_plain, sizeof(tls_plain) - 1);
     ERR_clear_error();
     return 0;
 }
@@ -160,12 +144,12 @@ static int read_head(struct client *client)
 /* SSL_MODE_ENABLE_PARTIAL_WRITE: as send() does. */
 static int write_answer(struct client *client)
 {
-    int sent = SSL_write(client->ssl, answer + client->sent, (int)(answer_size - client->sent));
+    int sent = SSL_write(client->ssl, tls_answer + client->sent, (int)(tls_answer_size - client->sent));
 
     if (sent <= 0)
         return sent;
     client->sent += (size_t)sent;
-    if (client->sent == answer_size)
+    if (client->sent == tls_answer_size)
         begin_end(client);
     return 1;
 }
@@ -289,7 +273,7 @@ int main(int argc, char **argv)
     }
     if (net_start() != 0)
         return 1;
-    make_answer();
+    tls_make_answer();
     context = tls_server();
     listener = context != NULL ? tls_listen(atoi(argv[2])) : INVALID_SOCKET;
     if (listener == INVALID_SOCKET)

@@ -3,9 +3,7 @@
  * is lost at the change of hands, in each form of a close; the statistics count the end once,
  * gc_flush() knows it; what makes no sense is refused. gc_close_async_with() is told its end.
  */
-#include "check.h"
-
-#include "graceful_close.h"
+#include "closing_test.h"
 
 #define SIZE 300000
 #define UPLOAD 100000
@@ -15,19 +13,10 @@ static const char *const forms[FORMS] = { "blocking", "many", "handle", "handle,
 
 static int by_handle(check_socket sock, const gc_options *options, gc_report *report)
 {
-    gc_closing *closing;
-    int code;
-    CHECK_IS(gc_closing_new(sock, options, &closing), 0);
-    while ((code = gc_closing_step(closing)) == GC_PENDING) {
-        unsigned int ms = gc_closing_timeout_ms(closing);
-        if (gc_closing_wants_read(closing))
-            check_readable(sock, ms < 1000 ? ms : 1000);
-        else
-            check_sleep(ms);
-    }
-    CHECK_IS(gc_closing_report(closing, report), 0);
-    CHECK_IS(gc_closing_step(closing), code);
-    gc_closing_free(closing);
+    gc_closing *closing = new_closing(sock, options);
+    int code = driven(closing);
+    *report = report_of(closing);
+    free_ended(closing, code);
     return code;
 }
 

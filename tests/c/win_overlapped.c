@@ -137,11 +137,25 @@ static void receive_does_not_outlive_a_time_out(void)
     passed("a pending WSARecv is cancelled at the time-out, without a reset");
 }
 
+/* Whether it is pending. */
+static int send_overlapped(SOCKET ours, char *data, ULONG size, OVERLAPPED *overlapped)
+{
+    WSABUF buffer;
+
+    buffer.buf = data;
+    buffer.len = size;
+    memset(overlapped, 0, sizeof *overlapped);
+    if (WSASend(ours, &buffer, 1, NULL, 0, overlapped, NULL) == 0) {
+        return 0;
+    }
+    CHECK_INT(WSAGetLastError(), WSA_IO_PENDING);
+    return 1;
+}
+
 static void send_is_finished(void)
 {
     static char data[8 * 1024 * 1024];
     OVERLAPPED overlapped;
-    WSABUF buffer;
     SOCKET ours, other;
     HANDLE port;
     DWORD bytes = 0;
@@ -149,12 +163,7 @@ static void send_is_finished(void)
 
     make_pair(&ours, &other);
     port = bind_port(ours);
-    buffer.buf = data;
-    buffer.len = sizeof data;
-    memset(&overlapped, 0, sizeof overlapped);
-    if (WSASend(ours, &buffer, 1, NULL, 0, &overlapped, NULL) != 0) {
-        CHECK_INT(WSAGetLastError(), WSA_IO_PENDING);
-    }
+    send_overlapped(ours, data, sizeof data, &overlapped);
     memset(&p, 0, sizeof p);
     p.first_ms = 100;
     p.pause_ms = 1;
@@ -176,7 +185,6 @@ static void send_is_not_cut_unseen(void)
 {
     static char data[8 * 1024 * 1024];
     OVERLAPPED overlapped;
-    WSABUF buffer;
     SOCKET ours, other;
     HANDLE port;
     DWORD bytes = 0;
@@ -184,11 +192,7 @@ static void send_is_not_cut_unseen(void)
 
     make_pair(&ours, &other);
     port = bind_port(ours);
-    buffer.buf = data;
-    buffer.len = sizeof data;
-    memset(&overlapped, 0, sizeof overlapped);
-    CHECK(WSASend(ours, &buffer, 1, NULL, 0, &overlapped, NULL) != 0);
-    CHECK_INT(WSAGetLastError(), WSA_IO_PENDING);
+    CHECK(send_overlapped(ours, data, sizeof data, &overlapped));
     CHECK_INT(gc_close(ours, 100), GC_TIMED_OUT);
     CHECK(!take_packet(port, &overlapped, &bytes));
     CHECK(bytes < sizeof data);
