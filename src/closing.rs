@@ -30,7 +30,7 @@ pub(crate) use brief::Brief;
 use end::not_ours;
 use reading::Pass;
 use sharing::Others;
-use waiting::after;
+pub(crate) use waiting::after;
 
 /// Gets the drained data.
 pub(crate) type Deliver<'a> = Option<&'a mut dyn FnMut(&[u8]) -> Delivery>;

@@ -152,10 +152,15 @@ impl Reaper {
 
     /// Takes a socket over. On an error it is untouched.
     pub(crate) fn hand_over(&self, handover: Handover) -> Result<(), Refusal> {
-        let shared = &*self.shared;
-        if !self.is_ours() {
-            return Err(Refusal::Stopped);
+        match self.is_ours() {
+            true => self.take(handover),
+            false => Err(Refusal::Stopped),
         }
+    }
+
+    /// In the process that has its thread.
+    fn take(&self, handover: Handover) -> Result<(), Refusal> {
+        let shared = &*self.shared;
         let now = SystemClock.now();
         let boxes = match handover.is_brief() {
             true => None,
@@ -333,6 +338,11 @@ pub(crate) fn go_on_with(mut socket: Socket, machine: &mut Machine, ends: Option
 
 /// What [`of_the_process_for`] has started.
 static OF_THE_PROCESS: PerProcess<Reaper> = PerProcess::new();
+
+/// Hands a socket over to the reaper of the process. On an error it is untouched.
+pub(crate) fn hand_over_to_the_process(handover: Handover) -> Result<(), Refusal> {
+    of_the_process_for(handover.socket)?.take(handover)
+}
 
 /// The reaper of the process, started at the first call, but not for what is no
 /// socket: on Windows the thread starts Winsock, and that the program has not

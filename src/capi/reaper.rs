@@ -251,8 +251,7 @@ fn handover(
 }
 
 fn hand_over_to_the_process(handover: Handover) -> Result<c_int, Refusal> {
-    let reaper = crate::reaper::of_the_process_for(handover.socket).map_err(Refusal::of)?;
-    reaper.hand_over(handover).map_err(Refusal::of)?;
+    crate::reaper::hand_over_to_the_process(handover).map_err(Refusal::of)?;
     Ok(0)
 }
 

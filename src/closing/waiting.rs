@@ -213,7 +213,7 @@ impl Wait {
 }
 
 /// A time-out as a point in time.
-pub(super) fn after(start: Time, ms: u32) -> Time {
+pub(crate) fn after(start: Time, ms: u32) -> Time {
     match ms {
         INFINITE => Time::NEVER,
         ms => start.plus_millis(ms),

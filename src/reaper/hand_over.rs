@@ -2,7 +2,7 @@
 
 use super::{Handover, Refusal, Shared, WhenFull};
 use crate::clock::{SystemClock, Time};
-use crate::closing::{Brief, Machine, Next};
+use crate::closing::{after, Brief, Machine, Next};
 use crate::connection::{Connection, Kind, TcpState};
 use crate::door::Shut;
 use crate::log::{self, Ends};
@@ -52,10 +52,7 @@ impl Shared {
         let mark = handover.socket.check().map_err(Refusal::System)?;
         handover.socket.keep_from_children();
         handover.socket.end_signals().map_err(Refusal::System)?;
-        let due = match self.is_crowded() {
-            true => now,
-            false => now.plus(SOON),
-        };
+        let due = self.soon(now);
         let Some(boxes) = guest.boxes.take() else {
             let brief = Brief::new(handover.options.timeout_ms, now);
             guest.bring(
@@ -76,6 +73,14 @@ impl Shared {
         Ok(())
     }
 
+    /// By when the thread has to look at one that needs nothing done at once.
+    fn soon(&self, now: Time) -> Time {
+        match self.is_crowded() {
+            true => now,
+            false => now.plus(SOON),
+        }
+    }
+
     /// Half-closes, so that the FIN leaves at once, and drains what is there; only what is not
     /// over then is brought to the thread.
     pub(super) fn take_over(
@@ -85,14 +90,19 @@ impl Shared {
         now: Time,
     ) -> Result<(), Refusal> {
         let boxes = guest.boxes.take();
-        let half_closed = match boxes {
-            None => half_closed(&mut handover, now)?,
-            Some(_) => None,
-        };
-        let is_half_closed = half_closed.is_some();
-        let mut entry = match half_closed {
-            Some(entry) => entry,
-            None => {
+        let is_half_closed = boxes.is_none() && half_closed(&mut handover)?;
+        let mut entry = match is_half_closed {
+            true => {
+                let packed = half_closed_now(&handover, now);
+                if guest.is_awake && handover.socket.is_quiet() {
+                    // Nothing to drain. What is left is to wait, and the thread does that.
+                    let due = after(now, handover.options.timeout_ms);
+                    guest.bring(packed, due.min(self.soon(now)));
+                    return Ok(());
+                }
+                packed.unpack()
+            }
+            false => {
                 let (mut entry, kind) = classified(&mut handover, boxes, now)?;
                 if is_slow_to_close(&mut entry, kind) {
                     guest.leave(entry, now);
@@ -187,12 +197,12 @@ fn mark(entry: &mut Entry<Socket>) {
 }
 
 /// The short way, for TCP where it is recognised cheaply: SO_LINGER off, the half-close, and a
-/// number out of the program's way. `None`: nothing of that could be done, and the long way
+/// number out of the program's way. `false`: nothing of that could be done, and the long way
 /// finds out why.
-fn half_closed(handover: &mut Handover, now: Time) -> Result<Option<Unpacked<Socket>>, Refusal> {
+fn half_closed(handover: &mut Handover) -> Result<bool, Refusal> {
     let given = handover.socket;
     if !given.is_tcp_connection() {
-        return Ok(None);
+        return Ok(false);
     }
     given.end_signals().map_err(Refusal::System)?;
     // No child gets the second number, and the first one is gone in a moment.
@@ -209,16 +219,18 @@ fn half_closed(handover: &mut Handover, now: Time) -> Result<Option<Unpacked<Soc
         None => {}
     }
     if result.is_err() {
-        return Ok(None);
+        return Ok(false);
     }
     handover.socket = socket;
-    let brief = Brief::half_closed(handover.options.timeout_ms, now);
-    Ok(Some(Unpacked::Here(Entry {
-        socket,
-        machine: brief.machine(),
-        extras: None,
+    Ok(true)
+}
+
+fn half_closed_now(handover: &Handover, now: Time) -> Packed<Socket> {
+    Packed::Brief {
+        socket: handover.socket,
+        brief: Brief::half_closed(handover.options.timeout_ms, now),
         keep: Keep::NEW,
-    })))
+    }
 }
 
 /// The long way: what is it?

@@ -242,6 +242,16 @@ impl Socket {
         syscall!(libc::ioctl(self.0, SIOCOUTQNSD as _, &mut unsent)).is_ok()
     }
 
+    /// Nothing has come that could be read, no end and no error: asked without taking any.
+    pub(crate) fn is_quiet(self) -> bool {
+        let mut entry = libc::pollfd {
+            fd: self.0,
+            events: libc::POLLIN | libc::POLLRDHUP,
+            revents: 0,
+        };
+        syscall!(libc::poll(&mut entry, 1, 0)) == Ok(0)
+    }
+
     /// A TCP connection that has sent its FIN. Families on top of TCP show the state of a
     /// connection below, which goes on for a while: they count as half-closed.
     pub(crate) fn is_half_closed(self) -> bool {
