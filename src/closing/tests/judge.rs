@@ -99,7 +99,7 @@ fn judge_fate(run: &Run<'_>, outcome: Outcome) {
     let unsure = sim.seen.refusals > 0 || sim.setup.call_cost > 0;
     let either = idles && is_close && unsure;
     // It was over in the last step alone, or the system refused to say so: silence again.
-    let is_late = sim.seen.other_failure && !sim.alive() && unsure && sim.clock.nanos() < deadline;
+    let is_late = sim.seen.other_failure && !sim.alive() && unsure && is_close;
     let is_closed = match run.plan.options.keep_open {
         true => sim.handle == Handle::Open,
         false => sim.handle == Handle::Closed { graceful: false },
@@ -186,7 +186,6 @@ fn judge_truth(run: &Run<'_>, outcome: Outcome) {
                 "lost, not reset"
             );
         }
-        Outcome::Lost if seen.refusals > 0 => assert!(!sim.alive(), "lost, and it lives"),
         Outcome::Lost if sim.vanished_at.is_some() && sim.alive() => {
             let silence = sim
                 .clock
@@ -194,6 +193,7 @@ fn judge_truth(run: &Run<'_>, outcome: Outcome) {
                 .saturating_sub(sim.vanished_at.unwrap_or(0));
             assert!(silence >= 100_000 * MS, "lost, and not silent for long");
         }
+        Outcome::Lost if seen.refusals > 0 => assert!(!sim.alive(), "lost, and it lives"),
         Outcome::Lost => {
             // Another thread has taken the reset, and the network's error before it is all that
             // was told.

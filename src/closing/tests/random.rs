@@ -195,6 +195,12 @@ fn random_script(dice: &mut Dice, plan: &mut Plan) {
             plan.setup.script.push((When::AfterFin(450 * MS), act));
         }
     }
+    if dice.percent(5) {
+        // Its machine is gone, and at last the system gives it up.
+        let when = random_time(dice, 400);
+        plan.setup.script.push((when, Act::Vanish));
+        plan.setup.script.push((When::AfterFin(200_000 * MS), Act::Lost));
+    }
 }
 
 fn random_time(dice: &mut Dice, most_ms: u64) -> When {
