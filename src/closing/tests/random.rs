@@ -199,7 +199,9 @@ fn random_script(dice: &mut Dice, plan: &mut Plan) {
         // Its machine is gone, and at last the system gives it up.
         let when = random_time(dice, 400);
         plan.setup.script.push((when, Act::Vanish));
-        plan.setup.script.push((When::AfterFin(200_000 * MS), Act::Lost));
+        plan.setup
+            .script
+            .push((When::AfterFin(200_000 * MS), Act::Lost));
     }
 }
 
