@@ -1,11 +1,11 @@
 //! The blocking calls.
 
-use super::border::{call, catch};
-use super::convert::{self, ReportOut};
-use super::refusal::Refusal;
+use super::call::{call, catch};
+use super::error::Refusal;
+use super::layout::{self, ReportOut};
 use super::types::*;
-use crate::close::{abort, Blocking};
-use crate::closing::End;
+use crate::drive::blocking::{abort, Blocking};
+use crate::machine::End;
 use crate::options::{IfShared, Options, DEFAULT_TIMEOUT_MS};
 use crate::outcome::Outcome;
 use crate::report::Report;
@@ -73,7 +73,7 @@ pub unsafe extern "C" fn gc_close_with(
         // SAFETY: the caller vouches for the pointer and its struct_size.
         let report = unsafe { ReportOut::new(report) }?;
         // SAFETY: likewise.
-        match unsafe { convert::options(options) } {
+        match unsafe { layout::options(options) } {
             Ok((options, raw)) => {
                 let on_data = raw.on_data.zip(Some(raw.user));
                 close(sock, &options, on_data, Some(&report))

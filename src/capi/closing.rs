@@ -1,12 +1,12 @@
 //! The handle for the program's own event loop.
 
-use super::border::{call, catch, enter};
+use super::call::{call, catch, enter};
 use super::close::{gc_socket, sink, OnData};
-use super::convert::{self, ReportOut};
-use super::refusal::{error_code, Refusal, Wrong};
+use super::error::{error_code, Refusal, Wrong};
+use super::layout::{self, ReportOut};
 use super::types::*;
-use crate::closing::End;
-use crate::handle::{Handle, SoFar};
+use crate::drive::stepped::{Handle, SoFar};
+use crate::machine::End;
 use crate::outcome::Outcome;
 use crate::report::Report;
 use crate::sys::{Room, Socket};
@@ -43,7 +43,7 @@ pub unsafe extern "C" fn gc_closing_new(
 ) -> c_int {
     call("gc_closing_new", Some(sock), || {
         // SAFETY: the caller vouches for the pointer and its struct_size.
-        let (options, raw) = unsafe { convert::options(options) }?;
+        let (options, raw) = unsafe { layout::options(options) }?;
         if out.is_null() {
             return Err(Wrong::Null("out").into());
         }

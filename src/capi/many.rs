@@ -1,15 +1,15 @@
 //! Everything the program has, under one deadline.
 
-use super::border::{call, catch, tell};
+use super::call::{call, catch, tell};
 use super::close::{gc_socket, sink};
-use super::convert;
-use super::refusal::{Refusal, Wrong};
+use super::error::{Refusal, Wrong};
+use super::layout;
 use super::types::*;
-use crate::closing::End;
-use crate::many::Many;
+use crate::connection::Indexed;
+use crate::drive::many::Many;
+use crate::machine::End;
 use crate::options::Options;
 use crate::outcome::Outcome;
-use crate::set::Indexed;
 use crate::sys::Socket;
 use std::ffi::c_int;
 
@@ -43,9 +43,9 @@ pub unsafe extern "C" fn gc_close_many(
         // SAFETY: the caller vouches for so many descriptors.
         let socks = unsafe { std::slice::from_raw_parts(socks, count) };
         // SAFETY: the caller vouches for the pointer and its struct_size.
-        let (options, raw) = unsafe { convert::options(options) }?;
+        let (options, raw) = unsafe { layout::options(options) }?;
         // SAFETY: likewise.
-        let reports = unsafe { convert::ReportsOut::new(reports, count) }?;
+        let reports = unsafe { layout::ReportsOut::new(reports, count) }?;
         match first_double(socks) {
             Ok(None) => close_many(socks, &options, &raw, &reports),
             Ok(Some(sock)) => Err(Wrong::Twice(sock).into()),
@@ -60,12 +60,12 @@ fn close_many(
     socks: &[gc_socket],
     options: &Options,
     raw: &gc_options,
-    reports: &convert::ReportsOut,
+    reports: &layout::ReportsOut,
 ) -> Result<c_int, Refusal> {
     let sockets = socks.iter().map(|&sock| Socket(sock));
     let mut many = Many::new(sockets, options).map_err(|_| Refusal::NO_MEMORY)?;
     if reports.is_null() {
-        many.nobody_asks();
+        many.skip_final_count();
     }
     let run = catch(|| match raw.on_data {
         None => many.run(&mut None),

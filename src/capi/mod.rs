@@ -13,14 +13,13 @@ mod closing;
 mod many;
 mod reaper;
 
-mod figures;
-mod words;
+mod info;
 
-mod border;
-mod convert;
-mod refusal;
+mod call;
+mod error;
+mod layout;
 
 #[cfg(windows)]
-mod imported;
+mod dllimport;
 #[cfg(all(windows, target_arch = "x86"))]
 mod stdcall;

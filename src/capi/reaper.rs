@@ -1,15 +1,15 @@
 //! The background.
 
-use super::border::{call, catch, enter};
+use super::call::{call, catch, enter};
 use super::close::{gc_socket, OnData};
-use super::convert;
-use super::refusal::{error_code, Refusal, Wrong};
+use super::error::{error_code, Refusal, Wrong};
+use super::layout;
 use super::types::*;
 use crate::connection::Fault;
 use crate::options::{Fallback, Options, DEFAULT_TIMEOUT_MS};
+use crate::reaper::pool::{Done, Reader};
 use crate::reaper::{Handover, Reaper, WhenFull};
 use crate::report::Report;
-use crate::set::{Done, Reader};
 use crate::sys::{boxed, Room, Socket};
 use std::ffi::{c_int, c_uint, c_void};
 use std::ptr;
@@ -38,7 +38,7 @@ pub unsafe extern "C" fn gc_reaper_new(
 ) -> c_int {
     call("gc_reaper_new", None, || {
         // SAFETY: the caller vouches for the pointer and its struct_size.
-        let options = unsafe { convert::reaper_options(options) }?;
+        let options = unsafe { layout::reaper_options(options) }?;
         if out.is_null() {
             return Err(Wrong::Null("out").into());
         }
@@ -93,7 +93,7 @@ pub unsafe extern "C" fn gc_reaper_close(
         // SAFETY: NULL, or alive: the caller has not freed it.
         let reaper = unsafe { reaper.as_ref() }.ok_or(Wrong::Null("reaper"))?;
         // SAFETY: the caller vouches for the pointer and its struct_size.
-        let (options, raw) = unsafe { convert::options(options) }?;
+        let (options, raw) = unsafe { layout::options(options) }?;
         let handover = handover(sock, options, &raw, done, user)?;
         reaper.reaper.hand_over(handover).map_err(Refusal::of)?;
         Ok(0)
@@ -188,7 +188,7 @@ pub unsafe extern "C" fn gc_close_async_with(
 ) -> c_int {
     call("gc_close_async_with", Some(sock), || {
         // SAFETY: the caller vouches for the pointer and its struct_size.
-        let (options, raw) = unsafe { convert::options(options) }?;
+        let (options, raw) = unsafe { layout::options(options) }?;
         hand_over_to_the_process(handover(sock, options, &raw, done, user)?)
     })
 }
@@ -286,7 +286,7 @@ fn callback(done: DoneFn, sock: gc_socket, user: *mut c_void) -> Result<Done, Re
     let user = User(user);
     let told = boxed(move |fault: Option<Fault>, report: &Report| {
         let code = fault.map_or(report.outcome as c_int, error_code);
-        let report = convert::raw_report(code, report);
+        let report = layout::raw_report(code, report);
         // SAFETY: the program gave the function and its argument for this.
         unsafe { done(user.get(), sock, ptr::addr_of!(report)) }
     });

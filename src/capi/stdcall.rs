@@ -9,7 +9,7 @@ use super::close::{
     gc_abort, gc_close, gc_close_with, gc_finish, gc_set_default_timeout, gc_socket,
 };
 use super::closing::*;
-use super::figures::*;
+use super::info::*;
 use super::many::gc_close_many;
 use super::reaper::*;
 use super::types::*;

@@ -2,11 +2,13 @@
 
 use super::{Handover, Refusal, Shared, WhenFull};
 use crate::clock::{SystemClock, Time};
-use crate::closing::{after, Brief, Machine, Next};
+use crate::connection::Ends;
 use crate::connection::{Connection, Kind, TcpState};
-use crate::door::Shut;
-use crate::log::{self, Ends};
-use crate::set::{Entry, Extras, Indexed, Keep, Packed, Unpacked, Watcher};
+use crate::connection::{Indexed, Watcher};
+use crate::log;
+use crate::machine::{after, Brief, Machine, Next};
+use crate::reaper::inbox::NoPlace;
+use crate::reaper::pool::{Entry, Extras, Keep, Packed, Unpacked};
 use crate::stats;
 use crate::sys::{Poller, Room, Socket};
 use std::sync::atomic::Ordering;
@@ -17,28 +19,32 @@ const SOON: Duration = Duration::from_millis(3);
 
 impl Shared {
     /// A place in the queue and in the count.
-    pub(super) fn let_knock(&self, now: Time, boxes: Option<Boxes>) -> Result<Guest<'_>, Refusal> {
-        let is_awake = self
-            .door
+    pub(super) fn reserve(
+        &self,
+        now: Time,
+        boxes: Option<Boxes>,
+    ) -> Result<Reservation<'_>, Refusal> {
+        let looks_soon = self
+            .inbox
             .reserve(now.plus(SOON))
             .map_err(|shut| match shut {
-                Shut::Closed => Refusal::Stopped,
-                Shut::NoMemory => Refusal::NO_MEMORY,
+                NoPlace::Closed => Refusal::Stopped,
+                NoPlace::NoMemory => Refusal::NO_MEMORY,
             })?;
-        // From here on the guest gives back what it has.
-        let mut guest = Guest {
+        // From here on the reservation gives back what it has.
+        let mut reservation = Reservation {
             shared: self,
-            is_awake,
+            looks_soon,
             is_counted: false,
             boxes,
         };
         let others = self.alive.fetch_add(1, Ordering::AcqRel);
         stats::count_pending(true);
-        guest.is_counted = true;
+        reservation.is_counted = true;
         let is_full = self.max_pending > 0 && others >= self.max_pending;
         match is_full && self.when_full == WhenFull::Refuse {
             true => Err(Refusal::Full),
-            false => Ok(guest),
+            false => Ok(reservation),
         }
     }
 
@@ -46,16 +52,16 @@ impl Shared {
     pub(super) fn queue(
         &self,
         mut handover: Handover,
-        mut guest: Guest<'_>,
+        mut reservation: Reservation<'_>,
         now: Time,
     ) -> Result<(), Refusal> {
         let mark = handover.socket.check().map_err(Refusal::System)?;
         handover.socket.keep_from_children();
         handover.socket.end_signals().map_err(Refusal::System)?;
         let due = self.soon(now);
-        let Some(boxes) = guest.boxes.take() else {
+        let Some(boxes) = reservation.boxes.take() else {
             let brief = Brief::new(handover.options.timeout_ms, now);
-            guest.bring(
+            reservation.push(
                 Packed::Brief {
                     socket: handover.socket.out_of_the_way(),
                     brief,
@@ -69,7 +75,7 @@ impl Shared {
         let mut entry = boxes.entry(&mut handover, now);
         entry.socket = entry.socket.out_of_the_way();
         entry.keep.set_mark(mark);
-        guest.leave(Unpacked::Boxed(entry), due);
+        reservation.leave(Unpacked::Boxed(entry), due);
         Ok(())
     }
 
@@ -86,18 +92,18 @@ impl Shared {
     pub(super) fn take_over(
         &self,
         mut handover: Handover,
-        mut guest: Guest<'_>,
+        mut reservation: Reservation<'_>,
         now: Time,
     ) -> Result<(), Refusal> {
-        let boxes = guest.boxes.take();
+        let boxes = reservation.boxes.take();
         let is_half_closed = boxes.is_none() && half_closed(&mut handover)?;
         let mut entry = match is_half_closed {
             true => {
                 let packed = half_closed_now(&handover, now);
-                if guest.is_awake && handover.socket.is_quiet() {
+                if reservation.looks_soon && handover.socket.is_quiet() {
                     // Nothing to drain. What is left is to wait, and the thread does that.
                     let due = after(now, handover.options.timeout_ms);
-                    guest.bring(packed, due.min(self.soon(now)));
+                    reservation.push(packed, due.min(self.soon(now)));
                     return Ok(());
                 }
                 packed.unpack()
@@ -105,7 +111,7 @@ impl Shared {
             false => {
                 let (mut entry, kind) = classified(&mut handover, boxes, now)?;
                 if is_slow_to_close(&mut entry, kind) {
-                    guest.leave(entry, now);
+                    reservation.leave(entry, now);
                     return Ok(());
                 }
                 entry
@@ -115,10 +121,10 @@ impl Shared {
             None => match entry.refusal() {
                 Some(fault) => return Err(Refusal::System(fault)),
                 // Its callback comes on the thread.
-                None if entry.has_done() => guest.leave(entry, now),
+                None if entry.has_done() => reservation.leave(entry, now),
                 None => {
                     // First of all: the log may call back and wait until none is pending.
-                    drop(guest);
+                    drop(reservation);
                     entry.into_entry().tell(&SystemClock);
                 }
             },
@@ -130,7 +136,7 @@ impl Shared {
                     Next::Wait(wait) if !self.is_crowded() => wait.until,
                     _ => now,
                 };
-                let due = match guest.is_awake {
+                let due = match reservation.looks_soon {
                     true => {
                         // The thread marks those that it can tell by their FIN.
                         if !is_half_closed {
@@ -140,7 +146,7 @@ impl Shared {
                     }
                     false => self.register(&mut entry, may_wait, now),
                 };
-                guest.leave(entry, due);
+                reservation.leave(entry, due);
             }
         }
         Ok(())
@@ -152,7 +158,7 @@ impl Shared {
         socket: Socket,
         machine: Machine,
         ends: Option<&Ends>,
-        mut guest: Guest<'_>,
+        mut reservation: Reservation<'_>,
         now: Time,
     ) -> Result<(), Refusal> {
         socket.keep_from_children();
@@ -167,12 +173,12 @@ impl Shared {
             ends: ends.copied(),
             ..Extras::default()
         };
-        let mut entry = match guest.boxes.take() {
+        let mut entry = match reservation.boxes.take() {
             Some(boxes) => Unpacked::Boxed(boxes.fill(entry, extras)),
             None => Unpacked::Here(entry),
         };
         mark(&mut entry);
-        guest.leave(entry, now);
+        reservation.leave(entry, now);
         Ok(())
     }
 
@@ -264,20 +270,20 @@ fn is_slow_to_close(entry: &mut Entry<Socket>, kind: Kind) -> bool {
 
 /// One that has a place in the queue, and in the count; both are given back if
 /// it goes, even by a panic.
-pub(super) struct Guest<'a> {
+pub(super) struct Reservation<'a> {
     shared: &'a Shared,
     /// The thread is going to look soon, without being woken.
-    is_awake: bool,
+    looks_soon: bool,
     is_counted: bool,
     /// Of one that asks for more than a place in the queue.
     boxes: Option<Boxes>,
 }
 
-impl Guest<'_> {
+impl Reservation<'_> {
     /// Leaves the entry to the thread.
     fn leave(self, entry: Unpacked<Socket>, due: Time) {
         match entry.pack() {
-            Ok(packed) => self.bring(packed, due),
+            Ok(packed) => self.push(packed, due),
             // It has become special, and there is no memory for that.
             Err(mut entry) => {
                 entry.give_up();
@@ -287,16 +293,16 @@ impl Guest<'_> {
         }
     }
 
-    fn bring(self, packed: Packed<Socket>, due: Time) {
+    fn push(self, packed: Packed<Socket>, due: Time) {
         let shared = self.shared;
         std::mem::forget(self);
-        shared.wake(shared.door.bring(packed, due));
+        shared.wake(shared.inbox.push(packed, due));
     }
 }
 
-impl Drop for Guest<'_> {
+impl Drop for Reservation<'_> {
     fn drop(&mut self) {
-        self.shared.door.turn_back();
+        self.shared.inbox.cancel();
         if self.is_counted {
             self.shared.one_less();
         }

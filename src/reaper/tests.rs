@@ -49,7 +49,7 @@ fn a_hand_over_that_panics_gives_its_place_back() {
     let result = catch_unwind(AssertUnwindSafe(|| reaper.hand_over(panics)));
     assert!(result.is_err(), "the reader has not been called here");
     assert_eq!(reaper.pending(), 0);
-    assert!(!reaper.shared.door.is_expecting());
+    assert!(!reaper.shared.inbox.is_expecting());
     assert_eq!(reaper.stop(LONG), Ok(true));
 }
 
@@ -67,7 +67,7 @@ fn what_is_refused_gives_its_place_back() {
     #[cfg(windows)]
     let _ = (file, Refusal::Stopped);
     assert_eq!(reaper.pending(), 0);
-    assert!(!reaper.shared.door.is_expecting());
+    assert!(!reaper.shared.inbox.is_expecting());
     assert_eq!(reaper.stop(LONG), Ok(true));
 }
 

@@ -8,11 +8,11 @@ use super::unix::RawSocket;
 pub(crate) use super::unix::{disown, CancelGuard, LastError, OwnedSocket, Socket};
 use super::unix::{fault, nap, syscall};
 use crate::clock::Time;
-use crate::closing::{Wait, Watch};
+use crate::connection::Mark;
 use crate::connection::{
     Answer, Backlog, Connection, Fault, FaultKind, Kind, Received, Sharing, TcpState,
 };
-use crate::set::Mark;
+use crate::connection::{Wait, Watch};
 use libc::c_int;
 
 #[path = "bsd/many.rs"]
@@ -22,7 +22,7 @@ mod many;
 mod sharing;
 
 pub(super) use super::poll_entry::{poll_many, PollEntry};
-pub(crate) use super::process::{process_generation, BORROWED};
+pub(crate) use super::process::{process_generation, when_forked, BORROWED};
 pub(crate) use super::thread::Thread;
 pub(super) use many::Bell;
 
@@ -169,6 +169,11 @@ impl Socket {
 
     /// Not to be had cheaply here.
     pub(crate) fn is_tcp_connection(self) -> bool {
+        false
+    }
+
+    /// Asked of what that has told of alone.
+    pub(crate) fn is_quiet(self) -> bool {
         false
     }
 

@@ -5,10 +5,10 @@ use super::unix::RawSocket;
 pub(crate) use super::unix::{disown, CancelGuard, LastError, OwnedSocket, Socket};
 use super::unix::{fault, nap_on, syscall};
 use crate::clock::{Clock, SystemClock, Time};
+use crate::connection::Mark;
 use crate::connection::{
     Answer, Backlog, Connection, Fault, FaultKind, Kind, Received, Sharing, TcpState, Unanswered,
 };
-use crate::set::Mark;
 use libc::{c_int, c_void, socklen_t};
 use std::mem::size_of;
 use std::ptr::null_mut;
@@ -26,7 +26,7 @@ mod tcp;
 #[path = "linux/waiter.rs"]
 mod waiter;
 
-pub(crate) use super::process::{process_generation, BORROWED};
+pub(crate) use super::process::{process_generation, when_forked, BORROWED};
 pub(crate) use super::thread::Thread;
 pub(crate) use poller::Poller;
 pub(crate) use sharing::look_for_sharing;

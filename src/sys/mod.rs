@@ -66,7 +66,7 @@ pub(crate) use error_text::ErrorText;
 pub(crate) use per_process::PerProcess;
 pub(crate) use room::{boxed, Room};
 pub(crate) use system::{disown, CancelGuard, LastError, OwnedSocket, Socket, Waiter};
-pub(crate) use system::{process_generation, Thread, BORROWED};
+pub(crate) use system::{process_generation, when_forked, Thread, BORROWED};
 pub(crate) use thread_flag::ThreadFlag;
 
 #[cfg(any(target_os = "linux", target_os = "android"))]

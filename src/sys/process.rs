@@ -13,10 +13,26 @@ use super::LastError;
 use libc::pid_t;
 use std::ptr::null_mut;
 use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
+use std::sync::OnceLock;
 
 /// The generation of a process that only borrows the memory: no other is equal to it, not
 /// even that of another such process.
 pub(crate) const BORROWED: usize = usize::MAX;
+
+/// What a new process has to forget of its parent's.
+static FORGET: OnceLock<fn()> = OnceLock::new();
+
+/// Has `forget` called in every process that begins as a copy of this one. The first one alone.
+pub(crate) fn when_forked(forget: fn()) {
+    let _ = FORGET.set(forget);
+}
+
+/// Takes no lock: a child may find it taken.
+fn forget() {
+    if let Some(forget) = FORGET.get() {
+        forget();
+    }
+}
 
 /// Somebody is finding out.
 const BUSY: usize = usize::MAX - 1;
@@ -73,7 +89,7 @@ fn begin(witness: &Witness, this: usize) {
     }
     let generation = LAST.fetch_add(1, Ordering::Relaxed) + 1;
     if generation > 1 {
-        crate::stats::nothing_is_pending();
+        forget();
         super::thread::none_is_ours();
     }
     witness.pid.store(this, Ordering::Relaxed);
@@ -145,7 +161,7 @@ extern "C" fn in_the_child() {
     if let Some(witness) = unsafe { WITNESS.load(Ordering::Acquire).as_ref() } {
         witness.generation.store(0, Ordering::Release);
     }
-    crate::stats::nothing_is_pending();
+    forget();
     super::thread::none_is_ours();
     super::thread::give_child_its_signals();
 }

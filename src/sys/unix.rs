@@ -1,9 +1,9 @@
 //! What Linux, macOS and the BSDs have in common.
 
 use crate::clock::{Clock, SystemClock, Time};
+use crate::connection::Ends;
 use crate::connection::{Answer, Connection, Fault, FaultKind, Kind, Received, Sharing};
-use crate::log::Ends;
-use crate::set::{Indexed, Mark};
+use crate::connection::{Indexed, Mark};
 use libc::{c_int, c_short, c_void, socklen_t};
 use socket2::SockRef;
 use std::mem::size_of;
@@ -68,10 +68,6 @@ pub(crate) struct LastError;
 impl LastError {
     /// The number for a wrong argument.
     pub(crate) const ARGUMENT: i32 = libc::EINVAL;
-    /// For a peer that does not answer any more.
-    pub(crate) const TIMED_OUT: i32 = libc::ETIMEDOUT;
-    /// For a descriptor that is not open.
-    pub(crate) const NOT_A_SOCKET: i32 = libc::EBADF;
     /// For want of memory, a descriptor or a thread.
     pub(crate) const RESOURCES: i32 = libc::ENOMEM;
     /// For a reaper that is not at work any more.

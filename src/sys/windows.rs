@@ -14,7 +14,7 @@ use windows_sys::Win32::Networking::WinSock as ws;
 
 pub(super) use background::Bell;
 pub(crate) use background::{poll_many, PollEntry};
-pub(crate) use background::{process_generation, Thread, BORROWED};
+pub(crate) use background::{process_generation, when_forked, Thread, BORROWED};
 pub(crate) use event::wait_for_any;
 use handle::RawSocket;
 pub(crate) use handle::{disown, CancelGuard, LastError, OwnedSocket, Socket};

@@ -42,7 +42,7 @@ impl Counters {
     }
 
     /// It was established once; one that was refused has counted nothing.
-    pub(super) fn show_life(self) -> bool {
+    pub(super) fn was_established(self) -> bool {
         self.bytes_acked > 0 || self.bytes_received > 0 || self.delivered > 0
     }
 
@@ -77,9 +77,9 @@ mod tests {
 
     #[test]
     fn a_connection_that_never_was_has_counted_nothing() {
-        assert!(!counters(0, 0, 0, 0).show_life());
-        assert!(counters(0, 0, 0, 1).show_life());
-        assert!(counters(1, 0, 0, 1).show_life());
+        assert!(!counters(0, 0, 0, 0).was_established());
+        assert!(counters(0, 0, 0, 1).was_established());
+        assert!(counters(1, 0, 0, 1).was_established());
     }
 
     #[test]

@@ -141,7 +141,7 @@ fn counters(socket: Socket) -> Option<Counters> {
 
 /// The counters of a connection outlive it; one that was refused has none.
 pub(super) fn was_alive(socket: Socket) -> Option<bool> {
-    Some(counters(socket)?.show_life())
+    Some(counters(socket)?.was_established())
 }
 
 /// A FIN counts among the acknowledged bytes, and not among those sent.

@@ -3,9 +3,9 @@
 use super::system_dll::pin_this_module;
 use super::{last_fault, syscall, ws, Socket};
 use crate::clock::Time;
+use crate::connection::Ends;
 use crate::connection::{Connection, Fault};
-use crate::log::Ends;
-use crate::set::{Indexed, Mark};
+use crate::connection::{Indexed, Mark};
 use crate::sys::Room;
 use socket2::SockRef;
 use std::ffi::c_void;
@@ -25,6 +25,9 @@ use windows_sys::Win32::System::Threading::{
 pub(crate) fn process_generation() -> usize {
     0
 }
+
+/// There is no fork.
+pub(crate) fn when_forked(_: fn()) {}
 
 /// The generation of a process that only borrows the memory: there is none.
 pub(crate) const BORROWED: usize = usize::MAX;
@@ -149,6 +152,11 @@ impl Socket {
 
     /// Not to be had cheaply here.
     pub(crate) fn is_tcp_connection(self) -> bool {
+        false
+    }
+
+    /// Asked of what that has told of alone.
+    pub(crate) fn is_quiet(self) -> bool {
         false
     }
 

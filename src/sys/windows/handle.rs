@@ -31,10 +31,6 @@ pub(crate) struct LastError;
 impl LastError {
     /// The number for a wrong argument.
     pub(crate) const ARGUMENT: i32 = ws::WSAEINVAL;
-    /// For a peer that does not answer any more.
-    pub(crate) const TIMED_OUT: i32 = ws::WSAETIMEDOUT;
-    /// For a handle that is not open.
-    pub(crate) const NOT_A_SOCKET: i32 = ws::WSAENOTSOCK;
     /// For want of memory, a handle or a thread.
     pub(crate) const RESOURCES: i32 = ws::WSAENOBUFS;
     /// For a reaper that is not at work any more.

@@ -3,7 +3,7 @@
 use super::event::Event;
 use super::Socket;
 use crate::clock::{Clock, SystemClock, Time};
-use crate::closing::{Wait, Watch};
+use crate::connection::{Wait, Watch};
 use std::time::Duration;
 use windows_sys::Win32::Networking::WinSock::POLLRDNORM;
 

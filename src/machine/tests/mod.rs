@@ -1,0 +1,27 @@
+//! The state machine against a simulated kernel, peer and clock: named cases
+//! for the rules and the known traps, and random schedules by the hundred
+//! thousand.
+
+mod background;
+mod drive;
+mod fates;
+mod judge;
+mod life;
+mod owner;
+pub(crate) mod plan;
+mod random;
+mod rules;
+pub(crate) mod script;
+pub(crate) mod sim;
+pub(crate) mod socket;
+mod taken;
+mod time;
+mod traps;
+mod truth;
+
+impl crate::machine::Machine {
+    /// When a waiting one has to be stepped, whatever happens.
+    pub(crate) fn wants_by(&self) -> crate::clock::Time {
+        self.deadline.min(self.phase_end)
+    }
+}

@@ -1,0 +1,64 @@
+//! The number is closed behind our back, and taken by another one, while a step is under way: a
+//! search for other holders and a callback of the program's may take long.
+
+use super::drive::run;
+use super::plan::Plan;
+use super::script::{Act, Life, MS, NOT_A_SOCKET};
+use super::sim::{Handle, Sim, SimClock};
+use crate::clock::Clock;
+use crate::connection::{Fault, Sharing};
+use crate::machine::Delivery;
+use crate::machine::{End, Machine, Next};
+
+/// Closed by another thread while a search of 50 ms is under way.
+fn closed_in_the_search(plan: Plan) -> Plan {
+    plan.look_cost(50 * MS).at(20, Act::CloseElsewhere)
+}
+
+#[test]
+fn after_the_search_for_other_holders() {
+    for sharing in [Sharing::Alone, Sharing::Shared] {
+        let plan = closed_in_the_search(Plan::new().sharing(sharing));
+        run(plan, |run| {
+            assert_eq!(run.refusal(), Some(NOT_A_SOCKET));
+            assert_eq!(run.sim.seen.half_closes, 0);
+        });
+    }
+}
+
+#[test]
+fn after_the_search_for_blocked_threads() {
+    for life in [Life::Listening, Life::Datagram] {
+        run(closed_in_the_search(Plan::of(life)), |run| {
+            assert_eq!(run.refusal(), Some(NOT_A_SOCKET), "{life:?}");
+            assert!(!run.report.closed);
+        });
+    }
+}
+
+#[test]
+fn after_the_callback_that_got_the_data() {
+    let plans = [
+        Plan::new().before(Act::Send(9000)),
+        Plan::new().before(Act::Send(9000)).limit(5),
+        Plan::new().before(Act::Send(9000)).timeout(0),
+        Plan::new().before(Act::Send(9000)).peer_first(100),
+        Plan::new().before(Act::Send(9000)).before(Act::Reset),
+    ];
+    for plan in plans {
+        let clock = SimClock::new();
+        let mut sim = Sim::new(&plan.setup, &clock);
+        let mut machine = Machine::new(&plan.options, clock.now());
+        sim.seen.may_read_first = true;
+        let mut calls = 0;
+        let mut deliver = |_: &[u8]| {
+            calls += 1;
+            Delivery::NotOurs
+        };
+        let next = machine.step(&mut sim, &clock, &mut Some(&mut deliver));
+        assert_eq!(next, Next::Ended);
+        assert_eq!(machine.end(), Some(End::Refused(Fault::GONE)));
+        assert_eq!((calls, sim.seen.reads), (1, 1), "it was read on");
+        assert_eq!((sim.handle, machine.closed), (Handle::Open, false));
+    }
+}
