@@ -172,6 +172,11 @@ impl Socket {
         false
     }
 
+    /// Asked of what that has told of alone.
+    pub(crate) fn is_quiet(self) -> bool {
+        false
+    }
+
     pub(crate) fn is_half_closed(self) -> bool {
         false
     }
