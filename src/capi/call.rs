@@ -1,8 +1,8 @@
 //! Where Rust ends: no panic crosses, nothing is printed, the thread's last
 //! error and its cancellation are as the program expects them.
 
-use super::close::gc_socket;
 use super::error::{Refusal, Words};
+use super::types::gc_socket;
 use crate::log;
 use crate::sys::{CancelGuard, LastError, ThreadFlag};
 use std::ffi::c_int;

@@ -13,12 +13,6 @@ use crate::sys::{LastError, Socket};
 use std::ffi::{c_int, c_uint, c_void};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// SOCKET on Windows, int elsewhere.
-#[cfg(windows)]
-pub(super) type gc_socket = usize;
-#[cfg(not(windows))]
-pub(super) type gc_socket = c_int;
-
 /// Closes a connection gracefully: instead of closesocket(sock) or close(fd).
 ///
 /// Turns SO_LINGER off, sends our FIN behind all that is queued, receives and

@@ -1,7 +1,7 @@
 //! The handle for the program's own event loop.
 
 use super::call::{call, catch, enter};
-use super::close::{gc_socket, sink, OnData};
+use super::close::{sink, OnData};
 use super::error::{error_code, Refusal, Wrong};
 use super::layout::{self, ReportOut};
 use super::types::*;

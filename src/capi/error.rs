@@ -1,7 +1,6 @@
 //! Why a call is refused: the number that it returns, the error that the program finds
 //! afterwards, and the words for the log. The words stand here and nowhere else.
 
-use super::close::gc_socket;
 use super::types::*;
 use crate::connection::{Fault, FaultKind};
 use crate::reaper;

@@ -1,7 +1,7 @@
 //! Everything the program has, under one deadline.
 
 use super::call::{call, catch, tell};
-use super::close::{gc_socket, sink};
+use super::close::sink;
 use super::error::{Refusal, Wrong};
 use super::layout;
 use super::types::*;

@@ -1,7 +1,7 @@
 //! The background.
 
 use super::call::{call, catch, enter};
-use super::close::{gc_socket, OnData};
+use super::close::OnData;
 use super::error::{error_code, Refusal, Wrong};
 use super::layout;
 use super::types::*;

@@ -5,15 +5,12 @@
 //! The DLL exports the names undecorated, as GetProcAddress and `Declare Function` ask for them.
 //! Callbacks stay cdecl: they stand in structs, too, whose meaning may not depend on the caller.
 
-use super::close::{
-    gc_abort, gc_close, gc_close_with, gc_finish, gc_set_default_timeout, gc_socket,
-};
+use super::close::{gc_abort, gc_close, gc_close_with, gc_finish, gc_set_default_timeout};
 use super::closing::*;
 use super::info::*;
 use super::many::gc_close_many;
 use super::reaper::*;
 use super::types::*;
-use super::words::*;
 use std::ffi::{c_char, c_int, c_uint, c_void};
 
 macro_rules! twins {

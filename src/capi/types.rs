@@ -1,8 +1,13 @@
 //! Constants and structs. All numbers are frozen once released; structs grow
 //! at their end only.
 
-use super::close::gc_socket;
 use std::ffi::{c_char, c_int, c_uint, c_void};
+
+/// SOCKET on Windows, int elsewhere.
+#[cfg(windows)]
+pub(super) type gc_socket = usize;
+#[cfg(not(windows))]
+pub(super) type gc_socket = c_int;
 
 /// The peer's FIN arrived, and its TCP acknowledged every byte we sent and our FIN.
 /// Where the system cannot tell what is acknowledged (unacked_bytes is

@@ -1,9 +1,7 @@
 //! The blocking form: one machine, driven to its end on the caller's thread.
 
 use crate::clock::{Clock, SystemClock};
-use crate::connection::Ends;
-use crate::connection::{Connection, Fault, Kind, TcpState};
-use crate::connection::{Indexed, Mark};
+use crate::connection::{Connection, Ends, Fault, Indexed, Kind, Mark, TcpState};
 use crate::drive::job::{self, step, Sink};
 use crate::log;
 use crate::machine::{End, Machine, Next};

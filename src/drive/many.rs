@@ -6,9 +6,7 @@
 //! them finish unseen meanwhile.
 
 use crate::clock::{Clock, SystemClock, Time};
-use crate::connection::Ends;
-use crate::connection::Watch;
-use crate::connection::{Indexed, Mark};
+use crate::connection::{Ends, Indexed, Mark, Watch};
 use crate::drive::job::{self, Sink};
 use crate::log;
 use crate::machine::{End, Machine, Next};

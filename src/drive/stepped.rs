@@ -1,10 +1,7 @@
 //! One closing in the caller's own event loop: no thread, no blocking call.
 
 use crate::clock::{Clock, SystemClock, Time};
-use crate::connection::Ends;
-use crate::connection::Watch;
-use crate::connection::{Connection, Fault, TcpState};
-use crate::connection::{Indexed, Mark};
+use crate::connection::{Connection, Ends, Fault, Indexed, Mark, TcpState, Watch};
 use crate::drive::job::{self, step, Sink};
 use crate::log;
 use crate::machine::{End, Machine, Next};

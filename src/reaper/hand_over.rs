@@ -1,14 +1,12 @@
 //! Handing over: what is done in the caller's thread.
 
-use super::{Handover, Refusal, Shared, WhenFull};
+use super::inbox::NoPlace;
+use super::pool::{Entry, Extras, Keep, Packed, Unpacked};
+use super::shared::{Handover, Refusal, Shared, WhenFull};
 use crate::clock::{SystemClock, Time};
-use crate::connection::Ends;
-use crate::connection::{Connection, Kind, TcpState};
-use crate::connection::{Indexed, Watcher};
+use crate::connection::{Connection, Ends, Indexed, Kind, TcpState, Watcher};
 use crate::log;
 use crate::machine::{after, Brief, Machine, Next};
-use crate::reaper::inbox::NoPlace;
-use crate::reaper::pool::{Entry, Extras, Keep, Packed, Unpacked};
 use crate::stats;
 use crate::sys::{Poller, Room, Socket};
 use std::sync::atomic::Ordering;

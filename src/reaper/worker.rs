@@ -1,9 +1,9 @@
 //! What the thread does.
 
-use super::Shared;
+use super::pool::{Entry, Packed, Pool, ENDED};
+use super::shared::Shared;
 use crate::clock::{Clock, SystemClock, Time};
 use crate::connection::{Indexed, Watcher};
-use crate::reaper::pool::{Entry, Packed, Pool, ENDED};
 use crate::sys::{look_for_sharing, Poller, Socket};
 use std::sync::atomic::Ordering;
 use std::time::Duration;

@@ -8,11 +8,10 @@ use super::unix::RawSocket;
 pub(crate) use super::unix::{disown, CancelGuard, LastError, OwnedSocket, Socket};
 use super::unix::{fault, nap, syscall};
 use crate::clock::Time;
-use crate::connection::Mark;
 use crate::connection::{
-    Answer, Backlog, Connection, Fault, FaultKind, Kind, Received, Sharing, TcpState,
+    Answer, Backlog, Connection, Fault, FaultKind, Kind, Mark, Received, Sharing, TcpState, Wait,
+    Watch,
 };
-use crate::connection::{Wait, Watch};
 use libc::c_int;
 
 #[path = "bsd/many.rs"]

@@ -5,9 +5,9 @@ use super::unix::RawSocket;
 pub(crate) use super::unix::{disown, CancelGuard, LastError, OwnedSocket, Socket};
 use super::unix::{fault, nap_on, syscall};
 use crate::clock::{Clock, SystemClock, Time};
-use crate::connection::Mark;
 use crate::connection::{
-    Answer, Backlog, Connection, Fault, FaultKind, Kind, Received, Sharing, TcpState, Unanswered,
+    Answer, Backlog, Connection, Fault, FaultKind, Kind, Mark, Received, Sharing, TcpState,
+    Unanswered,
 };
 use libc::{c_int, c_void, socklen_t};
 use std::mem::size_of;

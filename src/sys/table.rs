@@ -7,8 +7,7 @@
 use super::system::{poll_many, Bell, PollEntry};
 use super::{Counted, LastError, Socket};
 use crate::clock::{Clock, SystemClock, Time};
-use crate::connection::{Fault, FaultKind};
-use crate::connection::{Indexed, Mark, Watcher};
+use crate::connection::{Fault, FaultKind, Indexed, Mark, Watcher};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;

@@ -1,9 +1,9 @@
 //! What Linux, macOS and the BSDs have in common.
 
 use crate::clock::{Clock, SystemClock, Time};
-use crate::connection::Ends;
-use crate::connection::{Answer, Connection, Fault, FaultKind, Kind, Received, Sharing};
-use crate::connection::{Indexed, Mark};
+use crate::connection::{
+    Answer, Connection, Ends, Fault, FaultKind, Indexed, Kind, Mark, Received, Sharing,
+};
 use libc::{c_int, c_short, c_void, socklen_t};
 use socket2::SockRef;
 use std::mem::size_of;

@@ -6,8 +6,7 @@ use super::plan::Plan;
 use super::rules::good_peer;
 use super::script::{Act, Question, System, LOST, MS, NOT_A_SOCKET, NOT_CONNECTED, OTHER, RESET};
 use super::sim::Handle;
-use crate::connection::Sharing;
-use crate::connection::Watch;
+use crate::connection::{Sharing, Watch};
 use crate::machine::End;
 use crate::outcome::Outcome;
 

@@ -1,9 +1,7 @@
 //! One closing in the background, as it is worked on and as it is kept.
 
 use crate::clock::Clock;
-use crate::connection::Ends;
-use crate::connection::{Fault, FaultKind};
-use crate::connection::{Indexed, Mark};
+use crate::connection::{Ends, Fault, FaultKind, Indexed, Mark};
 use crate::drive::job::{self, Sink};
 use crate::log;
 use crate::machine::{Brief, End, Machine, Next};

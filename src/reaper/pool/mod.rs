@@ -2,8 +2,7 @@
 //! belongs to one thread; others only add to its poller.
 
 use crate::clock::{Clock, Time};
-use crate::connection::{Indexed, Watcher};
-use crate::connection::{Wait, Watch};
+use crate::connection::{Indexed, Wait, Watch, Watcher};
 use crate::machine::Next;
 use crate::sys::Counted;
 use std::collections::{BinaryHeap, VecDeque};
@@ -13,49 +12,17 @@ mod entry;
 mod place;
 #[cfg(test)]
 mod tests;
+mod timer;
 
 pub(crate) use entry::{Done, Entry, Extras, Keep, Packed, Reader, Unpacked};
 use place::{Held, Slot};
+use timer::{tick, Tick, Timer, NEVER, SLOT_BITS};
 
 /// How often one is looked at that the poller could not take.
 const UNWATCHED: Duration = Duration::from_millis(20);
 
 /// No slot.
 const NONE: u32 = u32::MAX;
-
-/// Points in time in tenths of a millisecond, rounded up: never early.
-type Tick = u64;
-
-/// A tick and a slot in one word, smallest tick on top of the heap.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Timer(std::cmp::Reverse<u64>);
-
-/// A million at a time; and the ticks have room for 55 years.
-const SLOT_BITS: u32 = 20;
-
-impl Timer {
-    fn new(tick: Tick, slot: u32) -> Timer {
-        Timer(std::cmp::Reverse(tick << SLOT_BITS | u64::from(slot)))
-    }
-
-    fn tick(self) -> Tick {
-        self.0 .0 >> SLOT_BITS
-    }
-
-    fn slot(self) -> u32 {
-        (self.0 .0 & ((1 << SLOT_BITS) - 1)) as u32
-    }
-}
-
-fn tick(time: Time) -> Tick {
-    match time {
-        Time::NEVER => NEVER,
-        time => (time.nanos() / 100_000 + 1).min(NEVER - 1),
-    }
-}
-
-/// The largest tick that a timer has room for.
-const NEVER: Tick = u64::MAX >> SLOT_BITS;
 
 /// So many ends are told in one go. A vector with that much room is all the memory
 /// that ending takes, and those who wait for their turn wait no longer than that.

@@ -1,7 +1,7 @@
 //! A place in the table.
 
 use super::entry::{Packed, Unpacked};
-use super::Tick;
+use super::timer::{Tick, NEVER};
 
 /// Who stands there: 40 bytes where a socket is a number of four.
 pub(super) struct Slot<C> {
@@ -82,7 +82,7 @@ impl<C> Held<C> {
     pub(super) fn new(entry: Unpacked<C>) -> Held<C> {
         Held {
             entry,
-            when: When(super::NEVER),
+            when: When(NEVER),
         }
     }
 }

@@ -9,8 +9,7 @@
 
 use super::{close_raw, nap_on, RawSocket, Socket};
 use crate::clock::{Clock, SystemClock, Time};
-use crate::connection::Fault;
-use crate::connection::{Indexed, Watcher};
+use crate::connection::{Fault, Indexed, Watcher};
 use crate::sys::unix::{millis_until, nap, syscall};
 use libc::{c_int, itimerspec, timespec};
 use std::ptr::null_mut;

@@ -3,8 +3,7 @@
 use super::close_raw;
 use super::poller::is_refusal;
 use crate::clock::{Clock, SystemClock, Time};
-use crate::connection::Fault;
-use crate::connection::{Wait, Watch};
+use crate::connection::{Fault, Wait, Watch};
 use crate::sys::unix::{millis_until, nap, syscall, RawSocket, Socket};
 
 /// Waits for one socket.

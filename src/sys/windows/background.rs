@@ -3,9 +3,7 @@
 use super::system_dll::pin_this_module;
 use super::{last_fault, syscall, ws, Socket};
 use crate::clock::Time;
-use crate::connection::Ends;
-use crate::connection::{Connection, Fault};
-use crate::connection::{Indexed, Mark};
+use crate::connection::{Connection, Ends, Fault, Indexed, Mark};
 use crate::sys::Room;
 use socket2::SockRef;
 use std::ffi::c_void;

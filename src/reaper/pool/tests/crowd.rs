@@ -1,8 +1,9 @@
 //! More than the table can number.
 
 use crate::clock::Time;
-use crate::connection::{Answer, Backlog, Connection, Fault, Kind, Received, Sharing, TcpState};
-use crate::connection::{Indexed, Mark, Watcher};
+use crate::connection::{
+    Answer, Backlog, Connection, Fault, Indexed, Kind, Mark, Received, Sharing, TcpState, Watcher,
+};
 use crate::machine::tests::sim::SimClock;
 use crate::machine::{Brief, End};
 use crate::outcome::Outcome;

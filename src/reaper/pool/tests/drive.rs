@@ -3,8 +3,7 @@
 
 use super::world::{Conn, SimPoller, World};
 use crate::clock::{Clock, Time};
-use crate::connection::Indexed;
-use crate::connection::{Connection, Kind, TcpState};
+use crate::connection::{Connection, Indexed, Kind, TcpState};
 use crate::machine::tests::plan::{Dice, Plan, Reader};
 use crate::machine::tests::script::MS;
 use crate::machine::tests::sim::{Handle, SimClock};

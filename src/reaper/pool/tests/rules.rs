@@ -3,8 +3,7 @@
 use super::drive::{Drive, How};
 use super::world::{Conn, World};
 use crate::clock::{Clock, Time};
-use crate::connection::Mark;
-use crate::connection::{Fault, FaultKind};
+use crate::connection::{Fault, FaultKind, Mark};
 use crate::machine::tests::plan::{Dice, Plan};
 use crate::machine::tests::script::{Act, System, MS, START};
 use crate::machine::tests::sim::{Handle, SimClock};

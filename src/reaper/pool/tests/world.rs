@@ -2,9 +2,9 @@
 
 use crate::clock::{Clock, Time};
 use crate::connection::{
-    Answer, Backlog, Connection, Fault, Kind, Received, Sharing, TcpState, Unanswered,
+    Answer, Backlog, Connection, Fault, Indexed, Kind, Mark, Received, Sharing, TcpState,
+    Unanswered, Watcher,
 };
-use crate::connection::{Indexed, Mark, Watcher};
 use crate::machine::tests::plan::Plan;
 use crate::machine::tests::sim::{Handle, Sim, SimClock};
 use std::cell::RefCell;
