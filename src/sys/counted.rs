@@ -1,7 +1,7 @@
 //! What several threads hold, as by `Arc`, whose memory cannot be asked for: that ends the program
 //! where there is none.
 
-use super::boxed;
+use super::room::boxed;
 use std::ops::Deref;
 use std::ptr::NonNull;
 use std::sync::atomic::{fence, AtomicUsize, Ordering};

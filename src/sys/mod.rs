@@ -22,23 +22,23 @@
 
 mod counted;
 mod error_text;
-#[cfg(unix)]
-mod keep_alive;
-#[cfg(unix)]
-mod poll_entry;
-#[cfg(unix)]
-mod process;
-#[cfg(unix)]
-mod thread;
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+mod one_by_one;
+mod per_process;
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+mod poll_table;
+mod room;
+mod scratch;
+mod thread_flag;
 #[cfg(unix)]
 mod unix;
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
-#[path = "linux.rs"]
+#[path = "linux/mod.rs"]
 mod system;
 
 #[cfg(all(unix, not(any(target_os = "linux", target_os = "android"))))]
-#[path = "bsd.rs"]
+#[path = "bsd/mod.rs"]
 mod system;
 
 #[cfg(windows)]
@@ -49,17 +49,14 @@ mod system;
 compile_error!("graceful_close knows POSIX sockets and Winsock only");
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
-mod table;
-
+pub(crate) use poll_table::Poller;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(crate) use system::Poller;
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
-pub(crate) use table::Poller;
 
-#[cfg(unix)]
-pub(crate) use poll_entry::{poll_many as wait_for_any, PollEntry};
 #[cfg(windows)]
 pub(crate) use system::{wait_for_any, PollEntry};
+#[cfg(unix)]
+pub(crate) use unix::{poll_many as wait_for_any, PollEntry};
 
 pub(crate) use counted::Counted;
 pub(crate) use error_text::ErrorText;
@@ -69,49 +66,7 @@ pub(crate) use system::{disown, CancelGuard, LastError, OwnedSocket, Socket, Wai
 pub(crate) use system::{process_generation, when_forked, Thread, BORROWED};
 pub(crate) use thread_flag::ThreadFlag;
 
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub(crate) use one_by_one::look_for_sharing;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(crate) use system::look_for_sharing;
-
-/// Who else holds each of these sockets: of what has one to be looked for. A question
-/// for each of them, where that costs one system call.
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
-pub(crate) fn look_for_sharing<T>(
-    all: &mut [T],
-    socket: impl Fn(&T) -> Option<Socket>,
-    until: crate::clock::Time,
-    tell: impl Fn(&mut T, crate::connection::Sharing),
-) {
-    for one in all {
-        if let Some(mut socket) = socket(one) {
-            tell(
-                one,
-                crate::connection::Connection::sharing(&mut socket, until),
-            );
-        }
-    }
-}
-
-mod per_process;
-mod room;
-mod thread_flag;
-
-/// Scratch space for bytes that nobody wants. It is never read, so that any
-/// number of threads may have the kernel write to it at once; it lies in .bss
-/// and costs no memory until a system really copies into it.
-mod scratch {
-    use std::cell::UnsafeCell;
-
-    pub(super) const SIZE: usize = 1 << 20;
-
-    struct Scratch(UnsafeCell<[u8; SIZE]>);
-
-    // SAFETY: only `pointer` gives access, as a raw pointer that is handed to
-    // the kernel; no reference to the bytes is ever made and nobody reads them.
-    unsafe impl Sync for Scratch {}
-
-    static SCRATCH: Scratch = Scratch(UnsafeCell::new([0; SIZE]));
-
-    pub(super) fn pointer() -> *mut u8 {
-        SCRATCH.0.get().cast()
-    }
-}

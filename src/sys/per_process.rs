@@ -3,7 +3,8 @@
 //! it going, and its locks may be in any state. No lock is taken here, so that none
 //! can be found locked.
 
-use crate::sys::{boxed, process_generation};
+use super::room::boxed;
+use super::system::process_generation;
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, Ordering};
 

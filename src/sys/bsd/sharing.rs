@@ -1,7 +1,7 @@
 //! Who else holds a socket?
 
-use super::Socket;
 use crate::connection::Sharing;
+use crate::sys::unix::Socket;
 
 /// The kernel says whether the open file behind a descriptor has more than one
 /// reference, wherever the others are: libproc's PROC_PIDFDSOCKETINFO begins with a

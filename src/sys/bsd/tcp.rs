@@ -1,6 +1,7 @@
 //! What these systems tell of a TCP connection.
 
-use super::{fault, syscall, Fault, Socket, TcpState};
+use crate::connection::{Fault, TcpState};
+use crate::sys::unix::{fault, syscall, Socket};
 #[cfg(target_vendor = "apple")]
 use libc::{tcp_connection_info as Info, TCP_CONNECTION_INFO as INFO};
 #[cfg(not(target_vendor = "apple"))]

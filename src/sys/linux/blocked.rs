@@ -7,9 +7,7 @@
 //! is, by three calls for each one that is.
 
 use super::sharing::Folder;
-use super::{close_raw, RawSocket};
-use crate::sys::thread;
-use crate::sys::unix::{syscall, FD_SETSIZE};
+use crate::sys::unix::{close_raw, count_ours_and_this, syscall, RawSocket, FD_SETSIZE};
 use libc::c_int;
 use std::ffi::CStr;
 
@@ -39,7 +37,7 @@ pub(super) fn may_be(fd: RawSocket) -> bool {
 /// The program has other threads than the calling one.
 pub(super) fn is_anybody_else() -> bool {
     // Those of ours, and the calling one.
-    count_threads().is_some_and(|threads| threads > thread::count_ours_and_this())
+    count_threads().is_some_and(|threads| threads > count_ours_and_this())
 }
 
 /// Of this process: the folder has a link for each, and two of its own.

@@ -3,8 +3,9 @@
 //! program's SHUT_RD alone and the peer's SHUT_WR look the same to everybody.) The kernel tells the socket at the other end (sock_diag(7), UDIAG_SHOW_PEER): one that has been closed
 //! has no number any more (net/unix/diag.c, sk_diag_dump_peer).
 
-use super::{close_raw, fault, stat, syscall, RawSocket, Socket};
+use super::identity::stat;
 use crate::connection::{Answer, Fault};
+use crate::sys::unix::{close_raw, fault, syscall, RawSocket, Socket};
 use libc::c_int;
 use std::mem::{size_of, size_of_val};
 

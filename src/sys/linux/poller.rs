@@ -7,13 +7,12 @@
 //! else's has, and the epoll descriptor knows the timer (adding, changing or removing what is
 //! not registered fails).
 
-use super::{close_raw, nap_on, RawSocket, Socket};
 use crate::clock::{Clock, SystemClock, Time};
 use crate::connection::{Fault, Indexed, Watcher};
-use crate::sys::unix::{millis_until, nap, syscall};
+use crate::sys::unix::{close_raw, millis_until, nap, nap_on, syscall, RawSocket, Socket};
 use libc::{c_int, itimerspec, timespec};
 use std::ptr::null_mut;
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicUsize, Ordering};
 use std::time::Duration;
 
 /// The bell's key; descriptors are smaller.
@@ -265,8 +264,8 @@ fn register(
 
 /// One of 2^61 intervals.
 fn unlike_any_other() -> u64 {
-    static COUNT: AtomicU64 = AtomicU64::new(0);
-    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    static COUNT: AtomicUsize = AtomicUsize::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed) as u64;
     let mut mixed = SystemClock.now().nanos() ^ count.rotate_left(48);
     mixed ^= std::ptr::from_ref(&COUNT) as u64 ^ u64::from(std::process::id()) << 40;
     // The finalizer of SplitMix64.

@@ -1,14 +1,11 @@
 //! What Linux tells of a TCP connection.
 
-use super::{syscall, Socket};
+use super::counters::{Counters, SIZE};
 use crate::connection::{Answer, Fault, FaultKind, Kind, TcpState, Unanswered};
-use counters::Counters;
+use crate::sys::unix::{syscall, Socket};
 use libc::{c_int, socklen_t};
 use std::mem::{size_of, size_of_val, zeroed};
 use std::time::Duration;
-
-#[path = "counters.rs"]
-mod counters;
 
 /// linux/in.h.
 pub(super) const IPPROTO_MPTCP: c_int = 262;
@@ -134,7 +131,7 @@ fn tcp_info(socket: Socket, info: &mut [u8]) -> Result<usize, Fault> {
 }
 
 fn counters(socket: Socket) -> Option<Counters> {
-    let mut info = [0u8; counters::SIZE];
+    let mut info = [0u8; SIZE];
     let filled = tcp_info(socket, &mut info).ok()?;
     Counters::of(info.get(..filled)?)
 }

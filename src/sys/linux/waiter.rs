@@ -1,10 +1,9 @@
 //! What a blocking close waits by.
 
-use super::close_raw;
 use super::poller::is_refusal;
 use crate::clock::{Clock, SystemClock, Time};
 use crate::connection::{Fault, Wait, Watch};
-use crate::sys::unix::{millis_until, nap, syscall, RawSocket, Socket};
+use crate::sys::unix::{close_raw, millis_until, nap, syscall, RawSocket, Socket};
 
 /// Waits for one socket.
 pub(crate) struct Waiter {

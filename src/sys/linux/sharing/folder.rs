@@ -1,8 +1,7 @@
 //! Reading /proc by system call: the C library's opendir() asks for memory.
 
-use super::super::{close_raw, RawSocket};
 use crate::connection::Fault;
-use crate::sys::unix::syscall;
+use crate::sys::unix::{close_raw, syscall, RawSocket};
 use libc::c_char;
 use std::ffi::CStr;
 

@@ -1,12 +1,11 @@
 //! Are there processes that /proc does not even list? Those that the mount option
 //! hidepid hides, and those outside of this PID namespace.
 
-use super::super::RawSocket;
 use super::folder::{namespace, number, status};
 use super::kin::Kin;
 use super::load;
 use crate::connection::Fault;
-use crate::sys::unix::{fault, syscall};
+use crate::sys::unix::{close_raw, fault, syscall, RawSocket};
 
 /// linux/nsfs.h: the namespaces that the system has started with.
 const FIRST_USER_NAMESPACE: u64 = 0xEFFF_FFFD;
@@ -145,7 +144,7 @@ impl Lines {
 
 impl Drop for Lines {
     fn drop(&mut self) {
-        let _ = super::super::close_raw(self.fd);
+        let _ = close_raw(self.fd);
     }
 }
 

@@ -15,11 +15,10 @@
 //!
 //! Not the kernel's own, nor those that have ended.
 
-use super::super::RawSocket;
 use super::folder::{number, read, status, Path};
 use super::{load, Sought};
 use crate::connection::Fault;
-use crate::sys::unix::fault;
+use crate::sys::unix::{fault, RawSocket};
 use std::ffi::CStr;
 
 /// Longer lines of ancestors than this are not followed.

@@ -7,10 +7,8 @@
 
 use super::folder::{link, Folder, Path};
 use crate::connection::Fault;
-use crate::sys::boxed;
-use crate::sys::process::{process_generation, BORROWED};
-use crate::sys::thread::Thread;
-use crate::sys::unix::{fault, syscall};
+use crate::sys::room::boxed;
+use crate::sys::unix::{fault, process_generation, syscall, Thread, BORROWED};
 use std::panic::{catch_unwind, AssertUnwindSafe};
 
 const STACK: usize = 64 * 1024;

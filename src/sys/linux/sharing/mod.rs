@@ -10,25 +10,19 @@
 //! relation of ours. Looking and closing are two steps: a process that is forked
 //! between them is not seen either.
 
-use super::{RawSocket, Socket};
 use crate::clock::{Clock, SystemClock, Time};
 use crate::connection::{Fault, FaultKind, Sharing};
-use crate::sys::unix::{fault, syscall};
+use crate::sys::unix::{fault, syscall, RawSocket, Socket};
 pub(super) use folder::Folder;
 use folder::{link, status, Path};
 use kin::Kin;
 use std::ffi::CStr;
 use std::time::Duration;
 
-#[path = "sharing/folder.rs"]
 mod folder;
-#[path = "sharing/hidden.rs"]
 mod hidden;
-#[path = "sharing/kin.rs"]
 mod kin;
-#[path = "sharing/load.rs"]
 mod load;
-#[path = "sharing/spare.rs"]
 mod spare;
 
 /// A walk may take so long even if there is no time to wait for the peer: a close
@@ -370,5 +364,4 @@ fn is_forbidden(refused: Fault) -> bool {
 }
 
 #[cfg(test)]
-#[path = "sharing/tests.rs"]
 mod tests;

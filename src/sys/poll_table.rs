@@ -4,8 +4,9 @@
 //! That costs time in proportion to the table, so the waits are spaced by what
 //! the last one took ([`Poller::pace`]).
 
+use super::counted::Counted;
 use super::system::{poll_many, Bell, PollEntry};
-use super::{Counted, LastError, Socket};
+use super::system::{LastError, Socket};
 use crate::clock::{Clock, SystemClock, Time};
 use crate::connection::{Fault, FaultKind, Indexed, Mark, Watcher};
 use std::net::{IpAddr, SocketAddr};

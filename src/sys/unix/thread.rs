@@ -1,8 +1,8 @@
 //! A thread of ours in somebody else's process.
 
-use super::unix::fault;
-use super::Room;
+use super::fault::fault;
 use crate::connection::Fault;
+use crate::sys::room::Room;
 use libc::{c_int, c_void};
 use std::cell::Cell;
 use std::mem::{zeroed, MaybeUninit};
@@ -60,9 +60,9 @@ pub(super) fn none_is_ours() {
 
 /// Threads of ours, and the calling one if it is the program's.
 #[cfg(any(target_os = "linux", target_os = "android"))]
-pub(super) fn count_ours_and_this() -> usize {
+pub(in crate::sys) fn count_ours_and_this() -> usize {
     // Those of a parent are forgotten by the first question.
-    super::process_generation();
+    super::process::process_generation();
     let is_ours = STARTERS_MASK.with(|mask| mask.get().is_some());
     OURS.load(Ordering::Relaxed) + usize::from(!is_ours)
 }

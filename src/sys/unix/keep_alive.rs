@@ -1,6 +1,6 @@
 //! Keep-alive of POSIX systems: what they do not have is left out.
 
-use super::unix::Socket;
+use super::socket::Socket;
 use libc::{c_int, SO_KEEPALIVE};
 
 /// Seconds without anything from the peer until it is asked.
@@ -39,7 +39,7 @@ const TIMES: [(c_int, c_int); 0] = [];
 
 impl Socket {
     /// Not if the program has turned it on itself; whether it was done.
-    pub(super) fn set_keep_alive(self, on: bool) -> bool {
+    pub(in crate::sys) fn set_keep_alive(self, on: bool) -> bool {
         let level = libc::SOL_SOCKET;
         if on && self.option(level, SO_KEEPALIVE) != Ok(0) {
             return false;

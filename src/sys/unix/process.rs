@@ -9,7 +9,7 @@
 //! and stands in for the page where there is none. The handler of pthread_atfork() is left for
 //! such systems, where the process ids of a long chain of forks may come round again.
 
-use super::LastError;
+use super::fault::LastError;
 use libc::pid_t;
 use std::ptr::null_mut;
 use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};

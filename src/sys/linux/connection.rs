@@ -1,36 +1,17 @@
-//! Linux.
+//! The answers of Linux.
 
-use super::scratch;
-use super::unix::RawSocket;
-pub(crate) use super::unix::{disown, CancelGuard, LastError, OwnedSocket, Socket};
-use super::unix::{fault, nap_on, syscall};
+use super::identity::{mark_of, stat};
+use super::{blocked, local, sharing, tcp};
 use crate::clock::{Clock, SystemClock, Time};
 use crate::connection::{
-    Answer, Backlog, Connection, Fault, FaultKind, Kind, Mark, Received, Sharing, TcpState,
-    Unanswered,
+    Answer, Backlog, Connection, Fault, FaultKind, Indexed, Kind, Mark, Received, Sharing,
+    TcpState, Unanswered,
 };
+use crate::sys::scratch;
+use crate::sys::unix::{close_raw, fault, syscall, Socket};
 use libc::{c_int, c_void, socklen_t};
 use std::mem::size_of;
 use std::ptr::null_mut;
-
-#[path = "linux/blocked.rs"]
-mod blocked;
-#[path = "linux/local.rs"]
-mod local;
-#[path = "linux/poller.rs"]
-mod poller;
-#[path = "linux/sharing.rs"]
-mod sharing;
-#[path = "linux/tcp.rs"]
-mod tcp;
-#[path = "linux/waiter.rs"]
-mod waiter;
-
-pub(crate) use super::process::{process_generation, when_forked, BORROWED};
-pub(crate) use super::thread::Thread;
-pub(crate) use poller::Poller;
-pub(crate) use sharing::look_for_sharing;
-pub(crate) use waiter::Waiter;
 
 /// So many records that are no data are thrown away in one go.
 const RECORDS: u32 = 64;
@@ -172,9 +153,9 @@ impl Connection for Socket {
         if !blocked::is_anybody_else() {
             return Ok(());
         }
-        let mark = mark(*self).ok_or(Fault::GONE)?;
+        let mark = self.mark().ok_or(Fault::GONE)?;
         let wakes = blocked::may_be(self.0) && self.sharing(SystemClock.now()) == Sharing::Alone;
-        if !is_still(*self, mark) {
+        if !self.is_still(mark) {
             return Err(Fault::GONE);
         }
         if wakes {
@@ -274,7 +255,7 @@ impl Socket {
     }
 
     /// Bytes, our FIN counting as one; of other families memory in use.
-    fn unacknowledged(self) -> Result<usize, Fault> {
+    pub(super) fn unacknowledged(self) -> Result<usize, Fault> {
         let mut left: c_int = 0;
         // Not the same number on every architecture.
         syscall!(libc::ioctl(self.0, libc::TIOCOUTQ as _, &mut left))?;
@@ -315,42 +296,5 @@ impl Socket {
         message.msg_control = control.as_mut_ptr().cast();
         message.msg_controllen = std::mem::size_of_val(&control) as _;
         syscall!(libc::recvmsg(self.0, &mut message, libc::MSG_DONTWAIT)).map(|bytes| bytes > 0)
-    }
-}
-
-/// In the socket file system every socket has a number of its own (net/socket.c, sock_alloc).
-pub(super) fn mark(socket: Socket) -> Option<Mark> {
-    match stat(socket) {
-        Ok(stat) => Some(mark_of(&stat)),
-        Err(gone) if gone.kind == FaultKind::NotASocket => None,
-        // Refused (a seccomp filter). An open socket is not let go for that, half-closed.
-        Err(_) => Some(Mark::UNTOLD),
-    }
-}
-
-pub(super) fn is_still(socket: Socket, mark: Mark) -> bool {
-    match self::mark(socket) {
-        Some(now) => now == mark || now == Mark::UNTOLD || mark == Mark::UNTOLD,
-        None => false,
-    }
-}
-
-fn stat(socket: Socket) -> Result<libc::stat, Fault> {
-    // SAFETY: all zeroes is a valid stat to be overwritten.
-    let mut stat: libc::stat = unsafe { std::mem::zeroed() };
-    syscall!(libc::fstat(socket.0, &mut stat))?;
-    Ok(stat)
-}
-
-/// With the file system: a file may have the number of a socket.
-#[allow(clippy::unnecessary_cast)] // narrower on some systems
-fn mark_of(stat: &libc::stat) -> Mark {
-    Mark::of((stat.st_ino as u64) ^ (stat.st_dev as u64) << 40)
-}
-
-pub(super) fn close_raw(fd: RawSocket) -> Result<(), Fault> {
-    match syscall!(libc::syscall(libc::SYS_close, fd)) {
-        Err(refused) if refused.code == libc::EINTR => Ok(()),
-        result => result.map(drop),
     }
 }

@@ -1,8 +1,7 @@
 //! A bell and poll() for the table of many.
 
-use super::close_raw;
 use crate::connection::Fault;
-use crate::sys::unix::{syscall, RawSocket, Socket};
+use crate::sys::unix::{close_raw, syscall, RawSocket, Socket};
 use libc::c_int;
 
 /// A pair of sockets, as send() and recv() fail on everything else; and only while they are

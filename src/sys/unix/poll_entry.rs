@@ -1,6 +1,7 @@
 //! poll() for several sockets.
 
-use super::unix::{poll, Socket};
+use super::socket::Socket;
+use super::wait::poll;
 use crate::clock::Time;
 
 /// One entry for poll().

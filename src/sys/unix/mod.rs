@@ -1,0 +1,31 @@
+//! What Linux, macOS and the BSDs have in common.
+
+mod cancel;
+mod close;
+pub(in crate::sys) mod fault;
+mod keep_alive;
+mod number;
+mod poll_entry;
+mod process;
+mod signals;
+mod socket;
+mod thread;
+mod wait;
+
+pub(crate) use cancel::CancelGuard;
+pub(in crate::sys) use close::close_raw;
+#[cfg(target_vendor = "apple")]
+pub(in crate::sys) use fault::last_fault;
+pub(crate) use fault::LastError;
+pub(in crate::sys) use fault::{fault, syscall};
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(in crate::sys) use number::FD_SETSIZE;
+pub(crate) use poll_entry::{poll_many, PollEntry};
+pub(crate) use process::{process_generation, when_forked, BORROWED};
+pub(crate) use socket::{disown, OwnedSocket, RawSocket, Socket};
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(in crate::sys) use thread::count_ours_and_this;
+pub(crate) use thread::Thread;
+pub(in crate::sys) use wait::nap;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(in crate::sys) use wait::{millis_until, nap_on};

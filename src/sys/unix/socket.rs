@@ -1,0 +1,158 @@
+//! A socket, by its number: what POSIX systems have in common.
+
+use super::fault::{fault, syscall};
+use super::wait::{nap, poll};
+use crate::clock::{Clock, SystemClock, Time};
+use crate::connection::{Answer, Ends, Fault, Kind, Received};
+use libc::{c_int, c_short, c_void, socklen_t};
+use socket2::SockRef;
+use std::mem::size_of;
+use std::os::fd::{AsRawFd, BorrowedFd, IntoRawFd, OwnedFd, RawFd};
+
+pub(crate) type RawSocket = RawFd;
+pub(crate) type OwnedSocket = OwnedFd;
+
+/// A descriptor, by its number alone.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Socket(pub(crate) RawFd);
+
+/// Lets an owner forget a descriptor that has been closed.
+pub(crate) fn disown(socket: OwnedSocket) {
+    let _ = socket.into_raw_fd();
+}
+
+/// So often receiving is tried again after EINTR.
+const INTERRUPTIONS: u32 = 8;
+
+impl Socket {
+    /// The number of an owned socket; it stays the owner's.
+    pub(crate) fn of(owner: &OwnedSocket) -> Socket {
+        Socket(owner.as_raw_fd())
+    }
+
+    /// The type of a socket, where the connection's state cannot be had.
+    pub(crate) fn kind_by_type(self) -> Result<Kind, Fault> {
+        match self.option(libc::SOL_SOCKET, libc::SO_TYPE)? {
+            libc::SOCK_STREAM => Ok(Kind::Stream),
+            _ => Ok(Kind::Other),
+        }
+    }
+
+    /// An option whose value is an `int`.
+    pub(in crate::sys) fn option(self, level: c_int, name: c_int) -> Result<c_int, Fault> {
+        let mut value: c_int = 0;
+        let mut size = size_of::<c_int>() as socklen_t;
+        syscall!(libc::getsockopt(
+            self.0,
+            level,
+            name,
+            (&mut value as *mut c_int).cast(),
+            &mut size
+        ))?;
+        Ok(value)
+    }
+
+    pub(in crate::sys) fn set_option(
+        self,
+        level: c_int,
+        name: c_int,
+        value: c_int,
+    ) -> Result<(), Fault> {
+        syscall!(libc::setsockopt(
+            self.0,
+            level,
+            name,
+            (&value as *const c_int).cast(),
+            size_of::<c_int>() as socklen_t
+        ))?;
+        Ok(())
+    }
+
+    pub(in crate::sys) fn has_peer(self) -> bool {
+        // SAFETY: borrowed for this call only; a number that is not open makes
+        // it fail. It is not -1: the socket has been classified.
+        let fd = unsafe { BorrowedFd::borrow_raw(self.0) };
+        SockRef::from(&fd).peer_addr().is_ok()
+    }
+
+    /// SO_LINGER, before any half-close: macOS and Solaris refuse it after.
+    pub(in crate::sys) fn set_linger(self, on: bool) {
+        let linger = libc::linger {
+            l_onoff: c_int::from(on),
+            l_linger: 0,
+        };
+        // A refusal leaves an ordinary close, which is the best there is then.
+        let _ = syscall!(libc::setsockopt(
+            self.0,
+            libc::SOL_SOCKET,
+            libc::SO_LINGER,
+            (&linger as *const libc::linger).cast(),
+            size_of::<libc::linger>() as socklen_t
+        ));
+    }
+
+    pub(in crate::sys) fn shutdown(self, how: c_int) -> Result<(), Fault> {
+        syscall!(libc::shutdown(self.0, how)).map(drop)
+    }
+
+    pub(in crate::sys) fn recv(self, buffer: *mut c_void, size: usize, flags: c_int) -> Received {
+        for _ in 0..INTERRUPTIONS {
+            // MSG_DONTWAIT: O_NONBLOCK is shared with other holders, hands off.
+            match syscall!(libc::recv(self.0, buffer, size, flags | libc::MSG_DONTWAIT)) {
+                Ok(0) => return Received::End,
+                Ok(bytes) => return Received::Bytes(bytes as usize),
+                Err(fault) if fault.code == libc::EINTR => continue,
+                Err(fault) if fault.code == libc::EAGAIN || fault.code == libc::EWOULDBLOCK => {
+                    return Received::Empty;
+                }
+                Err(fault) => return Received::Failed(fault),
+            }
+        }
+        // What waits looks at the clock.
+        Received::Empty
+    }
+
+    pub(in crate::sys) fn take_error(self) -> Answer<Fault> {
+        match self.option(libc::SOL_SOCKET, libc::SO_ERROR)? {
+            0 => Ok(None),
+            code => Ok(Some(fault(code))),
+        }
+    }
+
+    /// Wakes threads that are blocked in recv on it: close() does not, and
+    /// while they sleep the connection stays.
+    pub(in crate::sys) fn wake_readers(self) {
+        let _ = self.shutdown(libc::SHUT_RD);
+    }
+
+    /// Both addresses, for the log.
+    pub(crate) fn ends(self) -> Ends {
+        if self.0 < 0 {
+            return Ends::default();
+        }
+        // SAFETY: borrowed for these calls only; a number that is not open makes
+        // them fail.
+        let fd = unsafe { BorrowedFd::borrow_raw(self.0) };
+        let socket = SockRef::from(&fd);
+        let internet = |address: std::io::Result<socket2::SockAddr>| address.ok()?.as_socket();
+        Ends {
+            local: internet(socket.local_addr()),
+            peer: internet(socket.peer_addr()),
+        }
+    }
+
+    /// Waits until it can be read, or the time is up; a signal may end it early.
+    /// What poll() says of it.
+    pub(in crate::sys) fn poll_readable(self, until: Time) -> c_short {
+        let mut entry = libc::pollfd {
+            fd: self.0,
+            events: libc::POLLIN,
+            revents: 0,
+        };
+        if !poll(std::slice::from_mut(&mut entry), until) {
+            // A signal; or it is refused (RLIMIT_NOFILE is 0), and this would spin.
+            nap(until.min(SystemClock.now().plus_millis(1)));
+        }
+        entry.revents
+    }
+}

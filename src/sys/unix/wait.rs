@@ -1,0 +1,49 @@
+//! Waiting, by poll().
+
+use super::fault::{syscall, LastError};
+use crate::clock::{Clock, SystemClock, Time};
+use libc::c_int;
+use std::os::fd::RawFd;
+use std::time::Duration;
+
+/// The pause where even waiting is refused.
+const REFUSED_NAP: Duration = Duration::from_millis(20);
+
+/// Sleeps until then, or until the descriptor can be read; whether it can.
+#[allow(dead_code)] // only where the poller has such a bell
+pub(in crate::sys) fn nap_on(fd: RawFd, until: Time) -> bool {
+    let mut entry = libc::pollfd {
+        fd,
+        events: libc::POLLIN,
+        revents: 0,
+    };
+    poll(std::slice::from_mut(&mut entry), until);
+    entry.revents != 0
+}
+
+/// Sleeps until the time is up; a signal may end it early.
+pub(in crate::sys) fn nap(until: Time) {
+    let began = SystemClock.now();
+    if !poll(&mut [], until) && LastError::get() != libc::EINTR {
+        // Refused (a seccomp filter): every wait would spin.
+        std::thread::sleep(until.since(began).min(REFUSED_NAP));
+    }
+}
+
+/// Never returns before `until` for want of an event, bar a signal. Not ppoll(): stopped and
+/// continued (SIGSTOP, a debugger, cpulimit) it goes on with the time that was left when it was
+/// stopped, while poll() has a point in time (kernel/restart, do_restart_poll).
+pub(in crate::sys) fn poll(entries: &mut [libc::pollfd], until: Time) -> bool {
+    let limit = millis_until(until);
+    let count = entries.len() as libc::nfds_t;
+    syscall!(libc::poll(entries.as_mut_ptr(), count, limit)).is_ok()
+}
+
+/// The time left for calls that count whole milliseconds: rounded up, so never
+/// early; -1 for ever.
+pub(in crate::sys) fn millis_until(until: Time) -> c_int {
+    match until.millis_from(SystemClock.now()) {
+        None => -1,
+        Some(ms) => c_int::try_from(ms).unwrap_or(c_int::MAX),
+    }
+}
