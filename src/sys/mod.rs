@@ -33,17 +33,13 @@ mod thread_flag;
 #[cfg(unix)]
 mod unix;
 
-#[cfg(any(target_os = "linux", target_os = "android"))]
-#[path = "linux/mod.rs"]
-mod system;
-
 #[cfg(all(unix, not(any(target_os = "linux", target_os = "android"))))]
-#[path = "bsd/mod.rs"]
+mod bsd;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+mod linux;
 mod system;
-
 #[cfg(windows)]
-#[path = "windows.rs"]
-mod system;
+mod windows;
 
 #[cfg(not(any(unix, windows)))]
 compile_error!("graceful_close knows POSIX sockets and Winsock only");

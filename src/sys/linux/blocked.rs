@@ -7,7 +7,9 @@
 //! is, by three calls for each one that is.
 
 use super::sharing::Folder;
-use crate::sys::unix::{close_raw, count_ours_and_this, syscall, RawSocket, FD_SETSIZE};
+use crate::sys::unix::{
+    close_raw, count_ours_and_this, process_generation, syscall, RawSocket, FD_SETSIZE,
+};
 use libc::c_int;
 use std::ffi::CStr;
 
@@ -36,6 +38,8 @@ pub(super) fn may_be(fd: RawSocket) -> bool {
 
 /// The program has other threads than the calling one.
 pub(super) fn is_anybody_else() -> bool {
+    // Threads of ours that were its parent's are not here.
+    process_generation();
     // Those of ours, and the calling one.
     count_threads().is_some_and(|threads| threads > count_ours_and_this())
 }

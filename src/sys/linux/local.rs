@@ -41,6 +41,7 @@ struct Request {
 /// number either; but what it has not read is still there. `None`: the kernel does not tell, or
 /// a sandbox does not let us ask.
 pub(super) fn peer_has_gone(socket: Socket) -> Answer<bool> {
+    #[allow(clippy::unnecessary_cast)] // wider on most systems
     let inode = stat(socket)?.st_ino as u32;
     let flags = libc::SOCK_RAW | libc::SOCK_CLOEXEC;
     let diag = match syscall!(libc::socket(libc::AF_NETLINK, flags, NETLINK_SOCK_DIAG)) {

@@ -58,11 +58,10 @@ pub(super) fn none_is_ours() {
     OURS.store(0, Ordering::Relaxed);
 }
 
-/// Threads of ours, and the calling one if it is the program's.
+/// Threads of ours, and the calling one if it is the program's. Those of a parent are forgotten
+/// by the first look at which process this is.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(in crate::sys) fn count_ours_and_this() -> usize {
-    // Those of a parent are forgotten by the first question.
-    super::process::process_generation();
     let is_ours = STARTERS_MASK.with(|mask| mask.get().is_some());
     OURS.load(Ordering::Relaxed) + usize::from(!is_ours)
 }

@@ -2,8 +2,8 @@
 //! who started it (init, a shell, a container's runtime) cannot have left it to it.
 
 use super::folder::{self, link, Folder};
-use super::kin::Stat;
-use super::{inode_in, Sought};
+use super::sought::{inode_in, Sought};
+use super::stat::Stat;
 use std::sync::OnceLock;
 
 /// More than that, and all count as inherited.

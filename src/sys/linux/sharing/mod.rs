@@ -12,10 +12,11 @@
 
 use crate::clock::{Clock, SystemClock, Time};
 use crate::connection::{Fault, FaultKind, Sharing};
-use crate::sys::unix::{fault, syscall, RawSocket, Socket};
+use crate::sys::unix::{fault, RawSocket, Socket};
 pub(super) use folder::Folder;
 use folder::{link, status, Path};
 use kin::Kin;
+use sought::{inode_in, Sought};
 use std::ffi::CStr;
 use std::time::Duration;
 
@@ -23,7 +24,9 @@ mod folder;
 mod hidden;
 mod kin;
 mod load;
+mod sought;
 mod spare;
+mod stat;
 
 /// A walk may take so long even if there is no time to wait for the peer: a close
 /// without a time-out looks, too.
@@ -84,59 +87,6 @@ pub(crate) fn look_for_sharing<T>(
                 same[0].answer(same.len(), is_last, looked),
             );
         }
-    }
-}
-
-/// A socket that is looked for. Of several descriptors for the same one the first counts.
-struct Sought {
-    inode: u64,
-    /// The user who had it made.
-    owner: u32,
-    /// Its place in the caller's row.
-    at: usize,
-    /// Descriptors of this process that are this socket.
-    own: usize,
-    is_elsewhere: bool,
-    /// The process with which the walk came to its end.
-    holder: u32,
-}
-
-impl Sought {
-    fn new(socket: Socket, at: usize) -> Result<Sought, Fault> {
-        // SAFETY: `std` says nothing against zero: numbers all of them.
-        let mut status: libc::stat = unsafe { std::mem::zeroed() };
-        syscall!(libc::fstat(socket.0, &mut status))?;
-        Ok(Sought {
-            inode: status.st_ino as _,
-            owner: status.st_uid,
-            at,
-            own: 0,
-            is_elsewhere: false,
-            holder: 0,
-        })
-    }
-
-    /// Looking takes its time, and the number may have been closed and taken meanwhile. What
-    /// the system refuses to tell is told by the walk, which has found the number.
-    fn is_still(&self, socket: Socket) -> bool {
-        match Sought::new(socket, 0) {
-            Ok(now) => now.inode == self.inode,
-            Err(fault) => fault.kind != FaultKind::NotASocket,
-        }
-    }
-
-    /// So many of its descriptors are going to be closed, this one last of them or
-    /// not. What has been found counts also where the walk could not be finished.
-    fn answer(&self, closing: usize, is_last: bool, looked: Result<(), Fault>) -> Sharing {
-        match looked {
-            _ if self.is_shared(closing) || !is_last => Sharing::Shared,
-            Ok(()) => Sharing::Alone,
-            Err(fault) => Sharing::Unknown(fault),
-        }
-    }
-
-    fn is_shared(&self, closing: usize) -> bool {
-        self.is_elsewhere || self.own > closing
     }
 }
 
@@ -347,11 +297,6 @@ impl Walk<'_> {
             false => Err(other(libc::ETIMEDOUT)),
         }
     }
-}
-
-/// What a link in /proc/PID/fd says of a socket: "socket:[inode]".
-fn inode_in(target: &[u8]) -> Option<u64> {
-    target.strip_prefix(b"socket:[").map(folder::number)
 }
 
 /// The process, or the descriptor, is no more.
