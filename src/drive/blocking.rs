@@ -10,7 +10,7 @@ use crate::outcome::Outcome;
 use crate::reaper;
 use crate::report::Report;
 use crate::stats;
-use crate::sys::{Socket, Waiter};
+use crate::sys::{HandOver, Socket, Waiter};
 
 /// A close in progress on the caller's stack. It outlives a panic on its way,
 /// so that what has become of the socket can be told then, too.

@@ -14,7 +14,7 @@ use crate::options::Options;
 use crate::outcome::Outcome;
 use crate::reaper;
 use crate::report::Report;
-use crate::sys::{look_for_sharing, wait_for_any, PollEntry, Socket, Waiter};
+use crate::sys::{look_for_sharing, wait_for_any, HandOver, PollEntry, Socket, Waiter};
 use std::collections::TryReserveError;
 use std::time::Duration;
 

@@ -5,6 +5,7 @@
 //! the last one took ([`Poller::pace`]).
 
 use super::counted::Counted;
+use super::hand_over::HandOver;
 use super::system::{poll_many, Bell, PollEntry};
 use super::system::{LastError, Socket};
 use crate::clock::{Clock, SystemClock, Time};

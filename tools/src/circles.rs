@@ -11,14 +11,15 @@ use syn::visit::{self, Visit};
 /// A file, and the files that it names.
 type Graph = BTreeMap<PathBuf, BTreeSet<PathBuf>>;
 
-/// Says which circles there are below these folders: crates by their `lib.rs`, others are C.
+/// Says which circles there are below these folders: crates by their `lib.rs` or `main.rs`, others are C.
 pub fn check(roots: &[&str]) -> ExitCode {
     let mut found = 0;
     for root in roots {
         let root = Path::new(root);
-        let graph = match root.join("lib.rs").exists() {
-            true => of_crate(root),
-            false => of_includes(root),
+        let crate_root = ["lib.rs", "main.rs"].map(|file| root.join(file));
+        let graph = match crate_root.iter().find(|file| file.exists()) {
+            Some(file) => of_crate(file),
+            None => of_includes(root),
         };
         let graph = match graph {
             Ok(graph) => graph,
@@ -55,7 +56,7 @@ type Files = BTreeMap<Module, BTreeSet<PathBuf>>;
 fn of_crate(root: &Path) -> io::Result<Graph> {
     let mut files = Files::new();
     let mut parsed = Vec::new();
-    collect(&root.join("lib.rs"), Module::new(), &mut files, &mut parsed)?;
+    collect(root, Module::new(), &mut files, &mut parsed)?;
     let mut graph = Graph::new();
     for (path, module, tree) in &parsed {
         let mut names = Names {
@@ -113,7 +114,9 @@ fn collect(
 
 /// Where the modules lie that a file declares.
 fn folder_of(path: &Path) -> PathBuf {
-    let is_facade = path.ends_with("lib.rs") || path.ends_with("mod.rs");
+    let is_facade = ["lib.rs", "main.rs", "mod.rs"]
+        .iter()
+        .any(|name| path.ends_with(name));
     let folder = path.parent().unwrap_or(Path::new("")).to_owned();
     match path.file_stem() {
         Some(stem) if !is_facade => folder.join(stem),
@@ -348,7 +351,7 @@ mod tests {
         }
 
         fn circles_of_crate(&self) -> Vec<Vec<String>> {
-            self.names(&of_crate(&self.0).unwrap())
+            self.names(&of_crate(&self.0.join("lib.rs")).unwrap())
         }
 
         fn names(&self, graph: &super::Graph) -> Vec<Vec<String>> {

@@ -1,6 +1,7 @@
 //! A bell and poll() for the table of many.
 
 use crate::connection::Fault;
+use crate::sys::hand_over::HandOver;
 use crate::sys::unix::{close_raw, syscall, RawSocket, Socket};
 use libc::c_int;
 

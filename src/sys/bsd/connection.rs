@@ -3,7 +3,7 @@
 use super::{sharing, tcp};
 use crate::clock::Time;
 use crate::connection::{
-    Answer, Backlog, Connection, Fault, FaultKind, Kind, Mark, Received, Sharing, TcpState,
+    Answer, Backlog, Connection, Fault, FaultKind, Kind, Received, Sharing, TcpState,
 };
 use crate::sys::scratch;
 use crate::sys::unix::{close_raw, Socket};
@@ -112,32 +112,5 @@ impl Connection for Socket {
     fn abort(&mut self) -> Result<(), Fault> {
         self.set_linger(true);
         close_raw(self.0)
-    }
-}
-
-impl Socket {
-    /// Whether it is a socket at all, and what tells it from a later one of the same number.
-    pub(crate) fn check(self) -> Result<Mark, Fault> {
-        self.kind_by_type()?;
-        Ok(self.ends_mark())
-    }
-
-    /// Not to be told here, or closing wakes it.
-    pub(crate) fn may_be_blocked_on(self) -> bool {
-        false
-    }
-
-    /// Not to be had cheaply here.
-    pub(crate) fn is_tcp_connection(self) -> bool {
-        false
-    }
-
-    /// Asked of what that has told of alone.
-    pub(crate) fn is_quiet(self) -> bool {
-        false
-    }
-
-    pub(crate) fn is_half_closed(self) -> bool {
-        false
     }
 }

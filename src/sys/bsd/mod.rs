@@ -5,6 +5,7 @@
 
 mod bell;
 mod connection;
+mod hand_over;
 mod identity;
 mod sharing;
 #[cfg(not(target_os = "dragonfly"))]

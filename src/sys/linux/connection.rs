@@ -1,27 +1,22 @@
 //! The answers of Linux.
 
-use super::identity::{mark_of, stat};
 use super::{blocked, local, sharing, tcp};
 use crate::clock::{Clock, SystemClock, Time};
 use crate::connection::{
-    Answer, Backlog, Connection, Fault, FaultKind, Indexed, Kind, Mark, Received, Sharing,
-    TcpState, Unanswered,
+    Answer, Backlog, Connection, Fault, FaultKind, Indexed, Kind, Received, Sharing, TcpState,
+    Unanswered,
 };
 use crate::sys::scratch;
-use crate::sys::unix::{close_raw, fault, syscall, Socket};
+use crate::sys::unix::{close_raw, syscall, Socket};
 use libc::{c_int, c_void, socklen_t};
 use std::mem::size_of;
 use std::ptr::null_mut;
 
 /// So many records that are no data are thrown away in one go.
 const RECORDS: u32 = 64;
-/// linux/socket.h.
-const AF_SMC: c_int = 43;
 /// Raised so far, SO_RCVLOWAT makes one wake-up of a MiB (and the kernel grows
 /// the receive buffer to twice that).
 const LOW_WATER: c_int = 1 << 20;
-/// linux/sockios.h: what has not been sent. Asked of TCP, MPTCP and SMC only.
-const SIOCOUTQNSD: u64 = 0x894B;
 
 impl Connection for Socket {
     fn classify(&mut self) -> Result<Kind, Fault> {
@@ -192,59 +187,12 @@ impl Socket {
         syscall!(libc::connect(self.0, &nowhere, size)).is_ok()
     }
 
-    /// Whether it is a socket at all, and what tells it from a later one of the same number,
-    /// as cheaply as both can be had.
-    pub(crate) fn check(self) -> Result<Mark, Fault> {
-        match stat(self) {
-            Ok(stat) if stat.st_mode & libc::S_IFMT == libc::S_IFSOCK => Ok(mark_of(&stat)),
-            Ok(_) => Err(fault(libc::ENOTSOCK)),
-            Err(gone) if gone.kind == FaultKind::NotASocket => Err(gone),
-            Err(_) => self.kind_by_type().map(|_| Mark::UNTOLD),
-        }
-    }
-
     fn is_local(self) -> bool {
         self.option(libc::SOL_SOCKET, libc::SO_DOMAIN) == Ok(libc::AF_UNIX)
     }
 
     fn is_listening(self) -> bool {
         self.option(libc::SOL_SOCKET, libc::SO_ACCEPTCONN) == Ok(1)
-    }
-
-    /// A thread of the program may be blocked in a call on it.
-    pub(crate) fn may_be_blocked_on(self) -> bool {
-        blocked::may_be(self.0)
-    }
-
-    /// A TCP connection, and no listening socket, as cheaply as that can be had: other
-    /// families do not know the question. Whether the connection is alive is not told.
-    pub(crate) fn is_tcp_connection(self) -> bool {
-        let mut unsent: c_int = 0;
-        syscall!(libc::ioctl(self.0, SIOCOUTQNSD as _, &mut unsent)).is_ok()
-    }
-
-    /// Nothing has come that could be read, no end and no error: asked without taking any.
-    pub(crate) fn is_quiet(self) -> bool {
-        let mut entry = libc::pollfd {
-            fd: self.0,
-            events: libc::POLLIN | libc::POLLRDHUP,
-            revents: 0,
-        };
-        syscall!(libc::poll(&mut entry, 1, 0)) == Ok(0)
-    }
-
-    /// A TCP connection that has sent its FIN. Families on top of TCP show the state of a
-    /// connection below, which goes on for a while: they count as half-closed.
-    pub(crate) fn is_half_closed(self) -> bool {
-        use TcpState::{Established, Listen, SynReceived, SynSent};
-        match tcp::state_of_first(self) {
-            Ok(Some(Established | SynReceived)) => {
-                tcp::protocol(self) == Ok(tcp::IPPROTO_MPTCP)
-                    || self.option(libc::SOL_SOCKET, libc::SO_DOMAIN) == Ok(AF_SMC)
-            }
-            Ok(Some(Listen | SynSent) | None) | Err(_) => false,
-            Ok(Some(_)) => true,
-        }
     }
 
     /// Takes one of the notices that nobody will fetch any more (a MSG_ZEROCOPY that

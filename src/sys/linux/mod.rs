@@ -3,6 +3,7 @@
 mod blocked;
 mod connection;
 mod counters;
+mod hand_over;
 mod identity;
 mod local;
 mod poller;

@@ -9,6 +9,7 @@
 
 use crate::clock::{Clock, SystemClock, Time};
 use crate::connection::{Fault, Indexed, Watcher};
+use crate::sys::hand_over::HandOver;
 use crate::sys::unix::{close_raw, millis_until, nap, nap_on, syscall, RawSocket, Socket};
 use libc::{c_int, itimerspec, timespec};
 use std::ptr::null_mut;

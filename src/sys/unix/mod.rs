@@ -1,13 +1,14 @@
 //! What Linux, macOS and the BSDs have in common.
 
+pub(in crate::sys) mod addresses;
 mod cancel;
 mod close;
 pub(in crate::sys) mod fault;
 mod keep_alive;
-mod number;
+pub(in crate::sys) mod number;
 mod poll_entry;
 mod process;
-mod signals;
+pub(in crate::sys) mod signals;
 mod socket;
 mod thread;
 mod wait;

@@ -3,7 +3,7 @@
 use super::fault::{fault, syscall};
 use super::wait::{nap, poll};
 use crate::clock::{Clock, SystemClock, Time};
-use crate::connection::{Answer, Ends, Fault, Kind, Received};
+use crate::connection::{Answer, Fault, Kind, Received};
 use libc::{c_int, c_short, c_void, socklen_t};
 use socket2::SockRef;
 use std::mem::size_of;
@@ -123,22 +123,6 @@ impl Socket {
     /// while they sleep the connection stays.
     pub(in crate::sys) fn wake_readers(self) {
         let _ = self.shutdown(libc::SHUT_RD);
-    }
-
-    /// Both addresses, for the log.
-    pub(crate) fn ends(self) -> Ends {
-        if self.0 < 0 {
-            return Ends::default();
-        }
-        // SAFETY: borrowed for these calls only; a number that is not open makes
-        // them fail.
-        let fd = unsafe { BorrowedFd::borrow_raw(self.0) };
-        let socket = SockRef::from(&fd);
-        let internet = |address: std::io::Result<socket2::SockAddr>| address.ok()?.as_socket();
-        Ends {
-            local: internet(socket.local_addr()),
-            peer: internet(socket.peer_addr()),
-        }
     }
 
     /// Waits until it can be read, or the time is up; a signal may end it early.

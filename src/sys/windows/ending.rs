@@ -1,9 +1,13 @@
 //! closesocket, and what is pending then.
 
-use super::{fault, fresh_socket, last_fault, syscall, system_dll, ws, Socket};
+use super::fault::{fault, syscall};
+use super::handle::Socket;
+use super::started::fresh_socket;
+use super::system_dll;
 use crate::connection::{Connection, Fault, TcpState};
 use std::ptr::null_mut;
 use std::sync::atomic::{AtomicU8, Ordering};
+use windows_sys::Win32::Networking::WinSock as ws;
 use windows_sys::Win32::System::IO::CancelIoEx;
 
 /// What closesocket says when it has not closed.

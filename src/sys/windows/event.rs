@@ -1,12 +1,15 @@
 //! Waiting in the program's threads: WSAPoll, select and recv wait alertably ("WSAPoll"), and the
 //! program's completion routines must not run inside a close.
 
-use super::waiter::{millis_until, nap};
-use super::{last_fault, poll_many, syscall, ws, PollEntry, Socket};
+use super::fault::syscall;
+use super::handle::Socket;
+use super::poll_entry::{poll_many, PollEntry};
+use super::wait::{millis_until, nap};
 use crate::clock::{Clock, SystemClock, Time};
 use crate::connection::Fault;
 use std::ptr::null;
 use windows_sys::Win32::Foundation::{CloseHandle, HANDLE};
+use windows_sys::Win32::Networking::WinSock as ws;
 use windows_sys::Win32::System::Threading::{CreateEventW, WaitForSingleObject};
 
 /// So often it is looked without an event: a handle that another thread closes sets none.

@@ -1,9 +1,10 @@
 //! Keep-alive of Winsock.
 
-use super::{ws, Socket};
+use super::handle::Socket;
 use socket2::{SockRef, TcpKeepalive};
 use std::os::windows::io::BorrowedSocket;
 use std::time::Duration;
+use windows_sys::Win32::Networking::WinSock as ws;
 
 /// Without anything from the peer until it is asked.
 const IDLE: Duration = Duration::from_secs(45);

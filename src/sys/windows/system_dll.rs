@@ -1,6 +1,6 @@
 //! Functions looked up at run time.
 
-use super::RawSocket;
+use super::handle::RawSocket;
 use std::ffi::c_void;
 use std::mem::{size_of_val, transmute};
 use std::ptr::null_mut;

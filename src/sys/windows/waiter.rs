@@ -1,10 +1,10 @@
 //! Waiting for one socket.
 
 use super::event::Event;
-use super::Socket;
+use super::handle::Socket;
+use super::wait::nap;
 use crate::clock::{Clock, SystemClock, Time};
 use crate::connection::{Wait, Watch};
-use std::time::Duration;
 use windows_sys::Win32::Networking::WinSock::POLLRDNORM;
 
 /// How long to pause where waiting for an event does not work.
@@ -64,22 +64,5 @@ impl Waiter {
         if self.event.take().is_some() {
             socket.end_selection();
         }
-    }
-}
-
-/// Sleeps until the time is up; never in an alertable state, where the program's
-/// completion routines would run.
-pub(super) fn nap(until: Time) {
-    let left = until.since(SystemClock.now());
-    if left > Duration::ZERO {
-        std::thread::sleep(left);
-    }
-}
-
-/// The time left in whole milliseconds: rounded up, so never early; -1 for ever.
-pub(super) fn millis_until(until: Time) -> i32 {
-    match until.millis_from(SystemClock.now()) {
-        None => -1,
-        Some(ms) => i32::try_from(ms).unwrap_or(i32::MAX),
     }
 }

@@ -1,121 +1,23 @@
-//! Windows (Winsock 2).
+//! The answers of Winsock 2.
 //!
 //! Nothing here makes an overlapped call: what completes lands on the program's
 //! completion port, and plain calls do not post there.
 
-use super::scratch;
+use super::fault::{fault, syscall};
+use super::handle::{RawSocket, Socket};
+use super::started::with_cause;
+use super::system_dll;
 use crate::clock::Time;
 use crate::connection::{
     Answer, Backlog, Connection, Fault, FaultKind, Kind, Received, Sharing, TcpState,
 };
+use crate::sys::scratch;
 use std::mem::{size_of, MaybeUninit};
 use std::ptr::{addr_of, null, null_mut};
 use windows_sys::Win32::Networking::WinSock as ws;
 
-pub(super) use background::Bell;
-pub(crate) use background::{poll_many, PollEntry};
-pub(crate) use background::{process_generation, when_forked, Thread, BORROWED};
-pub(crate) use event::wait_for_any;
-use handle::RawSocket;
-pub(crate) use handle::{disown, CancelGuard, LastError, OwnedSocket, Socket};
-pub(crate) use waiter::Waiter;
-
-#[path = "windows/background.rs"]
-mod background;
-#[path = "windows/ending.rs"]
-mod ending;
-#[path = "windows/event.rs"]
-mod event;
-#[path = "windows/handle.rs"]
-mod handle;
-#[path = "windows/keep_alive.rs"]
-mod keep_alive;
-#[path = "windows/system_dll.rs"]
-mod system_dll;
-#[path = "windows/waiter.rs"]
-mod waiter;
-
 /// SO_CONNECT_TIME of a socket that has no connection.
 const NEVER_CONNECTED: i32 = -1;
-
-/// Calls Winsock; SOCKET_ERROR becomes the [`Fault`] that the thread's last
-/// error stands for.
-macro_rules! syscall {
-    ($call:expr) => {{
-        // SAFETY: the arguments are plain numbers, or pointers to objects that
-        // outlive the call together with their true size; no call is
-        // overlapped, so none is written to later. A handle that is not a
-        // socket, or not open, makes the call fail with WSAENOTSOCK.
-        let result = unsafe { $call };
-        if result == ws::SOCKET_ERROR {
-            Err(last_fault())
-        } else {
-            Ok(result)
-        }
-    }};
-}
-use syscall;
-
-/// What a Winsock error means to a close ("Windows Sockets Error Codes").
-fn fault(code: i32) -> Fault {
-    let kind = match code {
-        ws::WSAENOTSOCK | ws::WSAEBADF | ws::WSANOTINITIALISED => FaultKind::NotASocket,
-        // WSAEINVAL: never bound ("recv"). WSAECONNREFUSED: the connect failed.
-        ws::WSAENOTCONN | ws::WSAEINVAL | ws::WSAECONNREFUSED => FaultKind::NotConnected,
-        // WSAECONNABORTED is also what is seen of a reset that answers data of
-        // ours; a time-out has a code of its own.
-        ws::WSAECONNRESET | ws::WSAECONNABORTED | ws::WSAESHUTDOWN => FaultKind::Reset,
-        // WSAENETRESET: a keep-alive was not answered.
-        ws::WSAETIMEDOUT
-        | ws::WSAENETRESET
-        | ws::WSAENETDOWN
-        | ws::WSAENETUNREACH
-        | ws::WSAEHOSTDOWN
-        | ws::WSAEHOSTUNREACH => FaultKind::Lost,
-        _ => FaultKind::Other,
-    };
-    Fault { kind, code }
-}
-
-fn last_fault() -> Fault {
-    fault(LastError::get())
-}
-
-/// Before WSAStartup no number is a socket. Windows says so (WSANOTINITIALISED,
-/// "getsockopt"); Wine 8 says WSAENOTSOCK, which hides the cause.
-fn with_cause(refused: Fault) -> Fault {
-    if refused.code != ws::WSAENOTSOCK {
-        return refused;
-    }
-    let cause = match is_started() {
-        true => refused.code,
-        false => ws::WSANOTINITIALISED,
-    };
-    LastError::set(cause);
-    fault(cause)
-}
-
-/// Whether WSAStartup has been called: the one question that every system
-/// answers is a new socket. Asked after an error alone.
-fn is_started() -> bool {
-    match fresh_socket() {
-        Some(socket) => {
-            let _ = socket.close_once();
-            true
-        }
-        None => LastError::get() != ws::WSANOTINITIALISED,
-    }
-}
-
-/// A socket that is nobody else's.
-fn fresh_socket() -> Option<Socket> {
-    // SAFETY: takes numbers and a null pointer.
-    let socket = unsafe {
-        let flags = ws::WSA_FLAG_NO_HANDLE_INHERIT | ws::WSA_FLAG_OVERLAPPED;
-        ws::WSASocketW(ws::AF_INET.into(), ws::SOCK_DGRAM, 0, null(), 0, flags)
-    };
-    (socket != ws::INVALID_SOCKET).then_some(Socket(socket))
-}
 
 fn state(state: ws::TCPSTATE) -> Option<TcpState> {
     Some(match state {
@@ -278,7 +180,7 @@ impl Connection for Socket {
 
 impl Socket {
     /// An option of SOL_SOCKET whose value is an `int`.
-    fn option(self, name: i32) -> Result<i32, Fault> {
+    pub(super) fn option(self, name: i32) -> Result<i32, Fault> {
         let mut value = 0i32;
         let mut size = size_of::<i32>() as i32;
         syscall!(ws::getsockopt(
@@ -336,16 +238,16 @@ impl Socket {
         syscall!(ws::getpeername(self.0, place, &mut size)).is_ok()
     }
 
-    fn end_selection(self) {
+    pub(super) fn end_selection(self) {
         let _ = syscall!(ws::WSAEventSelect(self.0, 0, 0));
     }
 
-    fn set_nonblocking(self, on: bool) {
+    pub(super) fn set_nonblocking(self, on: bool) {
         let mut value = u32::from(on);
         let _ = syscall!(ws::ioctlsocket(self.0, ws::FIONBIO, &mut value));
     }
 
-    fn set_linger(self, on: bool) {
+    pub(super) fn set_linger(self, on: bool) {
         let linger = ws::LINGER {
             l_onoff: u16::from(on),
             l_linger: 0,
@@ -445,7 +347,7 @@ impl Socket {
     /// What there is of these events, an end and an error. POLLRDNORM is ordinary data: recv
     /// does not fetch urgent data. WSAPoll waits alertably, so nobody but a thread of ours
     /// may give it any time.
-    fn poll(self, events: i16, milliseconds: i32) -> Result<i16, Fault> {
+    pub(super) fn poll(self, events: i16, milliseconds: i32) -> Result<i16, Fault> {
         let mut entry = ws::WSAPOLLFD {
             fd: self.0,
             events,

@@ -1,0 +1,80 @@
+//! Handing over.
+
+use super::identity::{mark_of, stat};
+use super::{blocked, tcp};
+use crate::connection::{Ends, Fault, FaultKind, Mark, TcpState};
+use crate::sys::hand_over::HandOver;
+use crate::sys::unix::{addresses, fault, number, signals, syscall, Socket};
+use libc::c_int;
+
+/// linux/socket.h.
+const AF_SMC: c_int = 43;
+/// linux/sockios.h: what has not been sent. Asked of TCP, MPTCP and SMC only.
+const SIOCOUTQNSD: u64 = 0x894B;
+
+impl HandOver for Socket {
+    fn check(self) -> Result<Mark, Fault> {
+        match stat(self) {
+            Ok(stat) if stat.st_mode & libc::S_IFMT == libc::S_IFSOCK => Ok(mark_of(&stat)),
+            Ok(_) => Err(fault(libc::ENOTSOCK)),
+            Err(gone) if gone.kind == FaultKind::NotASocket => Err(gone),
+            Err(_) => self.kind_by_type().map(|_| Mark::UNTOLD),
+        }
+    }
+
+    fn ends(self) -> Ends {
+        addresses::ends(self)
+    }
+
+    fn keep_from_children(self) {
+        number::keep_from_children(self);
+    }
+
+    fn end_signals(self) -> Result<(), Fault> {
+        signals::end_signals(self)
+    }
+
+    fn out_of_the_way(self) -> Socket {
+        number::out_of_the_way(self)
+    }
+
+    fn higher_number(self) -> Option<Socket> {
+        number::higher_number(self)
+    }
+
+    fn give_up_number(self) {
+        number::give_up_number(self);
+    }
+
+    fn may_be_blocked_on(self) -> bool {
+        blocked::may_be(self.0)
+    }
+
+    fn is_tcp_connection(self) -> bool {
+        let mut unsent: c_int = 0;
+        syscall!(libc::ioctl(self.0, SIOCOUTQNSD as _, &mut unsent)).is_ok()
+    }
+
+    fn is_quiet(self) -> bool {
+        let mut entry = libc::pollfd {
+            fd: self.0,
+            events: libc::POLLIN | libc::POLLRDHUP,
+            revents: 0,
+        };
+        syscall!(libc::poll(&mut entry, 1, 0)) == Ok(0)
+    }
+
+    /// Families on top of TCP show the state of a
+    /// connection below, which goes on for a while: they count as half-closed.
+    fn is_half_closed(self) -> bool {
+        use TcpState::{Established, Listen, SynReceived, SynSent};
+        match tcp::state_of_first(self) {
+            Ok(Some(Established | SynReceived)) => {
+                tcp::protocol(self) == Ok(tcp::IPPROTO_MPTCP)
+                    || self.option(libc::SOL_SOCKET, libc::SO_DOMAIN) == Ok(AF_SMC)
+            }
+            Ok(Some(Listen | SynSent) | None) | Err(_) => false,
+            Ok(Some(_)) => true,
+        }
+    }
+}

@@ -1,0 +1,26 @@
+//! Windows (Winsock 2).
+
+mod bell;
+mod connection;
+mod ending;
+mod event;
+mod fault;
+mod hand_over;
+mod handle;
+mod identity;
+mod keep_alive;
+mod poll_entry;
+mod process;
+mod started;
+mod system_dll;
+mod thread;
+mod wait;
+mod waiter;
+
+pub(crate) use bell::Bell;
+pub(crate) use event::wait_for_any;
+pub(crate) use handle::{disown, CancelGuard, LastError, OwnedSocket, Socket};
+pub(crate) use poll_entry::{poll_many, PollEntry};
+pub(crate) use process::{process_generation, when_forked, BORROWED};
+pub(crate) use thread::Thread;
+pub(crate) use waiter::Waiter;
