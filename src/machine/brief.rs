@@ -55,32 +55,32 @@ impl Machine {
             Phase::Confirm => BriefPhase::Confirm,
             Phase::PeerFirst | Phase::Dead | Phase::Ended(_) => return None,
         };
-        let asks_for_little = self.fallback == Fallback::Close
-            && self.if_shared == IfShared::Shutdown
-            && self.idle_ms == 0
-            && self.peer_first_ms == 0
-            && self.max_drain == 0
-            && !self.until_acked
-            && !self.keep_open
-            && self.bulk == Bulk::Never
-            && !self.keeps_selection;
-        let knows_little = self.kind.is_none() && self.system_error == 0;
+        let asks_for_little = self.plan.fallback == Fallback::Close
+            && self.plan.if_shared == IfShared::Shutdown
+            && self.plan.idle_ms == 0
+            && self.plan.peer_first_ms == 0
+            && self.plan.max_drain == 0
+            && !self.plan.until_acked
+            && !self.plan.keep_open
+            && self.seen.bulk == Bulk::Never
+            && !self.plan.keeps_selection;
+        let knows_little = self.seen.kind.is_none() && self.seen.system_error == 0;
         let flag = |is_set: bool, flag: u8| if is_set { flag } else { 0 };
         (asks_for_little && knows_little).then_some(Brief {
-            started: self.started,
-            drained: self.drained,
-            timeout_ms: self.timeout_ms,
-            recheck_ms: u8::try_from(self.recheck_ms).unwrap_or(u8::MAX),
+            started: self.seen.started,
+            drained: self.seen.drained,
+            timeout_ms: self.plan.timeout_ms,
+            recheck_ms: u8::try_from(self.seen.recheck_ms).unwrap_or(u8::MAX),
             phase,
-            flags: flag(self.is_tcp, IS_TCP)
-                | flag(self.peer_fin, PEER_FIN)
-                | flag(self.in_doubt, IN_DOUBT)
-                | flag(self.has_state, HAS_STATE)
-                | flag(self.was_shut, WAS_SHUT)
-                | flag(self.watch_over != WatchOver::None, WATCHED_OVER)
-                | flag(self.looks == Looks::Yes, LOOKS)
-                | flag(self.watch_over == WatchOver::KeepAlive, KEEP_ALIVE),
-            life_look: self.life_look,
+            flags: flag(self.seen.is_tcp, IS_TCP)
+                | flag(self.seen.peer_fin, PEER_FIN)
+                | flag(self.seen.in_doubt, IN_DOUBT)
+                | flag(self.seen.has_state, HAS_STATE)
+                | flag(self.seen.was_shut, WAS_SHUT)
+                | flag(self.seen.watch_over != WatchOver::None, WATCHED_OVER)
+                | flag(self.seen.looks == Looks::Yes, LOOKS)
+                | flag(self.seen.watch_over == WatchOver::KeepAlive, KEEP_ALIVE),
+            life_look: self.seen.life_look,
         })
     }
 }
@@ -122,26 +122,26 @@ impl Brief {
         };
         // It has no callback, or there were no brief form of it.
         machine.skip_final_count();
-        machine.half_closed = machine.phase != Phase::Start;
-        machine.drained = self.drained;
-        machine.recheck_ms = u32::from(self.recheck_ms);
-        machine.is_tcp = self.flags & IS_TCP != 0;
-        machine.peer_fin = self.flags & PEER_FIN != 0;
-        machine.in_doubt = self.flags & IN_DOUBT != 0;
-        machine.has_state = self.flags & HAS_STATE != 0;
-        machine.was_shut = self.flags & WAS_SHUT != 0;
-        machine.life_look = self.life_look;
+        machine.seen.half_closed = machine.phase != Phase::Start;
+        machine.seen.drained = self.drained;
+        machine.seen.recheck_ms = u32::from(self.recheck_ms);
+        machine.seen.is_tcp = self.flags & IS_TCP != 0;
+        machine.seen.peer_fin = self.flags & PEER_FIN != 0;
+        machine.seen.in_doubt = self.flags & IN_DOUBT != 0;
+        machine.seen.has_state = self.flags & HAS_STATE != 0;
+        machine.seen.was_shut = self.flags & WAS_SHUT != 0;
+        machine.seen.life_look = self.life_look;
         if self.flags & WATCHED_OVER != 0 {
-            machine.watch_over = match self.flags & KEEP_ALIVE != 0 {
+            machine.seen.watch_over = match self.flags & KEEP_ALIVE != 0 {
                 true => WatchOver::KeepAlive,
                 false => WatchOver::Asked,
             };
-            machine.looks = match self.flags & LOOKS != 0 {
+            machine.seen.looks = match self.flags & LOOKS != 0 {
                 true => Looks::Yes,
                 false => Looks::No,
             };
         }
-        debug_assert_eq!(machine.deadline, after(self.started, self.timeout_ms));
+        debug_assert_eq!(machine.seen.deadline, after(self.started, self.timeout_ms));
         machine
     }
 }

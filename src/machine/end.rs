@@ -36,23 +36,23 @@ impl Machine {
     ) -> Option<Next> {
         match self.what_zero_was(conn) {
             Zero::Fin => {
-                self.in_doubt = false;
+                self.seen.in_doubt = false;
                 self.phase = Phase::Confirm;
                 None
             }
             Zero::Gone => self.closed_already(conn, clock),
             Zero::Doubt if self.is_delivered(conn) => self.finish(conn, Outcome::Delivered),
             Zero::Doubt => {
-                self.in_doubt = true;
+                self.seen.in_doubt = true;
                 self.wait_or_give_up(conn, clock, Watch::Change)
             }
             Zero::Untold => {
-                self.in_doubt = true;
+                self.seen.in_doubt = true;
                 self.look_again_or_give_up(conn, clock)
             }
             // It will not be told later, either.
             Zero::Unknowable => {
-                self.blind = self.now(clock) < self.deadline;
+                self.seen.blind = self.now(clock) < self.seen.deadline;
                 self.finish(conn, Outcome::Uncertain)
             }
             Zero::NotOurs(fault) => self.refuse(fault),
@@ -67,16 +67,16 @@ impl Machine {
         conn: &mut C,
         clock: &K,
     ) -> Option<Next> {
-        self.in_doubt = true;
+        self.seen.in_doubt = true;
         match self.ask_state(conn) {
             Ok(Some(state)) if state.has_peer_fin() => {
-                self.in_doubt = false;
-                self.peer_fin = true;
+                self.seen.in_doubt = false;
+                self.seen.peer_fin = true;
                 self.phase = Phase::Confirm;
                 return None;
             }
-            Ok(Some(TcpState::FinWait2)) if self.until_acked => {
-                self.confirmed = true;
+            Ok(Some(TcpState::FinWait2)) if self.plan.until_acked => {
+                self.seen.confirmed = true;
                 return self.finish(conn, Outcome::Delivered);
             }
             // What is gone may have gone without it.
@@ -89,7 +89,7 @@ impl Machine {
                     return self.finish_dead(conn, Some(fault));
                 }
                 if fin == Ok(Some(true)) {
-                    self.blind = self.now(clock) < self.deadline;
+                    self.seen.blind = self.now(clock) < self.seen.deadline;
                     return self.finish(conn, Outcome::Uncertain);
                 }
             }
@@ -100,14 +100,14 @@ impl Machine {
     }
 
     fn what_zero_was<C: Connection>(&mut self, conn: &mut C) -> Zero {
-        if self.peer_fin {
+        if self.seen.peer_fin {
             return Zero::Fin;
         }
         // The state is not asked where the answer is there already.
         let fin = self.ask_fin(conn);
         match fin {
             Ok(Some(true)) => {
-                self.peer_fin = true;
+                self.seen.peer_fin = true;
                 return Zero::Fin;
             }
             Err(fault) if fault.kind == FaultKind::NotASocket => return Zero::NotOurs(fault),
@@ -116,11 +116,11 @@ impl Machine {
         match self.ask_state(conn) {
             Ok(Some(TcpState::Closed)) => Zero::Gone,
             Ok(Some(state)) if state.has_peer_fin() => {
-                self.peer_fin = true;
+                self.seen.peer_fin = true;
                 Zero::Fin
             }
             Ok(Some(_)) => Zero::Doubt,
-            Ok(None) if self.was_shut => match fin {
+            Ok(None) if self.seen.was_shut => match fin {
                 Ok(Some(_)) => Zero::Doubt,
                 Ok(None) => Zero::Unknowable,
                 Err(_) => Zero::Untold,
@@ -141,10 +141,10 @@ impl Machine {
         if let Some(fault) = not_ours(&in_flight) {
             return self.refuse(fault);
         }
-        self.confirmed = in_flight == Ok(Some(0));
-        self.peer_fin = true;
+        self.seen.confirmed = in_flight == Ok(Some(0));
+        self.seen.peer_fin = true;
         let mut is_proved = false;
-        let acknowledged = self.confirmed
+        let acknowledged = self.seen.confirmed
             || match self.ask_state(conn) {
                 Ok(Some(TcpState::Closed)) => return self.closed_already(conn, clock),
                 // The peer's FIN is here: what does not wait for the acknowledgement of
@@ -157,7 +157,7 @@ impl Machine {
                 Ok(None) => match conn.pending_error() {
                     Ok(Some(fault)) => {
                         // That was the end which the kernel told of, not a FIN.
-                        self.peer_fin &= !self.was_shut;
+                        self.seen.peer_fin &= !self.seen.was_shut;
                         return self.finish_dead(conn, Some(fault));
                     }
                     Ok(None) => in_flight == Ok(None),
@@ -168,7 +168,7 @@ impl Machine {
                 Err(_) => return self.look_again_or_give_up(conn, clock),
             };
         if acknowledged {
-            self.confirmed |= is_proved;
+            self.seen.confirmed |= is_proved;
             return self.finish(conn, Outcome::Graceful);
         }
         if in_flight.is_err() {
@@ -180,7 +180,7 @@ impl Machine {
     /// Both FINs and all acknowledgements, or a reset. Asked only now: the last
     /// acknowledgement may have come since an earlier look.
     fn closed_already<C: Connection, K: Clock>(&mut self, conn: &mut C, clock: &K) -> Option<Next> {
-        let fin = match self.peer_fin {
+        let fin = match self.seen.peer_fin {
             true => Ok(Some(true)),
             false => self.ask_fin(conn),
         };
@@ -188,14 +188,14 @@ impl Machine {
         if let Some(fault) = not_ours(&fin).or(not_ours(&in_flight)) {
             return self.refuse(fault);
         }
-        self.confirmed = in_flight == Ok(Some(0));
-        self.peer_fin = fin == Ok(Some(true));
-        if self.confirmed && self.peer_fin {
+        self.seen.confirmed = in_flight == Ok(Some(0));
+        self.seen.peer_fin = fin == Ok(Some(true));
+        if self.seen.confirmed && self.seen.peer_fin {
             // Whatever came after that took nothing away.
             return self.finish(conn, Outcome::Graceful);
         }
         // It is gone, so a few more questions are all that waiting is good for.
-        let asks_again = self.recheck_ms < RECHECK_MOST_MS;
+        let asks_again = self.seen.recheck_ms < RECHECK_MOST_MS;
         let is_told = in_flight.is_ok() && fin.is_ok();
         let pending = match is_told || !asks_again {
             true => conn.pending_error(),
@@ -208,26 +208,27 @@ impl Machine {
         }
         let is_unacked = matches!(in_flight, Ok(Some(left)) if left > 0);
         // Winsock tells an error as often as it is asked.
-        let has_failed = self.lost.is_some() || (self.is_tcp && self.system_error != 0);
+        let has_failed =
+            self.seen.lost.is_some() || (self.seen.is_tcp && self.seen.system_error != 0);
         if is_told && (is_unacked || has_failed || fin == Ok(Some(false))) {
             return self.finish_dead(conn, None);
         }
         if is_told && pending.is_ok() {
             // The system does not have one of the questions, and nothing speaks against it.
-            self.peer_fin = true;
+            self.seen.peer_fin = true;
             return self.finish(conn, Outcome::Graceful);
         }
         if !asks_again {
             return self.finish(conn, Outcome::Uncertain);
         }
-        self.in_doubt = true;
+        self.seen.in_doubt = true;
         self.look_again_or_give_up(conn, clock)
     }
 
     /// Dead, and its stream has ended: in peace if the peer's FIN is known and ours is acknowledged.
     pub(super) fn died_after_fin<C: Connection>(&mut self, conn: &mut C) -> Option<Next> {
         match conn.fin_arrived() {
-            Ok(Some(true)) => self.peer_fin = true,
+            Ok(Some(true)) => self.seen.peer_fin = true,
             Err(fault) if fault.kind == FaultKind::NotASocket => return self.refuse(fault),
             _ => return self.end_unproved(conn),
         }
@@ -235,9 +236,10 @@ impl Machine {
         if let Some(fault) = not_ours(&in_flight) {
             return self.refuse(fault);
         }
-        self.confirmed =
-            self.lost != Some(false) && in_flight == Ok(Some(0)) && conn.fin_was_acknowledged();
-        match self.confirmed {
+        self.seen.confirmed = self.seen.lost != Some(false)
+            && in_flight == Ok(Some(0))
+            && conn.fin_was_acknowledged();
+        match self.seen.confirmed {
             true => self.finish(conn, Outcome::Graceful),
             false => self.end_unproved(conn),
         }
@@ -245,7 +247,7 @@ impl Machine {
 
     /// The half-close was refused, and no error was met: what has no state may live.
     pub(super) fn end_unproved<C: Connection>(&mut self, conn: &mut C) -> Option<Next> {
-        match !self.is_tcp && self.lost.is_none() {
+        match !self.seen.is_tcp && self.seen.lost.is_none() {
             true => self.finish(conn, Outcome::Uncertain),
             false => self.finish_dead(conn, None),
         }
@@ -259,8 +261,8 @@ impl Machine {
         clock: &K,
         fault: Fault,
     ) -> Option<Next> {
-        if self.system_error == 0 {
-            self.system_error = fault.code;
+        if self.seen.system_error == 0 {
+            self.seen.system_error = fault.code;
         }
         let state = self.ask_state(conn);
         let is_told = matches!(state, Ok(Some(_)));
@@ -268,18 +270,18 @@ impl Machine {
             Err(fault) if fault.kind == FaultKind::NotASocket => return self.refuse(fault),
             // What it ended by is behind the error: it is read on once.
             Ok(Some(TcpState::Closed | TcpState::TimeWait)) => {
-                self.may_be_lost = fault.kind == FaultKind::Lost;
-                return match std::mem::replace(&mut self.read_on, true) {
+                self.seen.may_be_lost = fault.kind == FaultKind::Lost;
+                return match std::mem::replace(&mut self.seen.read_on, true) {
                     true => self.end_by(conn, fault),
                     false => None,
                 };
             }
             _ => {}
         }
-        self.may_be_lost = !is_told && fault.kind == FaultKind::Lost;
-        self.in_doubt = true;
-        if !self.half_closed {
-            if self.now(clock) >= self.phase_end {
+        self.seen.may_be_lost = !is_told && fault.kind == FaultKind::Lost;
+        self.seen.in_doubt = true;
+        if !self.seen.half_closed {
+            if self.now(clock) >= self.seen.phase_end {
                 return self.half_close(conn, clock);
             }
             return self.wait(Watch::Change, clock).map(Next::at_recheck);
@@ -292,17 +294,17 @@ impl Machine {
     /// connection that is gone.
     pub(super) fn ask_state<C: Connection>(&mut self, conn: &mut C) -> Answer<TcpState> {
         match conn.tcp_state() {
-            Ok(None) if self.is_tcp => Err(Fault::UNTOLD),
-            Ok(None) if self.has_state => Ok(Some(TcpState::Closed)),
+            Ok(None) if self.seen.is_tcp => Err(Fault::UNTOLD),
+            Ok(None) if self.seen.has_state => Ok(Some(TcpState::Closed)),
             answer => {
-                self.has_state |= matches!(answer, Ok(Some(_)));
+                self.seen.has_state |= matches!(answer, Ok(Some(_)));
                 answer
             }
         }
     }
 
     fn ask_fin<C: Connection>(&self, conn: &mut C) -> Answer<bool> {
-        match self.is_tcp || self.was_shut {
+        match self.seen.is_tcp || self.seen.was_shut {
             true => conn.fin_arrived(),
             false => Ok(None),
         }
@@ -321,7 +323,7 @@ impl Machine {
     }
 
     pub(super) fn ask_in_flight<C: Connection>(&self, conn: &mut C) -> Answer<usize> {
-        match self.is_tcp {
+        match self.seen.is_tcp {
             true => conn.in_flight(),
             false => Ok(None),
         }

@@ -24,7 +24,7 @@ enum Fate {
 impl Machine {
     /// The system refused before anything was done.
     pub(super) fn refuse(&mut self, fault: Fault) -> Option<Next> {
-        self.system_error = fault.code;
+        self.seen.system_error = fault.code;
         self.phase = Phase::Ended(End::Refused(fault));
         None
     }
@@ -47,7 +47,7 @@ impl Machine {
     /// May be an ICMP message, which ends no TCP connection. What has a state is TCP, too.
     pub(super) fn is_soft<C: Connection>(&mut self, conn: &mut C, fault: Fault) -> bool {
         !matches!(fault.kind, FaultKind::Reset | FaultKind::NotASocket)
-            && (self.is_tcp || matches!(self.ask_state(conn), Ok(Some(_))))
+            && (self.seen.is_tcp || matches!(self.ask_state(conn), Ok(Some(_))))
     }
 
     /// Receiving has failed for good.
@@ -55,11 +55,11 @@ impl Machine {
         match fault.kind {
             // Somebody else has closed it: the number is no longer ours.
             FaultKind::NotASocket => self.refuse(fault),
-            FaultKind::NotConnected if self.half_closed && self.is_tcp => {
+            FaultKind::NotConnected if self.seen.half_closed && self.seen.is_tcp => {
                 self.end_of_half_closed(conn, fault)
             }
             FaultKind::NotConnected => self.finish(conn, Outcome::NotConnected),
-            FaultKind::Reset if self.half_closed && self.is_tcp => {
+            FaultKind::Reset if self.seen.half_closed && self.seen.is_tcp => {
                 self.end_of_half_closed(conn, fault)
             }
             FaultKind::Reset | FaultKind::Lost => self.finish_dead(conn, Some(fault)),
@@ -74,7 +74,7 @@ impl Machine {
     /// reset connection does; but it has never lived.
     fn end_of_half_closed<C: Connection>(&mut self, conn: &mut C, fault: Fault) -> Option<Next> {
         if conn.was_alive() == Some(false) {
-            self.system_error = 0;
+            self.seen.system_error = 0;
             return self.finish(conn, Outcome::NotConnected);
         }
         self.finish_dead(conn, Some(fault))
@@ -89,7 +89,7 @@ impl Machine {
         if let Some(fault) = fault {
             self.note(fault);
         }
-        let outcome = match self.lost.unwrap_or(self.may_be_lost) {
+        let outcome = match self.seen.lost.unwrap_or(self.seen.may_be_lost) {
             true => Outcome::Lost,
             false => Outcome::Reset,
         };
@@ -98,19 +98,19 @@ impl Machine {
 
     /// Latches the first error: a later look finds it consumed.
     pub(super) fn note(&mut self, fault: Fault) {
-        if self.system_error == 0 {
-            self.system_error = fault.code;
+        if self.seen.system_error == 0 {
+            self.seen.system_error = fault.code;
         }
-        self.lost.get_or_insert(fault.kind == FaultKind::Lost);
+        self.seen.lost.get_or_insert(fault.kind == FaultKind::Lost);
     }
 
     /// Ends it: counts what is left, then closes, resets or hands back, once.
     pub(super) fn finish<C: Connection>(&mut self, conn: &mut C, outcome: Outcome) -> Option<Next> {
         let resets = matches!(self.fate(outcome), Fate::Abort | Fate::Reset);
-        if !resets && self.is_cut_short(outcome) && !self.half_closed {
+        if !resets && self.is_cut_short(outcome) && !self.seen.half_closed {
             // Stopped while the peer was given the time to close first.
             match conn.half_close() {
-                Ok(()) => self.half_closed = true,
+                Ok(()) => self.seen.half_closed = true,
                 // Somebody else has closed it: the number is no longer ours.
                 Err(fault) if fault.kind == FaultKind::NotASocket => return self.refuse(fault),
                 Err(_) => {}
@@ -118,7 +118,7 @@ impl Machine {
         }
         let outcome = self.or_continued(outcome);
         let fate = self.fate(outcome);
-        self.in_flight = match self.left_in_flight(conn, outcome) {
+        self.seen.in_flight = match self.left_in_flight(conn, outcome) {
             Err(fault) if fault.kind == FaultKind::NotASocket => return self.refuse(fault),
             left => left.ok().flatten(),
         };
@@ -130,9 +130,9 @@ impl Machine {
             }
         }
         self.phase = Phase::Ended(End::Outcome(outcome));
-        self.closed = closes;
+        self.seen.closed = closes;
         let lives_on = !matches!(fate, Fate::Close | Fate::Abort) || self.is_cut_short(outcome);
-        if lives_on && self.bulk == Bulk::Raised {
+        if lives_on && self.seen.bulk == Bulk::Raised {
             // Whoever else holds it goes on with it, or its owner.
             conn.low_water(false);
         }
@@ -164,8 +164,8 @@ impl Machine {
 
     fn fate(&self, outcome: Outcome) -> Fate {
         match self.fate_of_ours(outcome) {
-            Fate::Abort if self.keep_open => Fate::Reset,
-            _ if self.keep_open => Fate::Keep,
+            Fate::Abort if self.plan.keep_open => Fate::Reset,
+            _ if self.plan.keep_open => Fate::Keep,
             fate => fate,
         }
     }
@@ -177,15 +177,15 @@ impl Machine {
 
     /// Of a descriptor that is ours to close.
     fn fate_of_ours(&self, outcome: Outcome) -> Fate {
-        match self.fallback {
+        match self.plan.fallback {
             _ if outcome == Outcome::Continued => Fate::Continue,
             _ if !self.is_cut_short(outcome) => Fate::Close,
             Fallback::Close | Fallback::Background => Fate::Close,
             // It may still be taking what we sent.
-            Fallback::Abort if self.blind => Fate::Close,
+            Fallback::Abort if self.seen.blind => Fate::Close,
             Fallback::Abort => Fate::Abort,
             // Lost is lost, whoever has given it up.
-            Fallback::Keep if self.vanished => Fate::Close,
+            Fallback::Keep if self.seen.vanished => Fate::Close,
             Fallback::Keep => Fate::Keep,
         }
     }
@@ -200,7 +200,7 @@ impl Machine {
             | Outcome::Continued
             | Outcome::Evicted => true,
             // Unless the system itself has given it up.
-            Outcome::Lost => self.vanished,
+            Outcome::Lost => self.seen.vanished,
             Outcome::Graceful
             | Outcome::Reset
             | Outcome::NotConnected
@@ -214,11 +214,11 @@ impl Machine {
         Ok(match outcome {
             Outcome::NotConnected => Some(0),
             // A confirmed close has just looked; looking costs a system call.
-            Outcome::Graceful | Outcome::Delivered => self.confirmed.then_some(0),
+            Outcome::Graceful | Outcome::Delivered => self.seen.confirmed.then_some(0),
             Outcome::Released => None,
-            _ if self.skip_final_count && !self.is_logged => None,
+            _ if self.plan.skip_final_count && !self.plan.is_logged => None,
             _ => {
-                let fin = usize::from(self.half_closed);
+                let fin = usize::from(self.seen.half_closed);
                 let left = self.ask_left(conn)?;
                 left.map(|left| left.saturating_sub(fin))
             }
@@ -237,7 +237,7 @@ impl Machine {
     pub(crate) fn is_left_open(&self) -> bool {
         match self.end() {
             Some(End::Refused(fault)) => fault.kind != FaultKind::NotASocket,
-            Some(End::Outcome(outcome)) => !self.closed || outcome == Outcome::Continued,
+            Some(End::Outcome(outcome)) => !self.seen.closed || outcome == Outcome::Continued,
             None => false,
         }
     }
@@ -254,19 +254,19 @@ impl Machine {
 
     /// When it began.
     pub(crate) fn began(&self) -> Time {
-        self.started
+        self.seen.started
     }
 
     /// What is known so far, as of `now`.
     pub(crate) fn report(&self, outcome: Outcome, now: Time) -> Report {
         Report {
             outcome,
-            system_error: self.system_error,
-            closed: self.closed,
-            peer_closed: self.peer_fin,
-            drained_bytes: self.drained,
-            unacked_bytes: self.in_flight,
-            elapsed: now.since(self.started),
+            system_error: self.seen.system_error,
+            closed: self.seen.closed,
+            peer_closed: self.seen.peer_fin,
+            drained_bytes: self.seen.drained,
+            unacked_bytes: self.seen.in_flight,
+            elapsed: now.since(self.seen.started),
         }
     }
 }

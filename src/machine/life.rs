@@ -26,19 +26,19 @@ const LOOK_SECONDS: u64 = 10;
 
 impl Machine {
     pub(super) fn is_long(&self) -> bool {
-        self.timeout_ms > LONG_MS
+        self.plan.timeout_ms > LONG_MS
     }
 
     /// Before the first wait: what ends at once needs no keep-alive.
     pub(super) fn watch_over<C: Connection>(&mut self, conn: &mut C) {
-        if self.is_long() && self.watch_over == WatchOver::None {
-            self.watch_over = match conn.keep_alive(true) {
+        if self.is_long() && self.seen.watch_over == WatchOver::None {
+            self.seen.watch_over = match conn.keep_alive(true) {
                 true => WatchOver::KeepAlive,
                 false => WatchOver::Asked,
             };
         }
-        if self.is_long() && self.half_closed && self.looks == Looks::Undecided {
-            self.looks = match self.is_under_way(conn) {
+        if self.is_long() && self.seen.half_closed && self.seen.looks == Looks::Undecided {
+            self.seen.looks = match self.is_under_way(conn) {
                 true => Looks::Yes,
                 false => Looks::No,
             };
@@ -48,7 +48,7 @@ impl Machine {
     /// In an event loop, a close without a bound waits for events alone where nothing but our
     /// FIN is under way, as it nearly always is at the first wait: there the system gives up.
     fn is_under_way<C: Connection>(&self, conn: &mut C) -> bool {
-        let fin_alone = usize::from(self.keeps_selection && self.deadline == Time::NEVER);
+        let fin_alone = usize::from(self.plan.keeps_selection && self.seen.deadline == Time::NEVER);
         match self.ask_in_flight(conn) {
             Ok(None) => false,
             Ok(Some(left)) => left > fin_alone,
@@ -58,7 +58,7 @@ impl Machine {
 
     /// The connection goes on with its owner, or with whoever else holds it.
     pub(super) fn end_watch_over<C: Connection>(&mut self, conn: &mut C) {
-        if self.watch_over == WatchOver::KeepAlive {
+        if self.seen.watch_over == WatchOver::KeepAlive {
             conn.keep_alive(false);
         }
     }
@@ -69,35 +69,35 @@ impl Machine {
         conn: &mut C,
         clock: &K,
     ) -> Result<bool, Fault> {
-        if self.looks != Looks::Yes {
+        if self.seen.looks != Looks::Yes {
             return Ok(false);
         }
-        let age = self.now(clock).since(self.started);
+        let age = self.now(clock).since(self.seen.started);
         let look = step_of(age);
-        if age < SILENCE || look == self.life_look {
+        if age < SILENCE || look == self.seen.life_look {
             return Ok(false);
         }
-        self.life_look = look;
+        self.seen.life_look = look;
         let unanswered = conn.unanswered();
         if let Some(fault) = not_ours(&unanswered) {
             return Err(fault);
         }
         // A refusal tells nothing.
-        self.vanished = matches!(unanswered, Ok(Some(unanswered)) if is_hopeless(unanswered));
+        self.seen.vanished = matches!(unanswered, Ok(Some(unanswered)) if is_hopeless(unanswered));
         if unanswered == Ok(None) && !self.is_under_way(conn) {
-            self.looks = Looks::No;
+            self.seen.looks = Looks::No;
         }
-        Ok(self.vanished)
+        Ok(self.seen.vanished)
     }
 
     /// When to look next whether the peer answers.
     pub(super) fn next_life_look<K: Clock>(&mut self, clock: &K) -> Time {
-        if self.looks != Looks::Yes {
+        if self.seen.looks != Looks::Yes {
             return Time::NEVER;
         }
-        let age = self.now(clock).since(self.started);
+        let age = self.now(clock).since(self.seen.started);
         let next = Duration::from_secs((age.as_secs() / LOOK_SECONDS + 1) * LOOK_SECONDS);
-        self.started.plus(next.max(SILENCE))
+        self.seen.started.plus(next.max(SILENCE))
     }
 }
 

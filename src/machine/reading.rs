@@ -39,10 +39,10 @@ impl Machine {
     ) -> Pass {
         let mut budget = PASS_BYTES;
         loop {
-            let most = match self.max_drain {
+            let most = match self.plan.max_drain {
                 0 => budget,
                 // One byte over the limit shows that there was more.
-                limit => budget.min(limit.saturating_sub(self.drained).saturating_add(1)),
+                limit => budget.min(limit.saturating_sub(self.seen.drained).saturating_add(1)),
             };
             let (received, delivery) = match deliver {
                 None => (conn.discard(most), Delivery::GoOn),
@@ -55,7 +55,7 @@ impl Machine {
                 Received::Deaf => return Pass::Deaf,
                 Received::Failed(fault) => return Pass::Failed(fault),
             };
-            self.drained = self.drained.saturating_add(bytes);
+            self.seen.drained = self.seen.drained.saturating_add(bytes);
             self.moved(clock);
             if delivery == Delivery::NotOurs {
                 return Pass::Failed(Fault::GONE);
@@ -64,7 +64,7 @@ impl Machine {
             if delivery == Delivery::Stop {
                 return Pass::Stopped;
             }
-            if self.max_drain != 0 && self.drained > self.max_drain {
+            if self.plan.max_drain != 0 && self.seen.drained > self.plan.max_drain {
                 return Pass::Limit;
             }
             budget = budget.saturating_sub(bytes);
@@ -79,8 +79,8 @@ impl Machine {
     /// With much coming in, one wake-up per MiB costs a tenth of one per
     /// segment. A reader wants its data soon, so not then.
     fn ask_for_bulk<C: Connection>(&mut self, conn: &mut C, has_reader: bool) {
-        if self.bulk == Bulk::Allowed && self.drained >= BULK_BYTES && !has_reader {
-            self.bulk = match conn.low_water(true) {
+        if self.seen.bulk == Bulk::Allowed && self.seen.drained >= BULK_BYTES && !has_reader {
+            self.seen.bulk = match conn.low_water(true) {
                 true => Bulk::Raised,
                 false => Bulk::Never,
             };

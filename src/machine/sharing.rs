@@ -9,13 +9,13 @@ use crate::outcome::Outcome;
 impl Machine {
     /// The next step asks who else holds the connection, unless it is told before.
     pub(crate) fn asks_for_sharing(&self) -> bool {
-        let is_unasked = self.phase == Phase::Start && self.others == Others::Unasked;
-        is_unasked && self.if_shared == IfShared::Release
+        let is_unasked = self.phase == Phase::Start && self.seen.others == Others::Unasked;
+        is_unasked && self.plan.if_shared == IfShared::Release
     }
 
     /// Spares the machine that question: one search answers it for many.
     pub(crate) fn sharing_is(&mut self, sharing: Sharing) {
-        self.others = match sharing {
+        self.seen.others = match sharing {
             Sharing::Alone => Others::None,
             Sharing::Shared => Others::Some,
             // That is for the classification to find out.
@@ -29,7 +29,7 @@ impl Machine {
 
     /// When its time is up.
     pub(crate) fn deadline(&self) -> Time {
-        self.deadline
+        self.seen.deadline
     }
 
     /// A half-close acts on every holder of the connection, a plain close only on our
@@ -37,7 +37,7 @@ impl Machine {
     /// that is done, and the phase is another now.
     pub(super) fn may_end_it<C: Connection>(&mut self, conn: &mut C) -> bool {
         if self.asks_for_sharing() {
-            match conn.sharing(self.deadline) {
+            match conn.sharing(self.seen.deadline) {
                 Sharing::Unknown(fault) if fault.kind == FaultKind::NotASocket => {
                     self.refuse(fault);
                     return false;
@@ -45,7 +45,7 @@ impl Machine {
                 sharing => self.sharing_is(sharing),
             }
         }
-        match self.others {
+        match self.seen.others {
             Others::Unasked | Others::None => return true,
             // SO_LINGER stays as it is: it is the other holder's too, and only the last
             // close of a connection heeds it.

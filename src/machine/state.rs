@@ -55,31 +55,47 @@ pub(super) enum Phase {
 #[derive(Debug)]
 pub(crate) struct Machine {
     pub(super) phase: Phase,
-    /// What it is, if its owner has asked already.
-    pub(super) kind: Option<Kind>,
+    pub(super) plan: Plan,
+    pub(super) seen: Progress,
+}
+
+/// What was asked for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Plan {
     pub(super) fallback: Fallback,
     pub(super) if_shared: IfShared,
-    /// Who else holds it, if its owner has asked already.
-    pub(super) others: Others,
-    pub(super) bulk: Bulk,
     /// The program's own event loop drives it.
     pub(super) keeps_selection: bool,
     /// What is left in flight at the end is of interest to the log alone.
     pub(super) skip_final_count: bool,
     /// The log is on.
     pub(super) is_logged: bool,
-    /// The system tells the state, and what is in flight.
-    pub(super) is_tcp: bool,
-    /// The system has told the state of what it had called a mere stream.
-    pub(super) has_state: bool,
-    /// The peer's FIN has been seen.
-    pub(super) peer_fin: bool,
     /// The peer's FIN is not waited for once all of ours is acknowledged.
     pub(super) until_acked: bool,
     /// The descriptor stays open, whatever the outcome.
     pub(super) keep_open: bool,
     /// How long the background may go on with it, should the time run out.
     pub(super) background_ms: u32,
+    pub(super) timeout_ms: u32,
+    pub(super) idle_ms: u32,
+    pub(super) peer_first_ms: u32,
+    pub(super) max_drain: usize,
+}
+
+/// What has been seen and done.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Progress {
+    /// What it is, if its owner has asked already.
+    pub(super) kind: Option<Kind>,
+    /// Who else holds it, if its owner has asked already.
+    pub(super) others: Others,
+    pub(super) bulk: Bulk,
+    /// The system tells the state, and what is in flight.
+    pub(super) is_tcp: bool,
+    /// The system has told the state of what it had called a mere stream.
+    pub(super) has_state: bool,
+    /// The peer's FIN has been seen.
+    pub(super) peer_fin: bool,
     /// Our FIN has been sent.
     pub(super) half_closed: bool,
     /// Both directions were shut on entry, and the state is not told.
@@ -98,9 +114,6 @@ pub(crate) struct Machine {
     pub(super) blind: bool,
     /// The descriptor has been closed by us.
     pub(super) closed: bool,
-    pub(super) timeout_ms: u32,
-    pub(super) idle_ms: u32,
-    pub(super) peer_first_ms: u32,
     pub(super) recheck_ms: u32,
     pub(super) system_error: i32,
     pub(super) started: Time,
@@ -117,7 +130,6 @@ pub(crate) struct Machine {
     pub(super) life_look: u8,
     /// The peer has stopped answering, and the system has not given it up yet.
     pub(super) vanished: bool,
-    pub(super) max_drain: usize,
     pub(super) drained: usize,
     pub(super) in_flight: Option<usize>,
 }
@@ -136,47 +148,51 @@ impl Machine {
     pub(crate) fn new(options: &Options, now: Time) -> Machine {
         Machine {
             phase: Phase::Start,
-            kind: None,
-            fallback: options.fallback,
-            if_shared: options.if_shared,
-            others: Others::Unasked,
-            bulk: Bulk::Never,
-            keeps_selection: false,
-            skip_final_count: false,
-            is_logged: false,
-            is_tcp: false,
-            has_state: false,
-            peer_fin: false,
-            until_acked: options.until_acked,
-            keep_open: options.keep_open,
-            background_ms: options.background_ms,
-            half_closed: false,
-            was_shut: false,
-            in_doubt: false,
-            confirmed: false,
-            lost: None,
-            may_be_lost: false,
-            read_on: false,
-            blind: false,
-            closed: false,
-            timeout_ms: options.timeout_ms,
-            idle_ms: options.idle_timeout_ms,
-            peer_first_ms: options.peer_first_ms,
-            recheck_ms: 1,
-            system_error: 0,
-            started: now,
-            deadline: after(now, options.timeout_ms),
-            phase_end: Time::NEVER,
-            looked: Time::NEVER,
-            backlog: None,
-            sees_backlog: false,
-            watch_over: WatchOver::None,
-            looks: Looks::Undecided,
-            life_look: 0,
-            vanished: false,
-            max_drain: options.max_drain_bytes,
-            drained: 0,
-            in_flight: None,
+            plan: Plan {
+                fallback: options.fallback,
+                if_shared: options.if_shared,
+                keeps_selection: false,
+                skip_final_count: false,
+                is_logged: false,
+                until_acked: options.until_acked,
+                keep_open: options.keep_open,
+                background_ms: options.background_ms,
+                timeout_ms: options.timeout_ms,
+                idle_ms: options.idle_timeout_ms,
+                peer_first_ms: options.peer_first_ms,
+                max_drain: options.max_drain_bytes,
+            },
+            seen: Progress {
+                kind: None,
+                others: Others::Unasked,
+                bulk: Bulk::Never,
+                is_tcp: false,
+                has_state: false,
+                peer_fin: false,
+                half_closed: false,
+                was_shut: false,
+                in_doubt: false,
+                confirmed: false,
+                lost: None,
+                may_be_lost: false,
+                read_on: false,
+                blind: false,
+                closed: false,
+                recheck_ms: 1,
+                system_error: 0,
+                started: now,
+                deadline: after(now, options.timeout_ms),
+                phase_end: Time::NEVER,
+                looked: Time::NEVER,
+                backlog: None,
+                sees_backlog: false,
+                watch_over: WatchOver::None,
+                looks: Looks::Undecided,
+                life_look: 0,
+                vanished: false,
+                drained: 0,
+                in_flight: None,
+            },
         }
     }
 
@@ -191,41 +207,41 @@ impl Machine {
     /// bulk: for a driver that waits for this connection alone.
     pub(crate) fn allow_bulk(&mut self) {
         // With a limit, a portion that large could step far over it.
-        if self.max_drain == 0 && self.bulk == Bulk::Never {
-            self.bulk = Bulk::Allowed;
+        if self.plan.max_drain == 0 && self.seen.bulk == Bulk::Never {
+            self.seen.bulk = Bulk::Allowed;
         }
     }
 
     /// Leaves the program's WSAEventSelect or WSAAsyncSelect in force: it is what
     /// wakes the driver.
     pub(crate) fn keep_selection(&mut self) {
-        self.keeps_selection = true;
+        self.plan.keeps_selection = true;
     }
 
     /// Spares it the last look at what is in flight.
     pub(crate) fn skip_final_count(&mut self) {
-        self.skip_final_count = true;
+        self.plan.skip_final_count = true;
     }
 
     /// Whether somebody listens to the log.
     pub(crate) fn set_logged(&mut self, is_logged: bool) {
-        self.is_logged = is_logged;
+        self.plan.is_logged = is_logged;
     }
 
     /// It has turned out to be TCP.
     #[cfg(any(target_os = "linux", target_os = "android"))]
     pub(crate) fn is_tcp(&self) -> bool {
-        self.is_tcp
+        self.seen.is_tcp
     }
 
     /// What has come in so far.
     pub(crate) fn drained(&self) -> usize {
-        self.drained
+        self.seen.drained
     }
 
     /// Spares the machine the question what the socket is.
     pub(crate) fn classified(&mut self, kind: Kind) {
-        self.kind = Some(kind);
+        self.seen.kind = Some(kind);
     }
 }
 

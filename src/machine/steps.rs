@@ -32,7 +32,7 @@ impl Machine {
     /// Contract: classify without harm, neutralise SO_LINGER. `None`: there is
     /// nothing to negotiate, and the phase is another now.
     pub(super) fn admit<C: Connection>(&mut self, conn: &mut C) -> Option<Kind> {
-        let kind = match self.kind.take().map_or_else(|| conn.classify(), Ok) {
+        let kind = match self.seen.kind.take().map_or_else(|| conn.classify(), Ok) {
             Ok(kind) => kind,
             Err(fault) => {
                 self.refuse(fault);
@@ -42,7 +42,7 @@ impl Machine {
         if kind != Kind::Other && !self.may_end_it(conn) {
             return None;
         }
-        self.is_tcp = matches!(kind, Kind::Tcp(_));
+        self.seen.is_tcp = matches!(kind, Kind::Tcp(_));
         match kind {
             // Closing cancels a half-open connect, as closesocket would.
             Kind::Other | Kind::Tcp(TcpState::Listen | TcpState::SynSent) => {
@@ -53,10 +53,10 @@ impl Machine {
                 self.found_dead(conn, None);
                 return None;
             }
-            Kind::Tcp(state) => self.peer_fin = state.has_peer_fin(),
-            Kind::Stream => self.was_shut = conn.is_shut(),
+            Kind::Tcp(state) => self.seen.peer_fin = state.has_peer_fin(),
+            Kind::Stream => self.seen.was_shut = conn.is_shut(),
         }
-        conn.prepare(self.keeps_selection);
+        conn.prepare(self.plan.keeps_selection);
         conn.linger_off();
         Some(kind)
     }
@@ -67,12 +67,12 @@ impl Machine {
             self.now(clock);
         }
         let kind = self.admit(conn)?;
-        if self.peer_first_ms > 0 && !self.peer_fin {
+        if self.plan.peer_first_ms > 0 && !self.seen.peer_fin {
             // Receiving on what has no peer can hang or fail: look first.
             if kind != Kind::Stream || conn.is_connected() {
                 self.now(clock);
-                let patience = after(self.started, self.peer_first_ms);
-                self.phase_end = patience.min(self.deadline);
+                let patience = after(self.seen.started, self.plan.peer_first_ms);
+                self.seen.phase_end = patience.min(self.seen.deadline);
                 self.phase = Phase::PeerFirst;
                 return None;
             }
@@ -91,9 +91,9 @@ impl Machine {
         let time_up = match self.read_pass(conn, clock, deliver) {
             Pass::Dry => {
                 self.watch_over(conn);
-                self.now(clock) >= self.phase_end
+                self.now(clock) >= self.seen.phase_end
             }
-            Pass::Full if self.now(clock) < self.phase_end => return Some(Next::Again),
+            Pass::Full if self.now(clock) < self.seen.phase_end => return Some(Next::Again),
             Pass::End => true,
             Pass::Full | Pass::Deaf => true,
             Pass::Failed(fault) if self.is_soft(conn, fault) => {
@@ -119,14 +119,14 @@ impl Machine {
             }
             Err(fault) => return self.found_dead(conn, Some(fault)),
         }
-        self.half_closed = true;
-        self.phase_end = Time::NEVER;
-        if self.idle_ms > 0 {
+        self.seen.half_closed = true;
+        self.seen.phase_end = Time::NEVER;
+        if self.plan.idle_ms > 0 {
             let backlog = conn.backlog();
             if let Some(fault) = not_ours(&backlog) {
                 return self.refuse(fault);
             }
-            self.backlog = backlog.ok().flatten();
+            self.seen.backlog = backlog.ok().flatten();
             self.moved(clock);
         }
         self.phase = Phase::Drain;
@@ -142,12 +142,12 @@ impl Machine {
     ) -> Option<Next> {
         match self.read_pass(conn, clock, deliver) {
             Pass::Full => self.after_full_pass(conn, clock),
-            Pass::Dry if self.until_acked => {
-                self.in_doubt = false;
+            Pass::Dry if self.plan.until_acked => {
+                self.seen.in_doubt = false;
                 self.wait_for_acks(conn, clock)
             }
             Pass::Dry => {
-                self.in_doubt = false;
+                self.seen.in_doubt = false;
                 self.wait_or_give_up(conn, clock, Watch::Readable)
             }
             Pass::End => self.end_of_stream(conn, clock),
@@ -172,12 +172,14 @@ impl Machine {
         }
         let by_error = verdict.map(|fault| fault.kind);
         let by_error = matches!(by_error, Some(FaultKind::Reset | FaultKind::Lost));
-        let alive = conn.was_alive().unwrap_or(by_error || self.may_be_lost);
+        let alive = conn
+            .was_alive()
+            .unwrap_or(by_error || self.seen.may_be_lost);
         if !alive {
-            self.system_error = 0;
+            self.seen.system_error = 0;
             return self.finish(conn, Outcome::NotConnected);
         }
-        conn.prepare(self.keeps_selection);
+        conn.prepare(self.plan.keeps_selection);
         conn.linger_off();
         self.phase = Phase::Dead;
         None

@@ -20,27 +20,27 @@ impl Machine {
     /// The time; the first look starts the clock of one that has none yet.
     pub(super) fn now<K: Clock>(&mut self, clock: &K) -> Time {
         let now = clock.now();
-        if self.started == Time::NEVER {
-            self.started = now;
-            self.deadline = after(now, self.timeout_ms);
+        if self.seen.started == Time::NEVER {
+            self.seen.started = now;
+            self.seen.deadline = after(now, self.plan.timeout_ms);
         }
         now
     }
 
     /// Something came in: the idle clock starts anew.
     pub(super) fn moved<K: Clock>(&mut self, clock: &K) {
-        if self.idle_ms > 0 && self.half_closed {
-            self.looked = self.now(clock);
-            self.phase_end = after(self.looked, self.idle_ms);
+        if self.plan.idle_ms > 0 && self.seen.half_closed {
+            self.seen.looked = self.now(clock);
+            self.seen.phase_end = after(self.seen.looked, self.plan.idle_ms);
         }
     }
 
     /// Without a time to wait: as long as what is there is not read.
     pub(super) fn has_time<K: Clock>(&mut self, clock: &K) -> bool {
-        if self.timeout_ms == 0 {
-            return self.drained < LAST_LOOK_BYTES;
+        if self.plan.timeout_ms == 0 {
+            return self.seen.drained < LAST_LOOK_BYTES;
         }
-        self.now(clock) < self.deadline
+        self.now(clock) < self.seen.deadline
     }
 
     /// Waits, unless the total or the idle time is over.
@@ -61,11 +61,11 @@ impl Machine {
             Ok(idle) => idle,
             Err(fault) => return self.refuse(fault),
         };
-        if idle || now >= self.deadline {
+        if idle || now >= self.seen.deadline {
             // Silence proves something only where it is told how far the peer has got.
-            self.blind = now < self.deadline && !self.sees_backlog;
+            self.seen.blind = now < self.seen.deadline && !self.seen.sees_backlog;
             // The background may still see the FIN.
-            let outcome = match self.in_doubt && !self.may_continue() {
+            let outcome = match self.seen.in_doubt && !self.may_continue() {
                 true => Outcome::Uncertain,
                 false => Outcome::TimedOut,
             };
@@ -82,11 +82,13 @@ impl Machine {
         clock: &K,
     ) -> Option<Next> {
         match self.ask_state(conn) {
-            Ok(Some(TcpState::FinWait2)) if self.confirmed => self.finish(conn, Outcome::Delivered),
+            Ok(Some(TcpState::FinWait2)) if self.seen.confirmed => {
+                self.finish(conn, Outcome::Delivered)
+            }
             // What came along with the acknowledgement is read first: left unread it would make
             // a reset of the close.
             Ok(Some(TcpState::FinWait2)) => {
-                self.confirmed = true;
+                self.seen.confirmed = true;
                 None
             }
             Ok(None) => self.wait_or_give_up(conn, clock, Watch::Readable),
@@ -96,8 +98,9 @@ impl Machine {
 
     /// All of ours and our FIN have been acknowledged, and nobody asks for more.
     pub(super) fn is_delivered<C: Connection>(&mut self, conn: &mut C) -> bool {
-        let is_delivered = self.until_acked && self.ask_state(conn) == Ok(Some(TcpState::FinWait2));
-        self.confirmed |= is_delivered;
+        let is_delivered =
+            self.plan.until_acked && self.ask_state(conn) == Ok(Some(TcpState::FinWait2));
+        self.seen.confirmed |= is_delivered;
         is_delivered
     }
 
@@ -109,7 +112,7 @@ impl Machine {
         clock: &K,
     ) -> Option<Next> {
         let has_time = self.has_time(clock);
-        if has_time && !(self.until_acked && self.drained >= LAST_LOOK_BYTES) {
+        if has_time && !(self.plan.until_acked && self.seen.drained >= LAST_LOOK_BYTES) {
             return Some(Next::Again);
         }
         if self.is_delivered(conn) {
@@ -136,50 +139,50 @@ impl Machine {
     /// so that what is found late makes the end late by no more than a part of it. `Err`: the
     /// descriptor is no longer ours.
     fn is_idle<C: Connection, K: Clock>(&mut self, conn: &mut C, clock: &K) -> Result<bool, Fault> {
-        if self.phase_end == Time::NEVER || self.now(clock) < self.next_look() {
+        if self.seen.phase_end == Time::NEVER || self.now(clock) < self.next_look() {
             return Ok(false);
         }
-        let before = self.backlog;
+        let before = self.seen.backlog;
         let now = conn.backlog();
         if let Some(fault) = not_ours(&now) {
             return Err(fault);
         }
-        self.sees_backlog = matches!(now, Ok(Some(_)));
-        self.backlog = now.ok().flatten().or(before);
-        let moved = match (before, self.backlog) {
+        self.seen.sees_backlog = matches!(now, Ok(Some(_)));
+        self.seen.backlog = now.ok().flatten().or(before);
+        let moved = match (before, self.seen.backlog) {
             (Some(was), Some(is)) => is.left < was.left,
             _ => false,
         };
         if moved {
             self.moved(clock);
         } else {
-            self.looked = self.now(clock);
+            self.seen.looked = self.now(clock);
         }
-        Ok(self.now(clock) >= self.phase_end)
+        Ok(self.now(clock) >= self.seen.phase_end)
     }
 
     /// When to look up next what the peer has taken.
     fn next_look(&self) -> Time {
-        match self.backlog {
+        match self.seen.backlog {
             Some(backlog) if !backlog.is_empty => {
-                let part = Duration::from_millis(u64::from(self.idle_ms)) / LOOKS_PER_IDLE;
-                self.looked.plus(part).min(self.phase_end)
+                let part = Duration::from_millis(u64::from(self.plan.idle_ms)) / LOOKS_PER_IDLE;
+                self.seen.looked.plus(part).min(self.seen.phase_end)
             }
-            _ => self.phase_end,
+            _ => self.seen.phase_end,
         }
     }
 
     pub(super) fn wait<K: Clock>(&mut self, watch: Watch, clock: &K) -> Option<Next> {
-        let until = self.deadline.min(self.next_look());
+        let until = self.seen.deadline.min(self.next_look());
         let until = until.min(self.next_life_look(clock));
         let recheck = match watch {
             Watch::Readable => until,
             Watch::Change | Watch::Acknowledged => {
-                until.min(after(self.now(clock), self.recheck_ms))
+                until.min(after(self.now(clock), self.seen.recheck_ms))
             }
         };
         if watch != Watch::Readable {
-            self.recheck_ms = (self.recheck_ms * 2).min(RECHECK_MOST_MS);
+            self.seen.recheck_ms = (self.seen.recheck_ms * 2).min(RECHECK_MOST_MS);
         }
         Some(Next::Wait(Wait {
             watch,

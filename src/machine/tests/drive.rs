@@ -166,11 +166,11 @@ fn check_rest(
     clock: &SimClock,
     deliver: &mut Deliver<'_>,
 ) {
-    let before = (sim.seen.calls, machine.end(), machine.closed);
+    let before = (sim.seen.calls, machine.end(), machine.seen.closed);
     assert_eq!(machine.step(sim, clock, deliver), Next::Ended);
     machine.give_up(sim, Outcome::Evicted);
     assert_eq!(machine.step(sim, clock, deliver), Next::Ended);
-    let after = (sim.seen.calls, machine.end(), machine.closed);
+    let after = (sim.seen.calls, machine.end(), machine.seen.closed);
     assert_eq!(before, after, "the end was not the end");
 }
 

@@ -22,6 +22,6 @@ mod truth;
 impl crate::machine::Machine {
     /// When a waiting one has to be stepped, whatever happens.
     pub(crate) fn wants_by(&self) -> crate::clock::Time {
-        self.deadline.min(self.phase_end)
+        self.seen.deadline.min(self.seen.phase_end)
     }
 }

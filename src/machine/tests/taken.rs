@@ -59,6 +59,6 @@ fn after_the_callback_that_got_the_data() {
         assert_eq!(next, Next::Ended);
         assert_eq!(machine.end(), Some(End::Refused(Fault::GONE)));
         assert_eq!((calls, sim.seen.reads), (1, 1), "it was read on");
-        assert_eq!((sim.handle, machine.closed), (Handle::Open, false));
+        assert_eq!((sim.handle, machine.seen.closed), (Handle::Open, false));
     }
 }
