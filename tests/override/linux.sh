@@ -21,7 +21,7 @@ migrated() { # PATCH FILE
     local name
     name=$(basename "$2")
     cp "$2" "$out/$name"
-    spatch --very-quiet --sp-file "migrate/$1.cocci" --in-place "$out/$name" &&
+    spatch --very-quiet --sp-file "contrib/migrate/$1.cocci" --in-place "$out/$name" &&
         diff -u "tests/migrate/after/$name" "$out/$name" &&
         gcc -std=c99 -pedantic-errors -Wall -Wextra -Wno-unused -Werror -Iinclude -Itests/migrate -c -o /dev/null \
             "$out/$name"
@@ -183,7 +183,7 @@ migrate_tinyproxy() {
     (
         cd "$build/src" || exit
         rm -f tinyproxy
-        spatch --very-quiet --sp-file "$root/migrate/close.cocci" --in-place --dir . &&
+        spatch --very-quiet --sp-file "$root/contrib/migrate/close.cocci" --in-place --dir . &&
             [ "$(grep -c 'graceful_close:' conns.c)" -eq 2 ] &&
             sed -i 's/if (close (connptr/if (gc_closesocket (connptr/; 0,/#include "conns.h"/s//&\n#include "graceful_close.h"/' \
                 conns.c && make -s tinyproxy $no_autotools CPPFLAGS="-I$root/include" LIBS="$root/$lib/libgraceful_close.a -lpthread -ldl"

@@ -137,7 +137,7 @@ part_programs() {
 by_name() { # FROM TO
     rm -rf "$2"
     cp -r "$1" "$2" &&
-        spatch --very-quiet --sp-file "$root/migrate/closesocket.cocci" --in-place "$2/rinetd.c" >"$out/rinetd.log" 2>&1 &&
+        spatch --very-quiet --sp-file "$root/contrib/migrate/closesocket.cocci" --in-place "$2/rinetd.c" >"$out/rinetd.log" 2>&1 &&
         [ "$(grep -c 'gc_close(' "$2/rinetd.c")" -ge 10 ] && grep -q 'closesocket(si.fd)' "$2/rinetd.c" # a listener
 }
 

@@ -1,6 +1,6 @@
 """Repackages the archives of a release (`make dist`); nothing is compiled here.
 
-    conan create packaging/conan -c user.graceful_close:archives=target/dist [-o "*:shared=True"]
+    conan create contrib/packaging/conan -c user.graceful_close:archives=target/dist [-o "*:shared=True"]
 
 The configuration names the directory, or the https address, where the archives and their SHA256SUMS
 are. One package for each system, architecture, compiler family, and shared or static.

@@ -4,7 +4,7 @@
 #
 # vcpkg has no Rust: cargo is taken from PATH (which vcpkg keeps on Linux and macOS; on Windows set
 # VCPKG_KEEP_ENV_VARS=PATH), from CARGO_HOME or from the place where rustup puts it.
-get_filename_component(SOURCE_PATH "${CMAKE_CURRENT_LIST_DIR}/../../../.." ABSOLUTE)
+get_filename_component(SOURCE_PATH "${CMAKE_CURRENT_LIST_DIR}/../../../../.." ABSOLUTE)
 
 # Programs of both configurations get the same libraries: Rust's C runtime is the release one anyway.
 set(VCPKG_BUILD_TYPE release)
