@@ -94,27 +94,33 @@ impl Shared {
         now: Time,
     ) -> Result<(), Refusal> {
         let boxes = reservation.boxes.take();
-        let is_half_closed = boxes.is_none() && half_closed(&mut handover)?;
-        let mut entry = match is_half_closed {
-            true => {
-                let packed = half_closed_now(&handover, now);
-                if reservation.looks_soon && handover.socket.is_quiet() {
-                    // Nothing to drain. What is left is to wait, and the thread does that.
-                    let due = after(now, handover.options.timeout_ms);
-                    reservation.push(packed, due.min(self.soon(now)));
-                    return Ok(());
-                }
-                packed.unpack()
+        if boxes.is_none() && half_closed(&mut handover)? {
+            let packed = half_closed_now(&handover, now);
+            let waits = handover.options.timeout_ms > 0;
+            if waits && reservation.looks_soon && handover.socket.is_quiet() {
+                // Nothing to drain. What is left is to wait, and the thread does that.
+                let due = after(now, handover.options.timeout_ms);
+                reservation.push(packed, due.min(self.soon(now)));
+                return Ok(());
             }
-            false => {
-                let (mut entry, kind) = classified(&mut handover, boxes, now)?;
-                if is_slow_to_close(&mut entry, kind) {
-                    reservation.leave(entry, now);
-                    return Ok(());
-                }
-                entry
-            }
-        };
+            return self.step_once(packed.unpack(), true, reservation, now);
+        }
+        let (mut entry, kind) = classified(&mut handover, boxes, now)?;
+        if is_slow_to_close(&mut entry, kind) {
+            reservation.leave(entry, now);
+            return Ok(());
+        }
+        self.step_once(entry, false, reservation, now)
+    }
+
+    /// The one pass in the caller's thread.
+    fn step_once(
+        &self,
+        mut entry: Unpacked<Socket>,
+        is_half_closed: bool,
+        reservation: Reservation<'_>,
+        now: Time,
+    ) -> Result<(), Refusal> {
         match entry.step(&SystemClock) {
             None => match entry.refusal() {
                 Some(fault) => return Err(Refusal::System(fault)),
