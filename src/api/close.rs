@@ -71,7 +71,7 @@ pub fn close_with(socket: impl Into<OwnedSocket>, options: &Options) -> Result<C
 /// Closes as `options` say; `reader` gets what the peer still sends.
 ///
 /// The data comes in portions, in order, on the calling thread. Breaking off
-/// ends the close with [`Outcome::Stopped`].
+/// ends the close with [`Outcome::Stopped`](crate::Outcome::Stopped).
 ///
 /// # Errors
 /// As [`close`].
@@ -147,7 +147,7 @@ pub fn abort(socket: impl Into<OwnedSocket>) -> Result<(), Refused> {
 pub struct Closed {
     /// How it ended.
     pub report: Report,
-    /// With [`Fallback::Keep`], if it did not end gracefully: the socket,
+    /// With [`Fallback::Keep`](crate::Fallback::Keep), if it did not end gracefully: the socket,
     /// half-closed and open.
     pub kept: Option<OwnedSocket>,
 }

@@ -10,7 +10,7 @@ use std::io;
 
 /// Closes many connections gracefully under one deadline, on this thread.
 ///
-/// The results stand in the order of the sockets. With [`Fallback::Keep`] those
+/// The results stand in the order of the sockets. With [`Fallback::Keep`](crate::Fallback::Keep) those
 /// that did not end gracefully come back as [`Closed::kept`](crate::Closed).
 ///
 /// # Errors

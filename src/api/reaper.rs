@@ -77,7 +77,7 @@ impl Reaper {
     }
 
     /// Takes a socket over: its FIN leaves in the call, the rest is done in the
-    /// background. Never blocks. [`Fallback::Keep`] and [`Fallback::Background`] count
+    /// background. Never blocks. [`Fallback::Keep`](crate::Fallback::Keep) and [`Fallback::Background`] count
     /// as [`Fallback::Close`] here.
     ///
     /// # Errors
