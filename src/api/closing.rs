@@ -103,7 +103,7 @@ impl Closing {
         self.owner.as_ref()
     }
 
-    /// What is left to its caller: with [`Fallback::Keep`](crate::Fallback::Keep)(crate::Fallback::Keep), or
+    /// What is left to its caller: with [`Fallback::Keep`](crate::Fallback::Keep), or
     /// after an error. One that is pending is ended by its fallback.
     pub fn into_socket(mut self) -> Option<OwnedSocket> {
         self.handle.give_up();
