@@ -9,7 +9,7 @@ use crate::options::{Options, INFINITE};
 use crate::outcome::Outcome;
 use crate::reaper;
 use crate::report::Report;
-use crate::sys::{HandOver, Socket};
+use crate::sys::{HandOver, Probe, Socket};
 
 /// A machine and what its last step said.
 pub(crate) struct Handle {

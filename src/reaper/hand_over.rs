@@ -8,7 +8,7 @@ use crate::connection::{Connection, Ends, Indexed, Kind, TcpState, Watcher};
 use crate::log;
 use crate::machine::{after, Brief, Machine, Next};
 use crate::stats;
-use crate::sys::{HandOver, Poller, Room, Socket};
+use crate::sys::{HandOver, Poller, Probe, Room, Socket};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 

@@ -4,7 +4,7 @@ use super::control::Reaper;
 use super::shared::{Handover, Refusal, WhenFull};
 use crate::connection::{Ends, FaultKind};
 use crate::machine::Machine;
-use crate::sys::{HandOver, PerProcess, Socket};
+use crate::sys::{PerProcess, Probe, Socket};
 
 /// Goes on in the background with a close that the caller has no time for any more; without a
 /// background it is closed ordinarily.

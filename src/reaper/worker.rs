@@ -4,7 +4,7 @@ use super::pool::{Entry, Packed, Pool, ENDED};
 use super::shared::Shared;
 use crate::clock::{Clock, SystemClock, Time};
 use crate::connection::{Indexed, Watcher};
-use crate::sys::{look_for_sharing, HandOver, Poller, Socket};
+use crate::sys::{look_for_sharing, Poller, Probe, Socket};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 

@@ -1,13 +1,10 @@
-//! What handing a socket over takes, beside what closing it does.
+//! What handing a socket over takes, beside what closing it does. Filled by each system; what a
+//! system does not have stays as it is here.
 
 use crate::connection::{Ends, Fault, Indexed, Mark};
 
-/// Filled by each system. What a system does not have stays as it is here.
+/// What is done to it.
 pub(crate) trait HandOver: Indexed {
-    /// Whether it is a socket at all, and what tells it from a later one of the same number,
-    /// as cheaply as both can be had.
-    fn check(self) -> Result<Mark, Fault>;
-
     /// Both addresses, for the log.
     fn ends(self) -> Ends;
 
@@ -35,6 +32,13 @@ pub(crate) trait HandOver: Indexed {
 
     /// Gives one of two numbers of ours back.
     fn give_up_number(self) {}
+}
+
+/// What is asked of it.
+pub(crate) trait Probe: Indexed {
+    /// Whether it is a socket at all, and what tells it from a later one of the same number,
+    /// as cheaply as both can be had.
+    fn check(self) -> Result<Mark, Fault>;
 
     /// A thread of the program may be blocked in a call on it, and closing does not wake it.
     fn may_be_blocked_on(self) -> bool {

@@ -57,7 +57,7 @@ pub(crate) use unix::{poll_many as wait_for_any, PollEntry};
 
 pub(crate) use counted::Counted;
 pub(crate) use error_text::ErrorText;
-pub(crate) use hand_over::HandOver;
+pub(crate) use hand_over::{HandOver, Probe};
 pub(crate) use per_process::PerProcess;
 pub(crate) use room::{boxed, Room};
 pub(crate) use system::{disown, CancelGuard, LastError, OwnedSocket, Socket, Waiter};

@@ -2,7 +2,7 @@
 //! known.
 
 use crate::connection::{Indexed, Mark};
-use crate::sys::hand_over::HandOver;
+use crate::sys::hand_over::Probe;
 use crate::sys::unix::Socket;
 
 impl Indexed for Socket {

@@ -5,8 +5,8 @@
 
 mod bell;
 mod connection;
-mod hand_over;
 mod identity;
+mod probe;
 mod sharing;
 #[cfg(not(target_os = "dragonfly"))]
 mod tcp;

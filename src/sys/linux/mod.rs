@@ -3,10 +3,10 @@
 mod blocked;
 mod connection;
 mod counters;
-mod hand_over;
 mod identity;
 mod local;
 mod poller;
+mod probe;
 mod sharing;
 mod tcp;
 mod waiter;

@@ -1,14 +1,12 @@
 //! What Linux, macOS and the BSDs have in common.
 
-pub(in crate::sys) mod addresses;
 mod cancel;
 mod close;
 pub(in crate::sys) mod fault;
+mod hand_over;
 mod keep_alive;
-pub(in crate::sys) mod number;
 mod poll_entry;
 mod process;
-pub(in crate::sys) mod signals;
 mod socket;
 mod thread;
 mod wait;
@@ -20,7 +18,7 @@ pub(in crate::sys) use fault::last_fault;
 pub(crate) use fault::LastError;
 pub(in crate::sys) use fault::{fault, syscall};
 #[cfg(any(target_os = "linux", target_os = "android"))]
-pub(in crate::sys) use number::FD_SETSIZE;
+pub(in crate::sys) use hand_over::FD_SETSIZE;
 pub(crate) use poll_entry::{poll_many, PollEntry};
 pub(crate) use process::{process_generation, when_forked, BORROWED};
 pub(crate) use socket::{disown, OwnedSocket, RawSocket, Socket};

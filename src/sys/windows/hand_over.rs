@@ -3,18 +3,13 @@
 
 use super::handle::Socket;
 use crate::connection::{Connection, Ends, Fault, Mark};
-use crate::sys::hand_over::HandOver;
+use crate::sys::hand_over::{HandOver, Probe};
 use socket2::SockRef;
 use std::os::windows::io::BorrowedSocket;
 use windows_sys::Win32::Foundation::{SetHandleInformation, HANDLE, HANDLE_FLAG_INHERIT};
 use windows_sys::Win32::Networking::WinSock as ws;
 
 impl HandOver for Socket {
-    fn check(mut self) -> Result<Mark, Fault> {
-        self.classify()?;
-        Ok(self.ends_mark())
-    }
-
     fn ends(self) -> Ends {
         if self.0 == ws::INVALID_SOCKET {
             return Ends::default();
@@ -33,5 +28,12 @@ impl HandOver for Socket {
     fn keep_from_children(self) {
         // SAFETY: a number and flags; what is no handle makes it fail.
         unsafe { SetHandleInformation(self.0 as HANDLE, HANDLE_FLAG_INHERIT, 0) };
+    }
+}
+
+impl Probe for Socket {
+    fn check(mut self) -> Result<Mark, Fault> {
+        self.classify()?;
+        Ok(self.ends_mark())
     }
 }

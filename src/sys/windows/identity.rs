@@ -2,7 +2,7 @@
 
 use super::handle::Socket;
 use crate::connection::{Indexed, Mark};
-use crate::sys::hand_over::HandOver;
+use crate::sys::hand_over::Probe;
 
 /// Handles go by four.
 impl Indexed for Socket {

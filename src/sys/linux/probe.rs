@@ -1,10 +1,10 @@
-//! Handing over.
+//! What is asked of a socket that is handed over.
 
 use super::identity::{mark_of, stat};
 use super::{blocked, tcp};
-use crate::connection::{Ends, Fault, FaultKind, Mark, TcpState};
-use crate::sys::hand_over::HandOver;
-use crate::sys::unix::{addresses, fault, number, signals, syscall, Socket};
+use crate::connection::{Fault, FaultKind, Mark, TcpState};
+use crate::sys::hand_over::Probe;
+use crate::sys::unix::{fault, syscall, Socket};
 use libc::c_int;
 
 /// linux/socket.h.
@@ -12,7 +12,7 @@ const AF_SMC: c_int = 43;
 /// linux/sockios.h: what has not been sent. Asked of TCP, MPTCP and SMC only.
 const SIOCOUTQNSD: u64 = 0x894B;
 
-impl HandOver for Socket {
+impl Probe for Socket {
     fn check(self) -> Result<Mark, Fault> {
         match stat(self) {
             Ok(stat) if stat.st_mode & libc::S_IFMT == libc::S_IFSOCK => Ok(mark_of(&stat)),
@@ -20,30 +20,6 @@ impl HandOver for Socket {
             Err(gone) if gone.kind == FaultKind::NotASocket => Err(gone),
             Err(_) => self.kind_by_type().map(|_| Mark::UNTOLD),
         }
-    }
-
-    fn ends(self) -> Ends {
-        addresses::ends(self)
-    }
-
-    fn keep_from_children(self) {
-        number::keep_from_children(self);
-    }
-
-    fn end_signals(self) -> Result<(), Fault> {
-        signals::end_signals(self)
-    }
-
-    fn out_of_the_way(self) -> Socket {
-        number::out_of_the_way(self)
-    }
-
-    fn higher_number(self) -> Option<Socket> {
-        number::higher_number(self)
-    }
-
-    fn give_up_number(self) {
-        number::give_up_number(self);
     }
 
     fn may_be_blocked_on(self) -> bool {
@@ -64,8 +40,8 @@ impl HandOver for Socket {
         syscall!(libc::poll(&mut entry, 1, 0)) == Ok(0)
     }
 
-    /// Families on top of TCP show the state of a
-    /// connection below, which goes on for a while: they count as half-closed.
+    /// Families on top of TCP show the state of a connection below, which goes on for a while:
+    /// they count as half-closed.
     fn is_half_closed(self) -> bool {
         use TcpState::{Established, Listen, SynReceived, SynSent};
         match tcp::state_of_first(self) {
