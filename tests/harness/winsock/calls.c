@@ -51,7 +51,7 @@ SOCKET WSAAPI accept(SOCKET listening, struct sockaddr *name, int *size)
 
     if (s != INVALID_SOCKET) {
         record_new(s);
-        learn_names(record_of(s));
+        learn_peer(record_of(s));
     }
     SetLastError((DWORD)before);
     return s;
@@ -61,7 +61,7 @@ int WSAAPI connect(SOCKET s, const struct sockaddr *name, int size)
 {
     int result = REAL(connect)(s, name, size), before = (int)GetLastError();
 
-    if (result == 0) learn_names(record_of(s));
+    if (result == 0) learn_peer(record_of(s));
     SetLastError((DWORD)before);
     return result;
 }
@@ -132,12 +132,15 @@ int WSAAPI WSARecv(SOCKET s, LPWSABUF buffers, DWORD count, LPDWORD got, LPDWORD
 int WSAAPI shutdown(SOCKET s, int how)
 {
     record *r = record_of(s);
-    int result;
+    int result, state;
+    ULONG unused;
 
     if (r->wants_context && is_on(AS_CONTEXT)) return fails(WSAENOTCONN);
     if (is_on(RESET) && is_reset(r)) return fails(reset_error(r));
     result = REAL(shutdown)(s, how);
     if (result == 0) {
+        state = connection_state(s, &unused);
+        r->closed_first |= state == 4 || state == 5;
         r->shut_send |= how != SD_RECEIVE;
         r->shut_receive |= how != SD_SEND;
     }
@@ -270,7 +273,7 @@ int WSAAPI WSAPoll(LPWSAPOLLFD entries, ULONG count, int time)
 
         if (entries[i].revents & POLLNVAL) continue;
         if (is_on(RESET) && is_reset(r)) entries[i].revents = POLLERR | POLLHUP;
-        else if (is_on(HANGUP) && r->was_connected && has_peer_fin(r) && !is_reset(r)) entries[i].revents |= POLLHUP;
+        else if (is_on(HANGUP) && r->was_connected && has_peer_fin(entries[i].fd) && !is_reset(r)) entries[i].revents |= POLLHUP;
         if (!had && entries[i].revents != 0) result++;
     }
     SetLastError((DWORD)error);

@@ -25,10 +25,8 @@ FARPROC system_function(const char *name);
 typedef struct record {
     SOCKET s;
     int was_connected, was_reset, had_fin, shut_send, shut_receive, is_blocking;
+    int closed_first; /* its FIN left before the peer's was there */
     int wants_context; /* connected by AcceptEx or ConnectEx, and not updated */
-    int has_names, knows_fin;
-    DWORD looked;
-    struct sockaddr_in local, peer;
     ULONG64 sent;
     LPWSAOVERLAPPED calls[16]; /* those that may be pending */
 } record;
@@ -38,13 +36,13 @@ void record_new(SOCKET s);
 void record_call(record *r, LPWSAOVERLAPPED call);
 int has_pending_call(const record *r);
 
-/* Learns the two names while the system still tells them. */
-void learn_names(record *r);
+/* Whether it is or was connected: the system tells that no longer after a reset. */
+void learn_peer(record *r);
 
-/* As /proc/net/tcp has it: the state in Linux' numbers, 0 where there is no such connection, and what is
-   sent or waits to be, and is not acknowledged. */
-int connection_state(record *r, ULONG *unacknowledged);
-int has_peer_fin(record *r);
+/* As Linux has it: the state in its numbers, 0 where there is none, and what is sent or waits to be, and is
+   not acknowledged. */
+int connection_state(SOCKET s, ULONG *unacknowledged);
+int has_peer_fin(SOCKET s);
 
 /* Winsock was told of a reset, or is now. */
 int is_reset(record *r);
