@@ -19,10 +19,9 @@
 #include "example_net.h"
 #include "example_clock.h"
 #include "example_tls.h"
+#include "example_openssl.h"
 #include "graceful_close.h"
-#include <stdlib.h>
-
-#define CLOSE_TIMEOUT_MS 5000U
+#include "example_tls_blocking.h"
 
 /* Until the empty line behind the head. 0 is success. */
 static int read_head(SSL *ssl)
@@ -37,36 +36,11 @@ static int read_head(SSL *ssl)
             return -1;
         size += (size_t)got;
         head[size] = '\0';
-        if (strstr(head, "\r\n\r\n") != NULL || strstr(head, "\n\n") != NULL)
+        if (tls_is_whole_head(head))
             return 0;
         if (size == sizeof(head) - 1)
             return -1;
     }
-}
-
-/* So many milliseconds are left; never negative. */
-static unsigned int left_until(double deadline)
-{
-    double left = deadline - now_ms();
-
-    return left <= 0.0 ? 0U : (unsigned int)left;
-}
-
-/* Waits until the socket can take bytes, or the time is up. */
-static void wait_writable(SOCKET sock, unsigned int ms)
-{
-    struct timeval time;
-    fd_set set;
-
-    FD_ZERO(&set);
-#ifndef _WIN32
-    if (sock >= (SOCKET)FD_SETSIZE) /* select() cannot watch it */
-        return;
-#endif
-    FD_SET(sock, &set);
-    time.tv_sec = (long)(ms / 1000U);
-    time.tv_usec = (long)(ms % 1000U) * 1000L;
-    select((int)sock + 1, NULL, &set, NULL, &time);
 }
 
 /*
@@ -93,9 +67,9 @@ static int bare_close(SSL *ssl, SOCKET sock)
 }
 
 /* One connection. What gc_close() said. */
-static int serve(SSL_CTX *context, SOCKET sock, int bare)
+static int serve(void *context, SOCKET sock, int bare)
 {
-    SSL *ssl = SSL_new(context);
+    SSL *ssl = SSL_new((SSL_CTX *)context);
     int code;
 
     if (ssl == NULL || SSL_set_fd(ssl, (int)sock) != 1) {
@@ -124,34 +98,13 @@ static int serve(SSL_CTX *context, SOCKET sock, int bare)
 
 int main(int argc, char **argv)
 {
-    int bare = argc > 1 && strcmp(argv[1], "bare") == 0;
-    long count = argc > 3 ? atol(argv[3]) : 0, done, graceful = 0;
     SSL_CTX *context;
-    SOCKET listener;
+    int code;
 
-    if (argc < 3 || (!bare && strcmp(argv[1], "graceful") != 0)) {
-        fprintf(stderr, "usage: tls_openssl graceful|bare PORT [COUNT]\n");
+    if (tls_begin(argc, argv, "tls_openssl") != 0)
         return 2;
-    }
-    if (net_start() != 0)
-        return 1;
-    tls_make_answer();
     context = tls_server();
-    listener = context != NULL ? tls_listen(atoi(argv[2])) : INVALID_SOCKET;
-    if (listener == INVALID_SOCKET)
-        return 1;
-    for (done = 0; count == 0 || done < count; done++) {
-        SOCKET sock = accept(listener, NULL, NULL);
-
-        if (sock == INVALID_SOCKET) {
-            net_complain("accept");
-            break;
-        }
-        graceful += serve(context, sock, bare) == GC_GRACEFUL;
-    }
-    if (!bare)
-        printf("%ld of %ld ended gracefully\n", graceful, done);
-    closesocket(listener);
+    code = context != NULL ? tls_serve_clients(argc, argv, serve, context) : 1;
     SSL_CTX_free(context);
-    return 0;
+    return code;
 }

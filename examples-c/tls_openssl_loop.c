@@ -16,6 +16,7 @@
 #include "example_net.h"
 #include "example_clock.h"
 #include "example_tls.h"
+#include "example_openssl.h"
 #include "graceful_close.h"
 #include <stdlib.h>
 

@@ -332,6 +332,10 @@ typedef struct gc_options {
     /**
      * Wait so long for the peer to close first, so that TIME_WAIT falls on its
      * side. 0: half-close at once. Part of timeout_ms, not on top of it.
+     *
+     * For a client whose answer comes in on_data it is also the way past a relay (NAT,
+     * proxy) that takes a half-close for the end of the connection and drops the answer:
+     * meanwhile the answer comes in, and on_data gets it.
      */
     unsigned int peer_first_ms;
     /** What to do when it could not be completed gracefully: GC_THEN_... */

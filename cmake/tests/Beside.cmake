@@ -25,7 +25,7 @@ set(_alone linux_sharing)
 
 # The longest ones are started first: one that is left for the end would run alone. ctest learns
 # this by itself, but a fresh build tree has nothing to learn from.
-set(_long ${_not_at_once} linux_faults reaper_calls linux_notices threads reaper tls_openssl_loop)
+set(_long ${_not_at_once} linux_faults reaper_calls linux_notices threads reaper tls_openssl tls_openssl_loop)
 
 function(_beside_others test name)
     if(name IN_LIST _not_at_once)

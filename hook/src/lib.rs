@@ -15,6 +15,7 @@
 
 mod children;
 mod exit;
+mod extensions;
 mod folder;
 mod image;
 pub mod init;

@@ -1,7 +1,7 @@
 //! Which addresses are replaced by which.
 
 use crate::settings::Settings;
-use crate::{children, exit, loader, winsock};
+use crate::{children, exit, extensions, loader, winsock};
 use std::ffi::CStr;
 use std::sync::OnceLock;
 use windows_sys::Win32::Foundation::HMODULE;
@@ -80,6 +80,7 @@ impl Table {
             c"WSAIoctl",
             winsock::wsa_ioctl as *const (),
         );
+        table.add_accept_ex();
         table.add(
             Role::Winsock,
             WS2_32,
@@ -156,6 +157,18 @@ impl Table {
             children::create_process_w as *const (),
         );
         table
+    }
+
+    /// That of mswsock.dll, where the program is linked to it.
+    fn add_accept_ex(&mut self) {
+        if let Some(original) = address_of(c"mswsock.dll", c"AcceptEx") {
+            extensions::set_exported_accept_ex(original);
+            self.0.push(Entry {
+                original,
+                replacement: extensions::exported_accept_ex as *const () as usize,
+                role: Role::Winsock,
+            });
+        }
     }
 
     /// exit and _exit of the two C run-time libraries that programs of today use.

@@ -1,28 +1,14 @@
 //! What stands in the slots instead of Winsock's functions.
 
-use crate::look::{self, Verdict};
-use crate::{park, roles, settings};
+use crate::look::{self, Ends, Verdict};
+use crate::{extensions, park, roles, settings};
 use std::ffi::c_void;
-use std::mem::{size_of, transmute};
+use std::mem::size_of;
 use std::panic::catch_unwind;
-use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
-use windows_sys::core::{BOOL, GUID};
+use std::sync::atomic::{AtomicI32, Ordering};
+use windows_sys::core::GUID;
 use windows_sys::Win32::Networking::WinSock as ws;
 use windows_sys::Win32::System::IO::OVERLAPPED;
-
-/// Type of ConnectEx, which is had from WSAIoctl alone.
-type ConnectEx = unsafe extern "system" fn(
-    ws::SOCKET,
-    *const ws::SOCKADDR,
-    i32,
-    *const c_void,
-    u32,
-    *mut u32,
-    *mut OVERLAPPED,
-) -> BOOL;
-
-/// The system's, once the program has asked for it.
-static CONNECT_EX: AtomicUsize = AtomicUsize::new(0);
 
 /// How many references to Winsock the program holds.
 static STARTED: AtomicI32 = AtomicI32::new(0);
@@ -61,8 +47,14 @@ fn close(socket: ws::SOCKET) -> Option<i32> {
 /// Whether it is done.
 fn close_open(socket: ws::SOCKET) -> bool {
     let is_client = roles::forget(socket);
+    let listener = extensions::forget(socket);
     match look::at(socket, is_client) {
-        Verdict::Finish => park::hand_over(socket),
+        Verdict::Finish => {
+            if !Ends::of(socket).are_known() {
+                extensions::complete(socket, listener);
+            }
+            park::hand_over(socket)
+        }
         Verdict::Leave(why) => {
             look::tell(socket, why);
             false
@@ -92,25 +84,6 @@ pub(crate) unsafe extern "system" fn wsa_connect(
     roles::note_connect(socket);
     // SAFETY: the caller's arguments.
     unsafe { ws::WSAConnect(socket, name, length, caller_data, callee_data, sqos, gqos) }
-}
-
-unsafe extern "system" fn connect_ex(
-    socket: ws::SOCKET,
-    name: *const ws::SOCKADDR,
-    length: i32,
-    data: *const c_void,
-    data_length: u32,
-    sent: *mut u32,
-    overlapped: *mut OVERLAPPED,
-) -> BOOL {
-    roles::note_connect(socket);
-    let real = CONNECT_EX.load(Ordering::Acquire);
-    // SAFETY: this function is handed out only after the real one has been stored, which has
-    // this type; the caller's arguments.
-    unsafe {
-        let real = transmute::<usize, ConnectEx>(real);
-        real(socket, name, length, data, data_length, sent, overlapped)
-    }
 }
 
 #[allow(clippy::too_many_arguments)] // they are Winsock's
@@ -144,30 +117,9 @@ pub(crate) unsafe extern "system" fn wsa_ioctl(
         input_size as usize >= size_of::<GUID>() && output_size as usize >= size_of::<usize>();
     if is_question && has_room && !input.is_null() && !output.is_null() {
         // SAFETY: as large as that, and the call that has just succeeded has used both.
-        unsafe { exchange_connect_ex(input.cast(), output.cast()) };
+        unsafe { extensions::exchange(input.cast(), output.cast()) };
     }
     result
-}
-
-/// # Safety
-/// Both point to what their types say, aligned or not.
-unsafe fn exchange_connect_ex(asked: *const GUID, answer: *mut usize) {
-    // SAFETY: the caller's.
-    let (asked, real) = unsafe { (asked.read_unaligned(), answer.read_unaligned()) };
-    let is_it = asked.data1 == ws::WSAID_CONNECTEX.data1
-        && asked.data2 == ws::WSAID_CONNECTEX.data2
-        && asked.data3 == ws::WSAID_CONNECTEX.data3
-        && asked.data4 == ws::WSAID_CONNECTEX.data4;
-    if !is_it || real == 0 || real == connect_ex as *const () as usize {
-        return;
-    }
-    // One provider per address family may answer with a function of its own: ours stands for
-    // the first alone.
-    let known = CONNECT_EX.compare_exchange(0, real, Ordering::AcqRel, Ordering::Acquire);
-    if known.is_ok() || known == Err(real) {
-        // SAFETY: the caller's.
-        unsafe { answer.write_unaligned(connect_ex as *const () as usize) };
-    }
 }
 
 /// Only if the settings say so: both directions means the sending one, so that what still comes

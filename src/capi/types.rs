@@ -157,6 +157,10 @@ pub struct gc_options {
     pub idle_timeout_ms: c_uint,
     /// Wait so long for the peer to close first, so that TIME_WAIT falls on its
     /// side. 0: half-close at once. Part of timeout_ms, not on top of it.
+    ///
+    /// For a client whose answer comes in on_data it is also the way past a relay (NAT,
+    /// proxy) that takes a half-close for the end of the connection and drops the answer:
+    /// meanwhile the answer comes in, and on_data gets it.
     pub peer_first_ms: c_uint,
     /// What to do when it could not be completed gracefully: GC_THEN_...
     pub fallback: c_uint,

@@ -12,6 +12,16 @@
 #define ANSWER 1000000
 #define CONNECTIONS 3
 
+/* its time is up at once, the connection's is not */
+static void close_continued(check_socket sock)
+{
+    gc_options options = GC_OPTIONS_INIT;
+    options.timeout_ms = 10;
+    options.fallback = GC_THEN_BACKGROUND;
+    options.background_ms = GC_INFINITE;
+    CHECK_IS(gc_close_with(sock, &options, NULL), GC_CONTINUED);
+}
+
 /* the part of the other process: HOW PORT */
 static int client(const char *how, const char *port)
 {
@@ -32,7 +42,8 @@ static int client(const char *how, const char *port)
         CHECK_IS(connect(sock, (struct sockaddr *)&address, (check_length)sizeof(address)), 0);
         check_wait_readable(sock); /* something that it never reads */
         check_send_pattern(sock, ANSWER, 0);
-        CHECK_IS(gc_close_async(sock, GC_INFINITE), 0);
+        if (strcmp(how, "continued") == 0) close_continued(sock);
+        else CHECK_IS(gc_close_async(sock, GC_INFINITE), 0);
     }
     return 0; /* by exit() */
 }
@@ -126,13 +137,13 @@ static void take(check_socket listener, check_socket *peers, int whole)
     }
 }
 
-static void nothing_is_lost(const char *name)
+static void nothing_is_lost(const char *name, const char *how)
 {
     int port, i;
     check_socket listener = listen_narrow(&port), peers[CONNECTIONS];
     process other;
-    check_doing = "nothing is lost";
-    start(&other, name, "flush", port);
+    check_doing = how;
+    start(&other, name, how, port);
     take(listener, peers, 1);
     check_sleep(200); /* it would like to end */
     for (i = 0; i < CONNECTIONS; i++) {
@@ -177,7 +188,8 @@ int main(int count, char **words)
     double since;
     check_start();
     if (count == 3) return client(words[1], words[2]);
-    nothing_is_lost(words[0]);
+    nothing_is_lost(words[0], "flush");
+    nothing_is_lost(words[0], "continued");
     it_ends(words[0], "short", 100);
     it_ends(words[0], "without", 0);
     check_doing = "nothing to flush";

@@ -35,17 +35,57 @@ static void owner_closes(check_socket sock)
     CHECK_ELAPSED(start, 0, 1000);
 }
 
-static void nothing_is_lost(void)
+#define FORMS 4
+
+static int by_handle(check_socket sock, const gc_options *options)
 {
+    gc_closing *closing;
+    gc_report report = GC_REPORT_INIT;
+    int code;
+    CHECK_IS(gc_closing_new(sock, options, &closing), 0);
+    while ((code = gc_closing_step(closing)) == GC_PENDING) {
+        unsigned int ms = gc_closing_timeout_ms(closing);
+        if (ms > 1000) ms = 1000;
+        if (gc_closing_wants_read(closing)) check_readable(sock, ms);
+        else check_sleep(ms);
+    }
+    CHECK_IS(gc_closing_report(closing, &report), 0);
+    CHECK_IS(report.closed, 0);
+    gc_closing_free(closing);
+    return code;
+}
+
+static int finish(int form, check_socket sock)
+{
+    gc_options options = GC_OPTIONS_INIT;
+    gc_report report = GC_REPORT_INIT;
+    gc_socket socks[1];
+    options.flags = GC_KEEP_OPEN;
+    options.timeout_ms = 20000;
+    socks[0] = sock;
+    switch (form) {
+    case 0: return gc_finish(sock, 20000);
+    case 1: return gc_close_with(sock, &options, NULL);
+    case 2:
+        CHECK(gc_close_many(socks, 1, &options, &report) >= 0);
+        CHECK_IS(report.closed, 0);
+        return report.outcome;
+    default: return by_handle(sock, &options);
+    }
+}
+
+static void nothing_is_lost(int form)
+{
+    static const char *const forms[FORMS] = { "gc_finish", "blocking", "many", "handle" };
     check_thread thread;
     check_socket sock;
     reader peer;
-    check_doing = "unread bytes, and an answer";
+    check_doing = forms[form];
     check_pair(&sock, &peer.sock);
     check_set_linger(sock, 1, 5);
     check_thread_start(&thread, sends_and_reads, &peer);
     check_send_pattern(sock, SIZE, 0);
-    CHECK_IS(gc_finish(sock, 20000), GC_GRACEFUL);
+    CHECK_IS(finish(form, sock), GC_GRACEFUL);
     owner_closes(sock);
     check_thread_join(&thread);
     CHECK_IS(peer.code, 0);
@@ -70,6 +110,21 @@ static void time_runs_out(void)
     CHECK_IS(check_send(peer, "x", 1), 1);
     check_wait_readable(sock);
     CHECK_IS(check_receive(sock, &byte, 1), 1);
+    owner_closes(sock);
+    check_close(peer);
+}
+
+static void freed_while_pending(void)
+{
+    gc_options options = GC_OPTIONS_INIT;
+    gc_closing *closing;
+    check_socket sock, peer;
+    check_doing = "freed";
+    check_pair(&sock, &peer);
+    options.flags = GC_KEEP_OPEN;
+    CHECK_IS(gc_closing_new(sock, &options, &closing), 0);
+    CHECK_IS(gc_closing_step(closing), GC_PENDING);
+    gc_closing_free(closing);
     owner_closes(sock);
     check_close(peer);
 }
@@ -204,9 +259,11 @@ static void another_holder_goes_on(void)
 
 int main(void)
 {
+    int form;
     check_start();
-    nothing_is_lost();
+    for (form = 0; form < FORMS; form++) nothing_is_lost(form);
     time_runs_out();
+    freed_while_pending();
     reset_by_the_peer();
     reset_by_ourselves();
     no_connection();

@@ -68,16 +68,24 @@ static void is_used_again(SOCKET ours)
 {
     char data[8];
     u_long no = 0;
+    int got;
     SOCKET other = connect_to(ours);
 
     /* gc_finish() has left it non-blocking */
     CHECK_INT(ioctlsocket(ours, (long)FIONBIO, &no), 0);
     CHECK_INT(send(other, "again", 5, 0), 5);
-    CHECK_INT(recv(ours, data, sizeof data, 0), 5);
+    got = recv(ours, data, sizeof data, 0);
+    if (got == 0 && wine_version() >= 10) {
+        printf("not received: Wine 10 does not forget that the old connection has ended, whoever closed it\n");
+        closesocket(other);
+        return;
+    }
+    CHECK_INT(got, 5);
     if (send(ours, data, 5, 0) == 5) {
         CHECK_INT(recv(other, data, sizeof data, 0), 5);
     } else {
         CHECK_INT(WSAGetLastError(), WSAESHUTDOWN);
+        CHECK(wine_version() != 0);
         printf("not sent: Wine 8 does not forget that the old connection was half-closed\n");
     }
     closesocket(other);

@@ -31,6 +31,19 @@ int main(void)
 #define CHECK(wanted) check((wanted) ? 1 : 0, #wanted, __FILE__, __LINE__)
 #define CHECK_INT(is, wanted) check_int((long)(is), (long)(wanted), #is, #wanted, __FILE__, __LINE__)
 
+/* The version of Wine, 8 or 10; 0: this is Windows. What Wine alone does is expected there alone. */
+static __inline int wine_version(void)
+{
+    const char *(CDECL * version)(void) = NULL;
+    FARPROC found = GetProcAddress(GetModuleHandleA("ntdll.dll"), "wine_get_version");
+
+    if (found == NULL) {
+        return 0;
+    }
+    memcpy(&version, &found, sizeof version);
+    return atoi(version());
+}
+
 /* a function that a thread runs */
 typedef DWORD(WINAPI *thread_fn)(LPVOID);
 

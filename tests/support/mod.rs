@@ -13,6 +13,7 @@ pub mod payload;
 pub mod scenes;
 #[cfg(unix)]
 pub mod unix;
+pub mod wine;
 
 use socket2::SockRef;
 use std::net::{Shutdown, TcpListener, TcpStream};

@@ -1,0 +1,61 @@
+# TLS: the HTTPS servers of examples-c against curl and openssl s_client, and tests/tls. OpenSSL is the
+# distribution's, so that is for Linux; SChannel is for Windows, and run where Wine's can be a server.
+set(_tls_flags -Wall -Wextra -Werror -O2)
+
+function(_tls_objects name source)
+    _objects(${name}.o shared "${PROJECT_SOURCE_DIR}/${source}" -std=gnu99 ${_tls_flags} ${ARGN})
+    _program(${name} shared C ${name}.o)
+endfunction()
+
+# _against_clients(NAME COUNT): both kinds of clients, so many of each
+function(_against_clients name count)
+    foreach(kind curl s_client)
+        if((kind STREQUAL "curl" AND NOT GRACEFUL_CLOSE_CURL) OR NOT GRACEFUL_CLOSE_OPENSSL)
+            _skip(${name}.${kind} "curl or openssl is not installed")
+            continue()
+        endif()
+        _run(${name}.${kind} ${name} ${name} "${PROJECT_SOURCE_DIR}/tests/harness/tls-clients"
+            ${kind} ${count} 8 ${CMAKE_CROSSCOMPILING_EMULATOR} $<TARGET_FILE:${name}>)
+        set_tests_properties(${name}.${kind} PROPERTIES TIMEOUT 300)
+    endforeach()
+endfunction()
+
+find_program(GRACEFUL_CLOSE_OPENSSL openssl)
+find_program(GRACEFUL_CLOSE_CURL curl)
+
+if(WIN32)
+    _wanted(_is_wanted tls_schannel)
+    if(_is_wanted)
+        _tls_objects(tls_schannel examples-c/tls_schannel.c -Wconversion -pedantic-errors)
+        target_link_libraries(tls_schannel PRIVATE secur32 crypt32)
+        if(_set STREQUAL "variants")
+            _against_clients(tls_schannel 50) # Wine takes long for a handshake
+        endif()
+    endif()
+    return()
+endif()
+if(NOT _set STREQUAL "variants")
+    return()
+endif()
+
+find_path(GRACEFUL_CLOSE_OPENSSL_INCLUDE openssl/ssl.h)
+find_library(GRACEFUL_CLOSE_SSL ssl)
+find_library(GRACEFUL_CLOSE_CRYPTO crypto)
+if(NOT GRACEFUL_CLOSE_OPENSSL_INCLUDE OR NOT GRACEFUL_CLOSE_SSL OR NOT GRACEFUL_CLOSE_CRYPTO)
+    _skip("TLS by OpenSSL" "OpenSSL's headers are not installed")
+    return()
+endif()
+foreach(_name tls_openssl tls_openssl_loop)
+    _wanted(_is_wanted ${_name})
+    if(_is_wanted)
+        _tls_objects(${_name} examples-c/${_name}.c -Wconversion)
+        target_link_libraries(${_name} PRIVATE ${GRACEFUL_CLOSE_SSL} ${GRACEFUL_CLOSE_CRYPTO})
+        _against_clients(${_name} 200)
+    endif()
+endforeach()
+_wanted(_is_wanted tls_tickets)
+if(_is_wanted)
+    _tls_objects(tls_tickets tests/tls/tickets.c -Wno-unused-function) # of the examples' headers
+    target_link_libraries(tls_tickets PRIVATE ${GRACEFUL_CLOSE_SSL} ${GRACEFUL_CLOSE_CRYPTO})
+    _run(tls_tickets tls_tickets tls_tickets tls_tickets)
+endif()
