@@ -23,8 +23,8 @@ pub enum Fallback {
     /// Only where the time ran out, total or idle; after another end it is closed
     /// ordinarily. What the peer sends in the background is thrown away, and the final
     /// outcome is told by the log and the statistics. Without a thread, descriptor or memory
-    /// for the reaper it is closed ordinarily, and told as timed out. In a [`Reaper`](crate::Reaper)
-    /// it counts as [`Fallback::Close`].
+    /// for the reaper it is closed ordinarily, and told as timed out. A [`Reaper`](crate::Reaper)
+    /// refuses it.
     Background,
 }
 
@@ -197,8 +197,8 @@ impl Options {
     }
 
     /// The whole sequence but the close: the socket comes back open on every outcome, for
-    /// its owner to close, which then neither blocks nor resets. In the background
-    /// without meaning: there the socket is closed.
+    /// its owner to close, which then neither blocks nor resets. A [`Reaper`](crate::Reaper)
+    /// refuses it, and [`Fallback::Background`] is without meaning then.
     pub fn keep_open(mut self) -> Options {
         self.keep_open = true;
         self

@@ -4,6 +4,7 @@
 mod support;
 
 use graceful_close::{Fallback, Options, Outcome, Reaper, ReaperOptions, Report, WhenFull};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{mpsc, Arc, Mutex};
@@ -160,7 +161,7 @@ fn a_flush_waits_no_longer_than_it_may() {
 
 #[test]
 fn dropping_it_ends_what_is_pending() {
-    for fallback in [Fallback::Close, Fallback::Abort, Fallback::Keep] {
+    for fallback in [Fallback::Close, Fallback::Abort] {
         let reaper = reaper();
         let (ours, peer) = tcp_pair();
         let told = close(&reaper, ours, &patient().fallback(fallback));
@@ -171,11 +172,34 @@ fn dropping_it_ends_what_is_pending() {
         assert_eq!(report.outcome, Outcome::Evicted);
         assert!(report.closed);
         // Nobody holds it any more.
-        eventually("the peer cannot send", || {
-            use std::io::Write;
-            (&peer).write(b"?").is_err()
-        });
+        eventually("the peer cannot send", || (&peer).write(b"?").is_err());
     }
+}
+
+#[test]
+fn what_makes_no_sense_in_the_background_is_refused() {
+    let reaper = reaper();
+    let wrong = [
+        patient().fallback(Fallback::Keep),
+        patient().fallback(Fallback::Background),
+        patient().keep_open(),
+    ];
+    for options in wrong {
+        let (ours, mut peer) = tcp_pair();
+        let refused = reaper
+            .close_then(ours, &options, |_| panic!("called"))
+            .unwrap_err();
+        assert_eq!(refused.system_error().kind(), ErrorKind::InvalidInput);
+        assert!(
+            refused.to_string().contains("is not for the background"),
+            "{refused}"
+        );
+        // It still works, and is ours.
+        let mut ours = TcpStream::from(refused.into_socket());
+        ours.write_all(b"x").unwrap();
+        peer.read_exact(&mut [0]).unwrap();
+    }
+    assert_eq!(reaper.pending(), 0);
 }
 
 /// The last handle of a reaper may be one of its own callbacks'.
@@ -324,7 +348,6 @@ fn many_threads_at_once() {
 /// and its own deadline by nothing worth mentioning.
 #[test]
 fn a_flood_delays_nobody() {
-    use std::io::Write;
     let reaper = reaper();
     let (ours, flooder) = tcp_pair();
     let flood = thread::spawn(move || while (&flooder).write(&[0; 1 << 16]).is_ok() {});

@@ -158,7 +158,14 @@ pub struct Closed {
 #[derive(Debug)]
 pub struct Refused {
     socket: OwnedSocket,
-    code: i32,
+    why: Why,
+}
+
+#[derive(Debug)]
+enum Why {
+    System(i32),
+    /// Options that exclude each other.
+    Options(&'static str),
 }
 
 impl Closed {
@@ -177,7 +184,13 @@ impl Closed {
 
 impl Refused {
     pub(super) fn of(socket: OwnedSocket, code: i32) -> Refused {
-        Refused { socket, code }
+        let why = Why::System(code);
+        Refused { socket, why }
+    }
+
+    pub(super) fn of_options(socket: OwnedSocket, words: &'static str) -> Refused {
+        let why = Why::Options(words);
+        Refused { socket, why }
     }
 
     /// The socket, still open.
@@ -185,9 +198,13 @@ impl Refused {
         self.socket
     }
 
-    /// What the system said.
+    /// What the system said; [`io::ErrorKind::InvalidInput`] with words where options exclude
+    /// each other.
     pub fn system_error(&self) -> io::Error {
-        io::Error::from_raw_os_error(self.code)
+        match self.why {
+            Why::System(code) => io::Error::from_raw_os_error(code),
+            Why::Options(words) => io::Error::new(io::ErrorKind::InvalidInput, words),
+        }
     }
 }
 

@@ -77,12 +77,13 @@ impl Reaper {
     }
 
     /// Takes a socket over: its FIN leaves in the call, the rest is done in the
-    /// background. Never blocks. [`Fallback::Keep`](crate::Fallback::Keep) and [`Fallback::Background`] count
-    /// as [`Fallback::Close`] here.
+    /// background. Never blocks.
     ///
     /// # Errors
     /// [`Refused`], and the socket comes back untouched: not a socket, no memory,
-    /// the table full, or the reaper of a forked child's parent.
+    /// the table full, or the reaper of a forked child's parent; or options that make no sense
+    /// here: [`Fallback::Keep`](crate::Fallback::Keep), [`Fallback::Background`] and
+    /// [`Options::keep_open`](crate::Options::keep_open).
     pub fn close(&self, socket: impl Into<OwnedSocket>, options: &Options) -> Result<(), Refused> {
         self.hand_over(socket.into(), options, None)
     }
@@ -109,14 +110,12 @@ impl Reaper {
         options: &Options,
         done: Option<Done>,
     ) -> Result<(), Refused> {
-        let mut options = *options;
-        if matches!(options.fallback, Fallback::Keep | Fallback::Background) {
-            options.fallback = Fallback::Close;
+        if let Some(words) = makes_no_sense(options) {
+            return Err(Refused::of_options(socket, words));
         }
-        options.keep_open = false;
         let handover = Handover {
             socket: Socket::of(&socket),
-            options,
+            options: *options,
             deferred: false,
             done,
             reader: None,
@@ -145,6 +144,22 @@ impl Reaper {
 impl Drop for Reaper {
     fn drop(&mut self) {
         let _ = self.inner.stop(0);
+    }
+}
+
+/// The same that gc_reaper_close() refuses.
+fn makes_no_sense(options: &Options) -> Option<&'static str> {
+    match options.fallback {
+        Fallback::Keep => {
+            Some("Fallback::Keep is not for the background: nobody would get the socket")
+        }
+        _ if options.keep_open => {
+            Some("keep_open is not for the background: nobody would get the socket")
+        }
+        Fallback::Background => {
+            Some("Fallback::Background is not for the background, which has all of the time-out")
+        }
+        Fallback::Close | Fallback::Abort => None,
     }
 }
 
