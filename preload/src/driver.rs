@@ -51,6 +51,11 @@ const LOOK_AGAIN_MS: [u64; 5] = [1, 4, 16, 64, 250];
 
 fn looks_again(holder: c_int) -> usize {
     let is_ending = crate::exit::is_under_way();
+    if is_ending && scan::is_ancestor(holder) {
+        // Waits for us, and goes on with the connection then; or it is about to close it, and
+        // then it finds itself alone.
+        return 1;
+    }
     let gives_up_first = process::own_pid() < holder;
     LOOK_AGAIN_MS.len() - usize::from(is_ending) - usize::from(gives_up_first)
 }

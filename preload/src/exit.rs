@@ -53,25 +53,32 @@ pub fn wait() {
 
 /// All that the program has left open.
 fn end_connections(flushes: bool) {
+    // First of all: one connection may have several numbers (a server that inetd starts has three),
+    // and what the stream of one of them holds back cannot be sent once another one is half-closed.
+    if flushes && !streams::flush_all(may_be_ended) {
+        return;
+    }
+    // Before the table changes.
+    let noted = table::numbers_from(0).count() as c_int;
     let mut is_first = true;
     for (fd, entry) in table::numbers_from(0) {
         let is_noted = matches!(entry.word().kind(), Kind::Alone | Kind::Counted);
         if fd >= INHERITED && !is_noted && entry.stream() == 0 {
             continue;
         }
-        end_connection(fd, flushes, &mut is_first);
+        end_connection(fd, &mut is_first);
     }
-    let noted = table::numbers_from(0).count() as c_int;
     for fd in noted..INHERITED {
-        end_connection(fd, flushes, &mut is_first);
+        end_connection(fd, &mut is_first);
     }
 }
 
-fn end_connection(fd: c_int, flushes: bool, is_first: &mut bool) {
-    if table::is_internal(fd) || tcp::examine(fd, false) == Fate::Plain {
-        return;
-    }
-    if flushes && !streams::flush(fd) {
+fn may_be_ended(fd: c_int) -> bool {
+    !table::is_internal(fd) && tcp::examine(fd, false) != Fate::Plain
+}
+
+fn end_connection(fd: c_int, is_first: &mut bool) {
+    if !may_be_ended(fd) {
         return;
     }
     if *is_first {

@@ -50,7 +50,13 @@ fn is_held_elsewhere(target: &Target) -> Result<Found, sys::Error> {
     let mut processes = Folder::open(libc::AT_FDCWD, c"/proc")?;
     let proc = processes.fd;
     let own = own_number(proc).ok_or(sys::Error(libc::ENOENT))?;
-    let mut found = Found::Nobody;
+    let kin = Kin::of(proc, own);
+    // whom we do not see may hold it all the same
+    let mut found = if kin.is_complete {
+        Found::Nobody
+    } else {
+        Found::Unknown
+    };
     while let Some(name) = processes.next()? {
         let Some(pid) = number(name).filter(|pid| *pid != own) else {
             continue;
@@ -61,12 +67,21 @@ fn is_held_elsewhere(target: &Target) -> Result<Found, sys::Error> {
             Err(sys::Error(libc::EMFILE | libc::ENFILE | libc::ENOMEM)) => {
                 return Ok(Found::Unknown);
             }
-            Err(_) if is_relative(proc, name, own) => found = Found::Unknown,
+            Err(_) if kin.could_have_it(proc, name) => found = Found::Unknown,
             // another user's, whom nobody has given it, or it has ended
             Err(_) => {}
         }
     }
     Ok(found)
+}
+
+/// The process with this number has started us, or its parent has, and so on: while we live it may
+/// well wait for our end.
+pub fn is_ancestor(pid: c_int) -> bool {
+    let Ok(proc) = Folder::open(libc::AT_FDCWD, c"/proc") else {
+        return false;
+    };
+    own_number(proc.fd).is_some_and(|own| Kin::of(proc.fd, own).is_ancestor(pid))
 }
 
 /// Not getpid(): that may be another where /proc is of an outer PID namespace.
@@ -87,13 +102,76 @@ fn is_held_by(proc: c_int, process: &CStr, target: &Target) -> Result<bool, sys:
     Ok(false)
 }
 
-/// Whether a process is our child or of our session, and so may have inherited the socket.
-fn is_relative(proc: c_int, process: &CStr, own: c_int) -> bool {
-    let (Some(theirs), Some(ours)) = (Status::of(proc, process), Status::of(proc, c"self")) else {
-        // it has ended
-        return false;
-    };
-    theirs.parent == own || theirs.session == ours.session
+/// Longer lines of ancestors are not followed.
+const GENERATIONS: usize = 32;
+
+/// The first process of a PID namespace.
+const INIT: c_int = 1;
+
+/// This process, and those it comes from, without the first one of all.
+struct Kin {
+    line: [c_int; GENERATIONS],
+    count: usize,
+    session: c_int,
+    /// All of them are seen. Not where /proc hides the processes of others (hidepid), nor in the
+    /// first process of a PID namespace, whose parent is outside.
+    is_complete: bool,
+}
+
+impl Kin {
+    fn of(proc: c_int, own: c_int) -> Kin {
+        let mut kin = Kin {
+            line: [own; GENERATIONS],
+            count: 1,
+            session: 0,
+            is_complete: false,
+        };
+        let Some(mut status) = Status::of_number(proc, own) else {
+            return kin;
+        };
+        kin.session = status.session;
+        while kin.count < GENERATIONS && status.parent > INIT {
+            kin.line[kin.count] = status.parent;
+            kin.count += 1;
+            match Status::of_number(proc, status.parent) {
+                Some(parent) => status = parent,
+                None => return kin,
+            }
+        }
+        kin.is_complete = status.parent == INIT && Status::of_number(proc, INIT).is_some();
+        kin
+    }
+
+    fn is_ancestor(&self, pid: c_int) -> bool {
+        self.line[1..self.count].contains(&pid)
+    }
+
+    /// It started us, or one of these has started it, or it is of our session: so it may have
+    /// inherited the socket, or have left it to us.
+    fn could_have_it(&self, proc: c_int, process: &CStr) -> bool {
+        let Some(mut theirs) = Status::of(proc, process) else {
+            // it has ended, or nothing of it may be seen
+            return !self.is_complete;
+        };
+        if theirs.session == self.session
+            || number(process).is_some_and(|pid| self.is_ancestor(pid))
+        {
+            return true;
+        }
+        for _ in 0..GENERATIONS {
+            if self.line[..self.count].contains(&theirs.parent) {
+                return true;
+            }
+            if theirs.parent <= INIT {
+                return false;
+            }
+            match Status::of_number(proc, theirs.parent) {
+                Some(parent) => theirs = parent,
+                None => return false,
+            }
+        }
+        true
+    }
 }
 
 /// The parts of /proc/PID/stat that are needed.
@@ -103,6 +181,11 @@ struct Status {
 }
 
 impl Status {
+    fn of_number(proc: c_int, pid: c_int) -> Option<Status> {
+        let mut digits = [0u8; 12];
+        Status::of(proc, decimal(pid, &mut digits))
+    }
+
     fn of(proc: c_int, process: &CStr) -> Option<Status> {
         let folder = Folder::open(proc, process).ok()?;
         let file = sys::open_at(folder.fd, c"stat", libc::O_RDONLY).ok()?;
