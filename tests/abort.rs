@@ -53,7 +53,11 @@ fn in_every_state_of_a_connection() {
     let (ours, peer) = support::narrow_pair();
     support::fill(&ours);
     abort(ours).unwrap();
-    support::eventually("a reset", || peer.take_error().unwrap().is_some());
+    support::eventually("a reset", || match cfg!(windows) {
+        // SO_ERROR tells none there.
+        true => (&peer).write(b"?").is_err(),
+        false => peer.take_error().unwrap().is_some(),
+    });
 
     let (ours, peer) = tcp_pair();
     support::finish(&peer);
@@ -177,7 +181,11 @@ fn without_a_connection_it_is_a_plain_close() {
         scenes::connecting,
         scenes::refused,
     ] {
-        let scene = build().unwrap();
+        let Some(scene) = build() else {
+            // Wine 10 answers getpeername() before it is connected.
+            assert_eq!(wine::version(), Some(10));
+            continue;
+        };
         let before = identity(scene.raw);
         assert_eq!(c::abort(scene.raw), 0);
         if cfg!(unix) {

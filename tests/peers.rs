@@ -10,7 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 use support::{
     assert_prompt, assert_took, await_news, fill, finish, ms, narrow_pair, payload, reset,
-    tcp_pair, LONG,
+    tcp_pair, wine, LONG,
 };
 
 /// Closes while the peer does its part on a thread.
@@ -32,7 +32,8 @@ fn close_against<P: Send>(
 
 /// What the system can tell of our bytes that were not acknowledged.
 fn known(bytes: usize) -> Option<usize> {
-    cfg!(target_os = "linux").then_some(bytes)
+    let is_proved = bytes == 0 && support::wine::tells_state();
+    (cfg!(target_os = "linux") || is_proved).then_some(bytes)
 }
 
 #[test]
@@ -191,7 +192,7 @@ fn a_reset_in_the_middle() {
     assert_took(elapsed, ms(60));
     assert_eq!((report.drained_bytes, report.peer_closed), (1000, false));
     assert_ne!(report.system_error, 0);
-    assert_eq!(report.unacked_bytes, known(0));
+    assert_eq!(report.unacked_bytes, cfg!(target_os = "linux").then_some(0));
 }
 
 #[test]
@@ -235,7 +236,7 @@ fn a_peer_that_half_closes_first_and_then_reads_on() {
     assert_eq!(received, 100_000);
     assert_eq!(report.outcome, Outcome::Graceful);
     assert_eq!((report.drained_bytes, report.peer_closed), (0, true));
-    assert_eq!(report.unacked_bytes, known(0));
+    assert_eq!(report.unacked_bytes, cfg!(target_os = "linux").then_some(0));
 }
 
 #[test]
@@ -364,8 +365,13 @@ fn a_reader_may_break_off() {
         assert_eq!(closed.report.outcome, Outcome::Stopped);
         assert_eq!(closed.report.drained_bytes, 100);
         assert!(closed.kept.is_none());
-        // Our FIN had come before the reset, so that is what is read.
-        assert_eq!((&peer).read(&mut [0; 8]).unwrap(), 0);
+        // Our FIN had come before the reset, so that is what is read; Windows forgets it.
+        let told = (&peer).read(&mut [0; 8]);
+        let may_fail = cfg!(windows) && fallback == Fallback::Abort && !wine::hides_resets();
+        assert!(
+            matches!(told, Ok(0)) || may_fail && told.is_err(),
+            "{told:?}"
+        );
         if cfg!(target_os = "linux") {
             let was_reset = peer.take_error().unwrap().is_some();
             assert_eq!(was_reset, fallback == Fallback::Abort);

@@ -22,7 +22,8 @@ static const size_t option_sizes[] = {
     offsetof(gc_options, peer_first_ms), offsetof(gc_options, fallback),
     offsetof(gc_options, if_shared), offsetof(gc_options, flags),
     offsetof(gc_options, max_drain_bytes), offsetof(gc_options, on_data),
-    offsetof(gc_options, user), sizeof(gc_options)
+    offsetof(gc_options, user), offsetof(gc_options, background_ms),
+    offsetof(gc_options, background_ms) + sizeof(unsigned int), sizeof(gc_options)
 };
 static const size_t report_sizes[] = {
     offsetof(gc_report, outcome), offsetof(gc_report, system_error), offsetof(gc_report, closed),
@@ -106,9 +107,30 @@ static void other_versions_work(void)
     CHECK_IS(report.report.drained_bytes, 1000);
 }
 
+/* every field, and that the library takes them */
+static void presets(void)
+{
+    static const gc_options plain = GC_OPTIONS_INIT, server = GC_OPTIONS_SERVER_INIT;
+    gc_options expected;
+    check_doing = "presets";
+    memset(&expected, 0, sizeof(expected));
+    expected.struct_size = sizeof(gc_options);
+    expected.timeout_ms = 5000;
+    CHECK(memcmp(&plain, &expected, offsetof(gc_options, background_ms)) == 0);
+    CHECK_IS(plain.background_ms, 0);
+    CHECK_IS(close_with(&plain, NULL), GC_GRACEFUL);
+    expected.timeout_ms = 30000;
+    expected.idle_timeout_ms = 5000;
+    expected.max_drain_bytes = 67108864;
+    CHECK(memcmp(&server, &expected, offsetof(gc_options, background_ms)) == 0);
+    CHECK_IS(server.background_ms, 0);
+    CHECK_IS(close_with(&server, NULL), GC_GRACEFUL);
+}
+
 int main(void)
 {
     check_start();
     other_versions_work();
+    presets();
     return 0;
 }

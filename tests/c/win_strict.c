@@ -235,6 +235,36 @@ static void shut_both_ways(void)
     passed("after SD_BOTH the state tells of the FIN");
 }
 
+/* WSAEventSelect makes a socket non-blocking, too, but a stepped close leaves the selection alone. The last
+   case: from then on the library looks before each receive. */
+static void a_mode_that_cannot_be_changed(void)
+{
+    gc_options options = GC_OPTIONS_INIT;
+    gc_closing *closing = NULL;
+    SOCKET ours, other;
+    DWORD started = GetTickCount();
+    peer p;
+
+    behave("all,blocking");
+    make_pair(&ours, &other);
+    CHECK_INT(send(ours, "answer", 6, 0), 6);
+    memset(&p, 0, sizeof p);
+    p.first_ms = 3000;
+    peer_start(&p, other);
+    options.timeout_ms = 20000;
+    CHECK_INT(gc_closing_new(ours, &options, &closing), 0);
+    CHECK_INT(gc_closing_step(closing), GC_PENDING);
+    CHECK(GetTickCount() - started < 2000);
+    while (gc_closing_step(closing) == GC_PENDING) {
+        Sleep(10);
+    }
+    CHECK_INT(gc_closing_step(closing), GC_GRACEFUL);
+    gc_closing_free(closing);
+    peer_join(&p);
+    CHECK_INT(p.received, 6);
+    passed("a socket that stays blocking holds no loop up");
+}
+
 int main(void)
 {
     if (GetModuleHandleA("gc2_32.dll") == NULL) {
@@ -250,6 +280,7 @@ int main(void)
     connected_by_connect_ex();
     with_a_linger_time();
     shut_both_ways();
+    a_mode_that_cannot_be_changed();
     WSACleanup();
     return 0;
 }

@@ -32,3 +32,48 @@ pub fn version() -> Option<u32> {
 pub fn hides_resets() -> bool {
     version().is_some_and(|version| version < 10)
 }
+
+/// SIO_TCP_INFO: Windows 10 1703 and later, and the stricter Winsock of tests/harness; no Wine.
+#[cfg(windows)]
+pub fn tells_state() -> bool {
+    use std::ffi::c_void;
+    use std::os::windows::io::AsRawSocket;
+    use std::ptr::{addr_of, null, null_mut};
+    #[link(name = "ws2_32")]
+    extern "system" {
+        fn WSAIoctl(
+            socket: usize,
+            code: u32,
+            input: *const c_void,
+            input_size: u32,
+            output: *mut c_void,
+            output_size: u32,
+            filled: *mut u32,
+            overlapped: *mut c_void,
+            routine: *const c_void,
+        ) -> i32;
+    }
+    const SIO_TCP_INFO: u32 = 0xD800_0027;
+    let (ours, _peer) = super::tcp_pair();
+    let (version, mut info, mut filled) = (0u32, [0u64; 32], 0u32);
+    // SAFETY: both buffers are as large as said, and nothing is overlapped.
+    let result = unsafe {
+        WSAIoctl(
+            ours.as_raw_socket() as usize,
+            SIO_TCP_INFO,
+            addr_of!(version).cast(),
+            4,
+            info.as_mut_ptr().cast(),
+            std::mem::size_of_val(&info) as u32,
+            &mut filled,
+            null_mut(),
+            null(),
+        )
+    };
+    result == 0
+}
+
+#[cfg(not(windows))]
+pub fn tells_state() -> bool {
+    false
+}

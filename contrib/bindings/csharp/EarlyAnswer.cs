@@ -164,6 +164,29 @@ namespace GracefulClose
             CloseReport report = Graceful.Close(server, new CloseOptions { TimeoutMs = 20, Fallback = Fallback.Background, BackgroundMs = 50 });
             Check(report.Outcome == Outcome.Continued && report.Closed, "continued: " + report);
             client.Close();
+            Check(Graceful.Flush(5000), "the background does not end");
+        }
+
+        private static void CheckAsync()
+        {
+            Socket server, client;
+            Pair(out server, out client);
+            try
+            {
+                Graceful.CloseAsync(server, new CloseOptions { Fallback = Fallback.Background });
+                Check(false, "Fallback.Background in the background is not refused");
+            }
+            catch (GracefulCloseException e)
+            {
+                Check(e.Code == Outcome.BadArgument, "refused: " + e.Message);
+            }
+            server.Send(new byte[] { 42 });
+            Check(client.Receive(new byte[9]) == 1, "the refused socket is no longer usable");
+            Graceful.CloseAsync(server, null);
+            Check(client.Receive(new byte[9]) == 0, "handed over, and no end of stream");
+            Check(!Graceful.Flush(50), "nothing is pending");
+            client.Close();
+            Check(Graceful.Flush(5000), "still pending");
         }
 
         private static void CheckCallback()
@@ -208,6 +231,7 @@ namespace GracefulClose
                     CheckErrors();
                     CheckCallback();
                     CheckFinish();
+                    CheckAsync();
                     break;
                 default:
                     Serve(arguments[0]);

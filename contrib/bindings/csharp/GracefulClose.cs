@@ -210,6 +210,35 @@ namespace GracefulClose
             return (Outcome)code;
         }
 
+        /// <summary>Hands the connection over and returns; a thread of the library does the rest. Call
+        /// Flush() before the program ends, or what is pending is cut off. Not for OnData.</summary>
+        public static void CloseAsync(Socket socket, CloseOptions options)
+        {
+            options = options ?? new CloseOptions();
+            if (options.OnData != null)
+                throw new ArgumentException("CloseAsync has no OnData: nobody would get what it throws", "options");
+            IntPtr second = SecondDescriptor.Of(socket);
+            try
+            {
+                Native.Options raw = Native.Options.From(options);
+                int code = Native.CloseAsyncWith(second, ref raw);
+                int error = Marshal.GetLastWin32Error();
+                if (code < 0) throw new GracefulCloseException((Outcome)code, error);
+            }
+            catch
+            {
+                SecondDescriptor.Close(second); // nothing was done, or there is no library
+                throw;
+            }
+            socket.Close();
+        }
+
+        /// <summary>Waits until nothing of CloseAsync() and Fallback.Background is pending; false when the time is up.</summary>
+        public static bool Flush(uint timeoutMs)
+        {
+            return Native.gc_flush(timeoutMs) == 0;
+        }
+
         /// <summary>Resets the connection now; what was not sent is dropped.</summary>
         public static void Abort(Socket socket)
         {
@@ -373,6 +402,12 @@ namespace GracefulClose
             return IsWindows ? finish_handle(handle, timeoutMs) : finish_descriptor(handle.ToInt32(), timeoutMs);
         }
 
+        internal static int CloseAsyncWith(IntPtr handle, ref Options options)
+        {
+            return IsWindows ? async_with_handle(handle, ref options, IntPtr.Zero, IntPtr.Zero)
+                : async_with_descriptor(handle.ToInt32(), ref options, IntPtr.Zero, IntPtr.Zero);
+        }
+
         internal static int Abort(IntPtr handle)
         {
             return IsWindows ? abort_handle(handle) : abort_descriptor(handle.ToInt32());
@@ -387,6 +422,12 @@ namespace GracefulClose
         private static extern int finish_handle(IntPtr sock, uint timeoutMs);
         [DllImport(Library, EntryPoint = "gc_finish", CallingConvention = CallingConvention.Cdecl, SetLastError = true)]
         private static extern int finish_descriptor(int sock, uint timeoutMs);
+        [DllImport(Library, EntryPoint = "gc_close_async_with", CallingConvention = CallingConvention.Cdecl, SetLastError = true)]
+        private static extern int async_with_handle(IntPtr sock, ref Options options, IntPtr done, IntPtr user);
+        [DllImport(Library, EntryPoint = "gc_close_async_with", CallingConvention = CallingConvention.Cdecl, SetLastError = true)]
+        private static extern int async_with_descriptor(int sock, ref Options options, IntPtr done, IntPtr user);
+        [DllImport(Library, CallingConvention = CallingConvention.Cdecl)]
+        internal static extern int gc_flush(uint timeoutMs);
         [DllImport(Library, EntryPoint = "gc_abort", CallingConvention = CallingConvention.Cdecl, SetLastError = true)]
         private static extern int abort_handle(IntPtr sock);
         [DllImport(Library, EntryPoint = "gc_abort", CallingConvention = CallingConvention.Cdecl, SetLastError = true)]

@@ -159,11 +159,17 @@ func Finish(conn Conn, timeout time.Duration) (Outcome, error) {
 // Async hands the connection over and returns; a thread of the library does the rest. Call Flush
 // before the program ends, or what is pending is cut off.
 func Async(conn Conn, timeout time.Duration) error {
+	return AsyncWith(conn, Options{Timeout: timeout})
+}
+
+// AsyncWith is Async, tuned. Options.Background is not for it: it has all of Options.Timeout.
+func AsyncWith(conn Conn, options Options) error {
 	fd, err := take(conn)
 	if err != nil {
 		return err
 	}
-	code, err := C.gc_close_async(C.gc_socket(fd), milliseconds(timeout))
+	raw := options.raw()
+	code, err := C.gc_close_async_with(C.gc_socket(fd), &raw, nil, nil)
 	if code < 0 {
 		return lost(fd, &Error{Code: Outcome(code), Err: err})
 	}

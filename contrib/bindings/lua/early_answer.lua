@@ -111,6 +111,16 @@ local function checks()
     client:close()
     assert(graceful.flush(5000))
 
+    -- the same, tuned
+    server, client = pair()
+    fd = server:getfd()
+    _, message, code = graceful.close_async(server, 5000, { fallback = graceful.THEN_KEEP })
+    assert(code == graceful.ERR_ARGUMENT and message and server:getfd() == fd)
+    assert(not pcall(graceful.close_async, server, 5000, { on_data = print }) and server:getfd() == fd)
+    assert(graceful.close_async(server, 60000, { idle_timeout_ms = 50 }) and server:getfd() == -1)
+    assert(graceful.flush(5000))
+    client:close()
+
     -- the time is up, and the background goes on
     server, client = pair()
     report = graceful.close(server, 20, { fallback = graceful.THEN_BACKGROUND, background_ms = 5000 })

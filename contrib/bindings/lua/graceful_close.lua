@@ -42,7 +42,8 @@ typedef struct gc_report {
 } gc_report;
 int gc_close_with(gc_socket sock, const gc_options *options, gc_report *report);
 int gc_finish(gc_socket sock, unsigned int timeout_ms);
-int gc_close_async(gc_socket sock, unsigned int timeout_ms);
+typedef void (*gc_done_fn)(void *user, gc_socket sock, const gc_report *report);
+int gc_close_async_with(gc_socket sock, const gc_options *options, gc_done_fn done, void *user);
 int gc_flush(unsigned int timeout_ms);
 int gc_abort(gc_socket sock);
 const char *gc_outcome_name(int code);
@@ -110,16 +111,22 @@ local function call_close_with(fd, options, report)
 end
 jit.off(call_close_with)
 
+local function options_of(timeout_ms, how)
+    local options = ffi.new "gc_options"
+    options.struct_size = ffi.sizeof(options)
+    options.timeout_ms = timeout_ms or 5000
+    for _, key in ipairs(settings) do options[key] = how[key] or 0 end
+    return options
+end
+
 --- Closes within so many milliseconds (default 5000). Options, all optional: idle_timeout_ms,
 -- peer_first_ms, fallback, if_shared, flags, max_drain_bytes, background_ms, and on_data(text), which gets what the peer
 -- still sends and returns true to stop. Returns a report, or nil, message, code, errno. An error in
 -- on_data ends the close and is raised again; the socket is closed then.
 function graceful.close(sock, timeout_ms, how)
     how = how or {}
-    local options, report = ffi.new "gc_options", ffi.new "gc_report"
-    options.struct_size, report.struct_size = ffi.sizeof(options), ffi.sizeof(report)
-    options.timeout_ms = timeout_ms or 5000
-    for _, key in ipairs(settings) do options[key] = how[key] or 0 end
+    local options, report = options_of(timeout_ms, how), ffi.new "gc_report"
+    report.struct_size = ffi.sizeof(report)
     local callback, failure
     if how.on_data then
         callback = ffi.cast("gc_data_fn", function(_, data, size)
@@ -158,11 +165,14 @@ function graceful.finish(sock, timeout_ms)
     return code, graceful.name(code)
 end
 
---- Hands the socket over to a thread of the library: true, or as close().
-function graceful.close_async(sock, timeout_ms)
-    timeout_ms = ffi.new("unsigned int", timeout_ms or 5000) -- what may be an error comes before the descriptor is taken
+--- Hands the socket over to a thread of the library: true, or as close(). Options as there, but for on_data:
+-- no thread but its own may enter Lua.
+function graceful.close_async(sock, timeout_ms, how)
+    how = how or {}
+    if how.on_data then error("close_async() has no on_data: no thread but its own may enter Lua", 2) end
+    local options = options_of(timeout_ms, how) -- what may be an error comes before the descriptor is taken
     local fd, put_back = take(sock)
-    local code = lib.gc_close_async(fd, timeout_ms)
+    local code = lib.gc_close_async_with(fd, options, nil, nil)
     if code == 0 then return true end
     local told = { refused(code, fd) }
     put_back()

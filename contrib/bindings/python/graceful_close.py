@@ -207,7 +207,7 @@ def _load():
     for name, result, arguments in [
         ("gc_close_with", c_int, [_Socket, options, report]),
         ("gc_close_many", c_int, [POINTER(_Socket), c_size_t, options, report]),
-        ("gc_close_async", c_int, [_Socket, c_uint]),
+        ("gc_close_async_with", c_int, [_Socket, options, _DoneFn, c_void_p]),
         ("gc_flush", c_int, [c_uint]),
         ("gc_abort", c_int, [_Socket]),
         ("gc_reaper_new", c_int, [POINTER(_ReaperOptions), POINTER(c_void_p)]),
@@ -397,14 +397,17 @@ def close_many(socks, timeout=5.0, **options):
     return [Report(report) for report in reports]
 
 
-def close_async(sock, timeout=5.0):
+def close_async(sock, timeout=5.0, **options):
     """Hands the socket over and returns; a thread of the library does the rest.
 
-    What is pending when the program ends is cut off: see flush_at_exit().
+    Options as for close(), but for on_data, which a Reaper has. What is pending when the
+    program ends is cut off: see flush_at_exit().
     """
-    milliseconds = _milliseconds(timeout)  # what may raise comes before the descriptor is taken
+    if options.get("on_data") is not None:
+        raise TypeError("on_data is called by a Reaper, not by close_async()")
+    raw, _raised = _options(timeout, **options)  # what may raise comes before the descriptor is taken
     taken = _Taken(sock)
-    code = _lib.gc_close_async(taken.fd, milliseconds)
+    code = _lib.gc_close_async_with(taken.fd, byref(raw), _DoneFn(), None)
     if code < 0:
         error = GracefulCloseError(code, _system_error())
         taken.put_back()

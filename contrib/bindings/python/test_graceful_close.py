@@ -394,6 +394,23 @@ for number in range(20):
         self.assertEqual(after["closed"] - before["closed"], 1)
         self.assertEqual(after["by_outcome"][Outcome.GRACEFUL] - before["by_outcome"][Outcome.GRACEFUL], 1)
 
+    def test_async_with_options(self):
+        before = graceful_close.stats()["by_outcome"]
+        server, client = pair()
+        graceful_close.close_async(server, timeout=60, idle_timeout=0.05, fallback=Fallback.ABORT)
+        self.assertTrue(graceful_close.flush(5))
+        after = graceful_close.stats()["by_outcome"]
+        self.assertEqual(after[Outcome.TIMED_OUT] - before[Outcome.TIMED_OUT], 1)
+        client.close()
+        server, client = pair()
+        for refuse, error in (
+                (lambda: graceful_close.close_async(server, fallback=Fallback.KEEP), graceful_close.GracefulCloseError),
+                (lambda: graceful_close.close_async(server, on_data=print), TypeError)):
+            self.assertRaises(error, refuse)
+        server.sendall(b"alive")
+        server.close()
+        client.close()
+
     def test_background(self):
         server, client = pair()
         report = graceful_close.close(server, timeout=0.02, fallback=graceful_close.Fallback.BACKGROUND,

@@ -14,10 +14,14 @@ use crate::connection::{
 use crate::sys::scratch;
 use std::mem::{size_of, MaybeUninit};
 use std::ptr::{addr_of, null, null_mut};
+use std::sync::atomic::{AtomicBool, Ordering};
 use windows_sys::Win32::Networking::WinSock as ws;
 
 /// SO_CONNECT_TIME of a socket that has no connection.
 const NEVER_CONNECTED: i32 = -1;
+
+/// Some socket could not be made non-blocking (a layered provider may refuse it).
+static MAY_BLOCK: AtomicBool = AtomicBool::new(false);
 
 fn state(state: ws::TCPSTATE) -> Option<TcpState> {
     Some(match state {
@@ -73,7 +77,9 @@ impl Connection for Socket {
         if !keeps_selection {
             self.end_selection();
         }
-        self.set_nonblocking(true);
+        if !self.set_nonblocking(true) {
+            MAY_BLOCK.store(true, Ordering::Relaxed);
+        }
     }
 
     fn linger_off(&mut self) {
@@ -242,9 +248,9 @@ impl Socket {
         let _ = syscall!(ws::WSAEventSelect(self.0, 0, 0));
     }
 
-    pub(super) fn set_nonblocking(self, on: bool) {
+    pub(super) fn set_nonblocking(self, on: bool) -> bool {
         let mut value = u32::from(on);
-        let _ = syscall!(ws::ioctlsocket(self.0, ws::FIONBIO, &mut value));
+        syscall!(ws::ioctlsocket(self.0, ws::FIONBIO, &mut value)).is_ok()
     }
 
     pub(super) fn set_linger(self, on: bool) {
@@ -313,8 +319,11 @@ impl Socket {
         sent.is_err_and(|refused| refused.code != ws::WSAEWOULDBLOCK)
     }
 
-    /// The socket is non-blocking.
+    /// The socket is non-blocking, or it is looked before.
     fn recv(self, buffer: *mut u8, size: usize) -> Received {
+        if MAY_BLOCK.load(Ordering::Relaxed) && self.poll(ws::POLLRDNORM, 0) == Ok(0) {
+            return Received::Empty;
+        }
         let size = i32::try_from(size).unwrap_or(i32::MAX);
         match syscall!(ws::recv(self.0, buffer, size, 0)) {
             Ok(0) => self.end_or_reset(),

@@ -161,8 +161,10 @@ int WSAAPI getsockname(SOCKET s, struct sockaddr *name, int *size)
 
 int WSAAPI ioctlsocket(SOCKET s, long command, u_long *value)
 {
-    int result = REAL(ioctlsocket)(s, command, value);
+    int result;
 
+    if (is_on(BLOCKING) && command == (long)FIONBIO && *value != 0) return fails(WSAEOPNOTSUPP);
+    result = REAL(ioctlsocket)(s, command, value);
     if (result == 0 && command == (long)FIONBIO) record_of(s)->is_blocking = *value == 0;
     return result;
 }

@@ -14,7 +14,7 @@
 #include <windows.h>
 
 /* The names of the environment variable GC_WINSOCK, in this order; "all" stands for those before FILTER. */
-enum behaviour { INFO, SO_ERROR_SILENT, RESET, AS_CONTEXT, LINGERING, PENDING, HANGUP, EVENTS, ALERTABLE, FILTER, REFUSED, GONE, BEHAVIOURS };
+enum behaviour { INFO, SO_ERROR_SILENT, RESET, AS_CONTEXT, LINGERING, PENDING, HANGUP, EVENTS, ALERTABLE, FILTER, REFUSED, GONE, BLOCKING, BEHAVIOURS };
 int is_on(enum behaviour which);
 
 /* the system's own function of this name */

@@ -6,7 +6,7 @@
 #define MOST 16384
 
 static const char *const names[BEHAVIOURS] = {"info",   "error",     "reset",  "context", "linger", "pending",
-                                              "hangup", "events", "alertable", "filter", "refused", "gone"};
+                                              "hangup", "events", "alertable", "filter", "refused", "gone", "blocking"};
 
 /* Asked each time: a test sets the variable itself for what it is about. */
 int is_on(enum behaviour which)

@@ -115,6 +115,11 @@ func checks() {
 	check(gracefulclose.Flush(5*time.Second), "still pending")
 
 	server, client = pair()
+	must(gracefulclose.AsyncWith(server, gracefulclose.Options{Timeout: time.Minute, IdleTimeout: 50 * time.Millisecond}))
+	check(gracefulclose.Flush(5*time.Second), "the idle time-out does not end it")
+	client.Close()
+
+	server, client = pair()
 	must(client.CloseWrite())
 	outcome, err := gracefulclose.Finish(server, 5*time.Second)
 	check(err == nil && outcome == gracefulclose.Graceful, "finish:", outcome, err)
