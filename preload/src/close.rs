@@ -183,8 +183,8 @@ pub fn close(fd: c_int, real: impl FnOnce() -> c_int) -> c_int {
 pub const REFUSED: c_int = -libc::EBADF;
 
 /// At the end of the process: as a close, but the descriptor stays open, as other threads may
-/// be using its number to the last moment.
-pub fn at_the_end(fd: c_int) {
+/// be using its number to the last moment. `is_wanted`: asked of a socket in doubt.
+pub fn at_the_end(fd: c_int, is_wanted: impl FnOnce() -> bool) {
     let Some(entry) = table::get(fd) else {
         return;
     };
@@ -193,7 +193,9 @@ pub fn at_the_end(fd: c_int) {
     // the set goes with the process, and it may be another's, too
     taken.epolls = 0;
     if let Some(parked) = duplicate_if_last(fd, &taken, since, Sent::Something) {
-        if parked.is_doubtful || !half_close(parked.fd) {
+        if parked.is_doubtful && !is_wanted() {
+            give_up(parked);
+        } else if parked.is_doubtful || !half_close(parked.fd) {
             park::hand_over(parked);
         }
     }

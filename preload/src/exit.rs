@@ -60,16 +60,16 @@ fn end_connections(flushes: bool) {
     }
     // Before the table changes.
     let noted = table::numbers_from(0).count() as c_int;
-    let mut is_first = true;
+    let mut ended = Ended::default();
     for (fd, entry) in table::numbers_from(0) {
         let is_noted = matches!(entry.word().kind(), Kind::Alone | Kind::Counted);
         if fd >= INHERITED && !is_noted && entry.stream() == 0 {
             continue;
         }
-        end_connection(fd, &mut is_first);
+        end_connection(fd, &mut ended);
     }
     for fd in noted..INHERITED {
-        end_connection(fd, &mut is_first);
+        end_connection(fd, &mut ended);
     }
 }
 
@@ -77,14 +77,37 @@ fn may_be_ended(fd: c_int) -> bool {
     !table::is_internal(fd) && tcp::examine(fd, false) != Fate::Plain
 }
 
-fn end_connection(fd: c_int, is_first: &mut bool) {
+/// The sockets in doubt that are seen to: one may have several numbers, and who else holds it is
+/// dear to find out.
+#[derive(Default)]
+struct Ended {
+    cookies: [u64; 4],
+    count: usize,
+    is_begun: bool,
+}
+
+impl Ended {
+    /// Whether it is another one; it is noted.
+    fn is_new(&mut self, fd: c_int) -> bool {
+        let Some(cookie) = holders::cookie(fd) else {
+            return true;
+        };
+        let is_new = !self.cookies.contains(&cookie);
+        if is_new {
+            self.cookies[self.count % self.cookies.len()] = cookie;
+            self.count += 1;
+        }
+        is_new
+    }
+}
+
+fn end_connection(fd: c_int, ended: &mut Ended) {
     if !may_be_ended(fd) {
         return;
     }
-    if *is_first {
+    if !std::mem::replace(&mut ended.is_begun, true) {
         // another thread may be writing, and the process is to end as it was about to
         sys::ignore_broken_pipes();
-        *is_first = false;
     }
-    close::at_the_end(fd);
+    close::at_the_end(fd, || ended.is_new(fd));
 }
