@@ -54,6 +54,10 @@ fn duplicate_if_last(fd: c_int, taken: &Taken, since: Birth, sent: Sent) -> Opti
     if standing == Some(Standing::Held) || !is_of_our_role(taken.word) {
         return None;
     }
+    let is_foreign = taken.word.kind() == table::Kind::Unknown;
+    if is_foreign && !settings::ANY_ROLE.load(Relaxed) && tcp::was_connected(fd) {
+        return None;
+    }
     let fate = tcp::examine(fd, sent == Sent::Something);
     if fate == Fate::Plain {
         return None;
@@ -99,6 +103,7 @@ fn duplicate(fd: c_int, taken: &Taken, is_doubtful: bool) -> Option<Parked> {
     Some(Parked {
         fd: high,
         is_doubtful,
+        is_inherited: taken.word.kind() == table::Kind::Unknown,
     })
 }
 

@@ -51,33 +51,65 @@ pub fn wait() {
     }
 }
 
-/// All that the program has left open.
+/// All that the program has left open. One connection may have several numbers (inetd gives it as
+/// 0, 1 and 2): the streams of all are written out before any of them is half-closed.
 fn end_connections(flushes: bool) {
+    // counted before anything is parked, which notes numbers of its own
+    let noted = table::numbers_from(0).count() as c_int;
+    let mut busy = Busy::default();
+    if flushes {
+        for fd in candidates(noted).filter(|fd| !streams::flush(*fd)) {
+            busy.add(holders::cookie(fd));
+        }
+    }
     let mut is_first = true;
-    for (fd, entry) in table::numbers_from(0) {
-        let is_noted = matches!(entry.word().kind(), Kind::Alone | Kind::Counted);
-        if fd >= INHERITED && !is_noted && entry.stream() == 0 {
+    for fd in candidates(noted) {
+        if busy.has(holders::cookie(fd)) {
             continue;
         }
-        end_connection(fd, flushes, &mut is_first);
-    }
-    let noted = table::numbers_from(0).count() as c_int;
-    for fd in noted..INHERITED {
-        end_connection(fd, flushes, &mut is_first);
+        if is_first {
+            // another thread may be writing, and the process is to end as it was about to
+            sys::ignore_broken_pipes();
+            is_first = false;
+        }
+        close::at_the_end(fd);
     }
 }
 
-fn end_connection(fd: c_int, flushes: bool, is_first: &mut bool) {
-    if table::is_internal(fd) || tcp::examine(fd, false) == Fate::Plain {
-        return;
+fn candidates(noted: c_int) -> impl Iterator<Item = c_int> {
+    (0..noted.max(INHERITED)).filter(|fd| {
+        let is_noted = table::get(*fd).is_some_and(|entry| {
+            matches!(entry.word().kind(), Kind::Alone | Kind::Counted) || entry.stream() != 0
+        });
+        (*fd < INHERITED || is_noted)
+            && !table::is_internal(*fd)
+            && tcp::examine(*fd, false) != Fate::Plain
+    })
+}
+
+/// Connections on which a stream is in use by another thread, and cannot be written out.
+#[derive(Default)]
+struct Busy {
+    cookies: [u64; 16],
+    count: usize,
+}
+
+impl Busy {
+    fn add(&mut self, cookie: Option<u64>) {
+        if let (Some(cookie), Some(place)) = (cookie, self.cookies.get_mut(self.count)) {
+            *place = cookie;
+            self.count += 1;
+        } else {
+            self.count = usize::MAX;
+        }
     }
-    if flushes && !streams::flush(fd) {
-        return;
+
+    /// With more of them than there is room for it may be any.
+    fn has(&self, cookie: Option<u64>) -> bool {
+        match (self.cookies.get(..self.count), cookie) {
+            (Some(busy), Some(cookie)) => busy.contains(&cookie),
+            (Some(busy), None) => !busy.is_empty(),
+            (None, _) => true,
+        }
     }
-    if *is_first {
-        // another thread may be writing, and the process is to end as it was about to
-        sys::ignore_broken_pipes();
-        *is_first = false;
-    }
-    close::at_the_end(fd);
 }
