@@ -54,6 +54,10 @@ fn duplicate_if_last(fd: c_int, taken: &Taken, since: Birth, sent: Sent) -> Opti
     if standing == Some(Standing::Held) || !is_of_our_role(taken.word) {
         return None;
     }
+    let is_foreign = taken.word.kind() == table::Kind::Unknown;
+    if is_foreign && !settings::ANY_ROLE.load(Relaxed) && tcp::was_connected(fd) {
+        return None;
+    }
     let fate = tcp::examine(fd, sent == Sent::Something);
     if fate == Fate::Plain {
         return None;
@@ -99,6 +103,7 @@ fn duplicate(fd: c_int, taken: &Taken, is_doubtful: bool) -> Option<Parked> {
     Some(Parked {
         fd: high,
         is_doubtful,
+        is_inherited: taken.word.kind() == table::Kind::Unknown,
     })
 }
 
@@ -183,8 +188,8 @@ pub fn close(fd: c_int, real: impl FnOnce() -> c_int) -> c_int {
 pub const REFUSED: c_int = -libc::EBADF;
 
 /// At the end of the process: as a close, but the descriptor stays open, as other threads may
-/// be using its number to the last moment. `is_wanted`: asked of a socket in doubt.
-pub fn at_the_end(fd: c_int, is_wanted: impl FnOnce() -> bool) {
+/// be using its number to the last moment.
+pub fn at_the_end(fd: c_int) {
     let Some(entry) = table::get(fd) else {
         return;
     };
@@ -193,9 +198,7 @@ pub fn at_the_end(fd: c_int, is_wanted: impl FnOnce() -> bool) {
     // the set goes with the process, and it may be another's, too
     taken.epolls = 0;
     if let Some(parked) = duplicate_if_last(fd, &taken, since, Sent::Something) {
-        if parked.is_doubtful && !is_wanted() {
-            give_up(parked);
-        } else if parked.is_doubtful || !half_close(parked.fd) {
+        if parked.is_doubtful || !half_close(parked.fd) {
             park::hand_over(parked);
         }
     }

@@ -51,63 +51,65 @@ pub fn wait() {
     }
 }
 
-/// All that the program has left open.
+/// All that the program has left open. One connection may have several numbers (inetd gives it as
+/// 0, 1 and 2): the streams of all are written out before any of them is half-closed.
 fn end_connections(flushes: bool) {
-    // First of all: one connection may have several numbers (a server that inetd starts has three),
-    // and what the stream of one of them holds back cannot be sent once another one is half-closed.
-    if flushes && !streams::flush_all(may_be_ended) {
-        return;
-    }
-    // Before the table changes.
+    // counted before anything is parked, which notes numbers of its own
     let noted = table::numbers_from(0).count() as c_int;
-    let mut ended = Ended::default();
-    for (fd, entry) in table::numbers_from(0) {
-        let is_noted = matches!(entry.word().kind(), Kind::Alone | Kind::Counted);
-        if fd >= INHERITED && !is_noted && entry.stream() == 0 {
+    let mut busy = Busy::default();
+    if flushes {
+        for fd in candidates(noted).filter(|fd| !streams::flush(*fd)) {
+            busy.add(holders::cookie(fd));
+        }
+    }
+    let mut is_first = true;
+    for fd in candidates(noted) {
+        if busy.has(holders::cookie(fd)) {
             continue;
         }
-        end_connection(fd, &mut ended);
-    }
-    for fd in noted..INHERITED {
-        end_connection(fd, &mut ended);
-    }
-}
-
-fn may_be_ended(fd: c_int) -> bool {
-    !table::is_internal(fd) && tcp::examine(fd, false) != Fate::Plain
-}
-
-/// The sockets in doubt that are seen to: one may have several numbers, and who else holds it is
-/// dear to find out.
-#[derive(Default)]
-struct Ended {
-    cookies: [u64; 4],
-    count: usize,
-    is_begun: bool,
-}
-
-impl Ended {
-    /// Whether it is another one; it is noted.
-    fn is_new(&mut self, fd: c_int) -> bool {
-        let Some(cookie) = holders::cookie(fd) else {
-            return true;
-        };
-        let is_new = !self.cookies.contains(&cookie);
-        if is_new {
-            self.cookies[self.count % self.cookies.len()] = cookie;
-            self.count += 1;
+        if is_first {
+            // another thread may be writing, and the process is to end as it was about to
+            sys::ignore_broken_pipes();
+            is_first = false;
         }
-        is_new
+        close::at_the_end(fd);
     }
 }
 
-fn end_connection(fd: c_int, ended: &mut Ended) {
-    if !may_be_ended(fd) {
-        return;
+fn candidates(noted: c_int) -> impl Iterator<Item = c_int> {
+    (0..noted.max(INHERITED)).filter(|fd| {
+        let is_noted = table::get(*fd).is_some_and(|entry| {
+            matches!(entry.word().kind(), Kind::Alone | Kind::Counted) || entry.stream() != 0
+        });
+        (*fd < INHERITED || is_noted)
+            && !table::is_internal(*fd)
+            && tcp::examine(*fd, false) != Fate::Plain
+    })
+}
+
+/// Connections on which a stream is in use by another thread, and cannot be written out.
+#[derive(Default)]
+struct Busy {
+    cookies: [u64; 16],
+    count: usize,
+}
+
+impl Busy {
+    fn add(&mut self, cookie: Option<u64>) {
+        if let (Some(cookie), Some(place)) = (cookie, self.cookies.get_mut(self.count)) {
+            *place = cookie;
+            self.count += 1;
+        } else {
+            self.count = usize::MAX;
+        }
     }
-    if !std::mem::replace(&mut ended.is_begun, true) {
-        // another thread may be writing, and the process is to end as it was about to
-        sys::ignore_broken_pipes();
+
+    /// With more of them than there is room for it may be any.
+    fn has(&self, cookie: Option<u64>) -> bool {
+        match (self.cookies.get(..self.count), cookie) {
+            (Some(busy), Some(cookie)) => busy.contains(&cookie),
+            (Some(busy), None) => !busy.is_empty(),
+            (None, _) => true,
+        }
     }
-    close::at_the_end(fd, || ended.is_new(fd));
 }

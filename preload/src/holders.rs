@@ -101,7 +101,7 @@ fn slot_of(word: Word) -> Option<&'static Slot> {
     }
 }
 
-/// What tells one socket from another.
+/// The kernel's number of a socket, the same under all its descriptors.
 pub fn cookie(fd: c_int) -> Option<u64> {
     let mut cookie = 0u64;
     sys::option(fd, libc::SOL_SOCKET, libc::SO_COOKIE, &mut cookie).ok()?;

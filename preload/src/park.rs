@@ -18,6 +18,7 @@ struct Place {
     state: AtomicU32,
     fd: AtomicI32,
     is_doubtful: AtomicU32,
+    is_inherited: AtomicU32,
 }
 
 impl Place {
@@ -26,6 +27,7 @@ impl Place {
             state: AtomicU32::new(FREE),
             fd: AtomicI32::new(-1),
             is_doubtful: AtomicU32::new(0),
+            is_inherited: AtomicU32::new(0),
         }
     }
 }
@@ -46,6 +48,8 @@ pub struct Parked {
     pub fd: c_int,
     /// Whether nobody else holds it is still to be found out.
     pub is_doubtful: bool,
+    /// It may be older than this program: it has come by exec or in a message.
+    pub is_inherited: bool,
 }
 
 pub fn count() -> u32 {
@@ -84,6 +88,11 @@ fn most(limit: u64) -> u32 {
 
 /// The program's low numbers stay free: for select(), and as it expects the lowest free one.
 fn first_number(limit: u64) -> c_int {
+    // what is above is of no use to select(), and all that is parked has room there
+    const ABOVE_SELECT: u64 = libc::FD_SETSIZE as u64;
+    if limit >= ABOVE_SELECT + ABOVE_SELECT / 2 {
+        return ABOVE_SELECT as c_int;
+    }
     (limit / 2).min(512) as c_int
 }
 
@@ -139,6 +148,7 @@ pub fn hand_over(parked: Parked) {
         {
             place.fd.store(parked.fd, SeqCst);
             place.is_doubtful.store(parked.is_doubtful.into(), SeqCst);
+            place.is_inherited.store(parked.is_inherited.into(), SeqCst);
             place.state.store(READY, SeqCst);
             ring_if_asleep();
             return;
@@ -159,6 +169,7 @@ pub fn adopt(place: usize) -> Option<Parked> {
     Some(Parked {
         fd: place.fd.load(SeqCst),
         is_doubtful: place.is_doubtful.load(SeqCst) != 0,
+        is_inherited: place.is_inherited.load(SeqCst) != 0,
     })
 }
 
@@ -254,6 +265,8 @@ mod tests {
         assert_eq!(most(1024), 256);
         assert_eq!(most(u64::MAX), 256);
         assert_eq!(first_number(400), 200);
-        assert_eq!(first_number(u64::MAX), 512);
+        assert_eq!(first_number(1024), 512);
+        assert_eq!(first_number(1536), 1024);
+        assert_eq!(first_number(u64::MAX), 1024);
     }
 }

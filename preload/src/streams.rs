@@ -12,16 +12,14 @@ pub fn opened(fd: c_int, stream: *mut FILE) {
     }
 }
 
-/// Writes out what the streams of such descriptors hold back; whether that could be done. Not if
-/// another thread is using one of them.
+/// Writes out what a stream of this descriptor holds back; whether that could be done.
 #[allow(unsafe_code)]
-pub fn flush_all(is_wanted: impl Fn(c_int) -> bool) -> bool {
+pub fn flush(fd: c_int) -> bool {
+    let noted = table::get(fd).map_or(0, table::Entry::stream) as *mut FILE;
     let standard = real::standard_streams();
-    let noted = table::numbers_from(0).map(|(_, entry)| entry.stream() as *mut FILE);
-    let mut all = standard.into_iter().chain(noted);
+    let mut all = standard.iter().copied().chain([noted]);
     all.all(|stream| {
         // SAFETY: a stream stays noted as long as it is open: fclose() takes it out.
-        stream.is_null()
-            || unsafe { !is_wanted(real::number_of(stream)) || real::flush_if_idle(stream) }
+        stream.is_null() || unsafe { real::number_of(stream) != fd || real::flush_if_idle(stream) }
     })
 }

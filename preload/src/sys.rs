@@ -28,6 +28,10 @@ pub fn pid() -> c_int {
     plain(libc::SYS_getpid, 0, 0, 0).unwrap_or(0) as c_int
 }
 
+pub fn parent() -> c_int {
+    plain(libc::SYS_getppid, 0, 0, 0).unwrap_or(0) as c_int
+}
+
 pub fn thread_id() -> c_int {
     plain(libc::SYS_gettid, 0, 0, 0).unwrap_or(0) as c_int
 }
@@ -120,15 +124,19 @@ fn timespec(ms: u64) -> libc::timespec {
 
 /// Milliseconds of the monotonic clock.
 pub fn now_ms() -> u64 {
+    clock_ms(libc::CLOCK_MONOTONIC)
+}
+
+/// Milliseconds since the system has started.
+pub fn up_for_ms() -> u64 {
+    clock_ms(libc::CLOCK_BOOTTIME)
+}
+
+fn clock_ms(clock: libc::clockid_t) -> u64 {
     let mut time = timespec(0);
     let at = (&mut time as *mut libc::timespec) as usize;
     // SAFETY: the kernel fills the one timespec.
-    let _ = unsafe {
-        call(
-            libc::SYS_clock_gettime,
-            [libc::CLOCK_MONOTONIC as usize, at, 0, 0, 0, 0],
-        )
-    };
+    let _ = unsafe { call(libc::SYS_clock_gettime, [clock as usize, at, 0, 0, 0, 0]) };
     time.tv_sec as u64 * 1000 + time.tv_nsec as u64 / 1_000_000
 }
 
@@ -304,13 +312,21 @@ pub fn bytes(words: &[u64]) -> &[u8] {
 
 /// The address of the other end of a TCP connection, IPv4 mapped into IPv6.
 pub fn peer(fd: c_int) -> Option<([u8; 16], u16)> {
+    address(fd, libc::SYS_getpeername)
+}
+
+pub fn own_address(fd: c_int) -> Option<([u8; 16], u16)> {
+    address(fd, libc::SYS_getsockname)
+}
+
+fn address(fd: c_int, number: c_long) -> Option<([u8; 16], u16)> {
     // SAFETY: all zeroes is a valid address of no family.
     let mut address: libc::sockaddr_in6 = unsafe { std::mem::zeroed() };
     let mut size = size_of::<libc::sockaddr_in6>() as libc::socklen_t;
     let at = (&mut address as *mut libc::sockaddr_in6) as usize;
     let size_at = (&mut size as *mut libc::socklen_t) as usize;
     // SAFETY: the kernel writes at most `size` bytes, which is the room that there is.
-    result(unsafe { call(libc::SYS_getpeername, [fd as usize, at, size_at, 0, 0, 0]) }).ok()?;
+    result(unsafe { call(number, [fd as usize, at, size_at, 0, 0, 0]) }).ok()?;
     let port = u16::from_be(address.sin6_port);
     match c_int::from(address.sin6_family) {
         libc::AF_INET6 => Some((address.sin6_addr.s6_addr, port)),

@@ -109,6 +109,16 @@ pub fn has_sent(fd: c_int) -> bool {
     info(fd).is_some_and(|info| info.has_sent())
 }
 
+/// Whether a connection of which it is not known who made it was made from this side: from one of
+/// the numbers that Linux gives to clients, to one that it does not give.
+pub fn was_connected(fd: c_int) -> bool {
+    const GIVEN: u16 = 32768;
+    match (sys::own_address(fd), sys::peer(fd)) {
+        (Some((_, own)), Some((_, peer))) => own >= GIVEN && peer < GIVEN,
+        _ => false,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::Info;

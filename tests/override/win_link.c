@@ -33,19 +33,26 @@ static SOCKET trap(SOCKET *peer)
     return sock;
 }
 
-/* whether all of it came; what the peer sends into the close may be answered by a reset */
-static int came_whole(SOCKET peer)
+/* The peer, on a thread of its own: a close that blocks waits for it. Whether all of it came; what it sends
+   into the close may be answered by a reset. */
+typedef struct {
+    SOCKET sock;
+    int came_whole;
+} peer_of_trap;
+
+static void read_whole(void *argument)
 {
+    peer_of_trap *peer = (peer_of_trap *)argument;
     size_t bytes = 0;
     int error;
 
     check_sleep(50);
-    check_send(peer, "late", 4);
+    check_send(peer->sock, "late", 4);
     check_sleep(50);
-    check_send(peer, "later", 5);
-    error = check_read_to_end(peer, &bytes, 0);
-    closesocket(peer);
-    return error == 0 && bytes == 100000;
+    check_send(peer->sock, "later", 5);
+    error = check_read_to_end(peer->sock, &bytes, 0);
+    closesocket(peer->sock);
+    peer->came_whole = error == 0 && bytes == 100000;
 }
 
 /* An overlapped receive completes at the close, with an error, and nothing is written into its
@@ -142,14 +149,17 @@ int main(int argc, char **argv)
     int active = argc > 1 && strcmp(argv[1], "active") == 0, way;
     static const char *const names[] = { "a call", "a pointer", "a table", "another file" };
     closer volatile pointer = closesocket;
-    SOCKET sock, peer;
+    peer_of_trap peer;
+    check_thread thread;
+    SOCKET sock;
     size_t before;
 
     check_start();
     for (way = 0; way < 4; way++) {
         check_doing = names[way];
         before = closed_so_far();
-        sock = trap(&peer);
+        sock = trap(&peer.sock);
+        if (active) check_thread_start(&thread, read_whole, &peer);
         check_set_last_error(12345);
         switch (way) {
         case 0: CHECK_IS(closesocket(sock), 0); break;
@@ -159,10 +169,12 @@ int main(int argc, char **argv)
         }
         CHECK_IS(check_last_error(), 12345);
         CHECK_IS(closed_so_far() > before, active);
-        if (active)
-            CHECK(came_whole(peer));
-        else
-            closesocket(peer);
+        if (active) {
+            check_thread_join(&thread);
+            CHECK(peer.came_whole);
+        } else {
+            closesocket(peer.sock);
+        }
     }
     check_doing = "no socket";
     CHECK_IS(closesocket(INVALID_SOCKET), SOCKET_ERROR);
@@ -176,10 +188,10 @@ int main(int argc, char **argv)
     sleeping_reader();
 
     check_doing = "a reset on purpose";
-    check_pair(&sock, &peer);
+    check_pair(&sock, &peer.sock);
     before = closed_so_far();
     check_reset(sock);
     CHECK_IS(closed_so_far(), before);
-    closesocket(peer);
+    closesocket(peer.sock);
     return 0;
 }

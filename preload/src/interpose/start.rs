@@ -8,10 +8,11 @@ use crate::process;
 use crate::real;
 use crate::reaper;
 use crate::record;
+use crate::scan;
 use crate::settings;
 use crate::sys;
 use crate::table;
-use crate::thread::keeping_errno;
+use crate::thread::{self, keeping_errno};
 use std::sync::atomic::{AtomicI32, Ordering::SeqCst};
 
 #[cfg(not(test))]
@@ -32,6 +33,9 @@ extern "C" fn construct() {
     keeping_errno(|| {
         real::find_all();
         if settings::read() && set_up() {
+            // what the starter has blocked no handler has
+            thread::begins();
+            scan::begins();
             process::wake_up();
             if let Some(path) = real::environment(c"GRACEFUL_CLOSE_LOG") {
                 record::open(path);
