@@ -103,7 +103,6 @@ fn duplicate(fd: c_int, taken: &Taken, is_doubtful: bool) -> Option<Parked> {
     Some(Parked {
         fd: high,
         is_doubtful,
-        is_inherited: taken.word.kind() == table::Kind::Unknown,
     })
 }
 

@@ -22,7 +22,6 @@ enum Work {
     /// Whether others hold it is looked up again then.
     Doubt {
         fd: c_int,
-        is_inherited: bool,
         looks: usize,
         at_ms: u64,
     },
@@ -52,8 +51,9 @@ const LOOK_AGAIN_MS: [u64; 5] = [1, 4, 16, 64, 250];
 
 fn looks_again(holder: c_int) -> usize {
     let is_ending = crate::exit::is_under_way();
-    // as a rule the parent waits for our end; should it end, too, it has the longer patience
-    if is_ending && holder == sys::parent() {
+    if is_ending && scan::is_ancestor(holder) {
+        // Waits for us, and goes on with the connection then; or it is about to close it, and
+        // then it finds itself alone.
         return 1;
     }
     let gives_up_first = process::own_pid() < holder;
@@ -156,7 +156,6 @@ impl Driver {
                 begin(Parked {
                     fd,
                     is_doubtful: false,
-                    is_inherited: false,
                 })
             });
             match again {
@@ -190,7 +189,6 @@ fn begin(parked: Parked) -> Option<Work> {
     if parked.is_doubtful {
         let work = Work::Doubt {
             fd: parked.fd,
-            is_inherited: parked.is_inherited,
             looks: 0,
             at_ms: 0,
         };
@@ -213,12 +211,7 @@ fn begin(parked: Parked) -> Option<Work> {
 /// What is left to do of it.
 fn go_on(work: Work, now: u64) -> Option<Work> {
     match work {
-        Work::Doubt {
-            fd,
-            is_inherited,
-            looks,
-            ..
-        } => look_up(fd, is_inherited, looks, now),
+        Work::Doubt { fd, looks, .. } => look_up(fd, looks, now),
         Work::Closing(mut closing, ticket) => match closing.step() {
             Ok(None) => Some(Work::Closing(closing, ticket)),
             ended => {
@@ -229,16 +222,14 @@ fn go_on(work: Work, now: u64) -> Option<Work> {
     }
 }
 
-fn look_up(fd: c_int, is_inherited: bool, looks: usize, now: u64) -> Option<Work> {
-    match scan::others_hold(fd, is_inherited) {
+fn look_up(fd: c_int, looks: usize, now: u64) -> Option<Work> {
+    match scan::others_hold(fd) {
         Found::Nobody => begin(Parked {
             fd,
             is_doubtful: false,
-            is_inherited,
         }),
         Found::OtherProcess(holder) if looks < looks_again(holder) => Some(Work::Doubt {
             fd,
-            is_inherited,
             looks: looks + 1,
             at_ms: now + LOOK_AGAIN_MS[looks],
         }),

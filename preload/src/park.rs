@@ -18,7 +18,6 @@ struct Place {
     state: AtomicU32,
     fd: AtomicI32,
     is_doubtful: AtomicU32,
-    is_inherited: AtomicU32,
 }
 
 impl Place {
@@ -27,7 +26,6 @@ impl Place {
             state: AtomicU32::new(FREE),
             fd: AtomicI32::new(-1),
             is_doubtful: AtomicU32::new(0),
-            is_inherited: AtomicU32::new(0),
         }
     }
 }
@@ -48,8 +46,6 @@ pub struct Parked {
     pub fd: c_int,
     /// Whether nobody else holds it is still to be found out.
     pub is_doubtful: bool,
-    /// It may be older than this program: it has come by exec or in a message.
-    pub is_inherited: bool,
 }
 
 pub fn count() -> u32 {
@@ -148,7 +144,6 @@ pub fn hand_over(parked: Parked) {
         {
             place.fd.store(parked.fd, SeqCst);
             place.is_doubtful.store(parked.is_doubtful.into(), SeqCst);
-            place.is_inherited.store(parked.is_inherited.into(), SeqCst);
             place.state.store(READY, SeqCst);
             ring_if_asleep();
             return;
@@ -169,7 +164,6 @@ pub fn adopt(place: usize) -> Option<Parked> {
     Some(Parked {
         fd: place.fd.load(SeqCst),
         is_doubtful: place.is_doubtful.load(SeqCst) != 0,
-        is_inherited: place.is_inherited.load(SeqCst) != 0,
     })
 }
 

@@ -5,7 +5,6 @@ use crate::sys;
 use crate::table;
 use libc::c_int;
 use std::ffi::CStr;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// Who holds it besides our parked duplicates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,21 +19,11 @@ pub enum Found {
 /// "socket:[4026531993]", as the links in /proc/PID/fd read.
 type Target = [u8; 40];
 
-/// When this program was started, in the ticks of /proc/PID/stat (100 a second for every program).
-/// A child of fork() has its parent's: what it has may have been made there.
-static STARTED: AtomicU64 = AtomicU64::new(0);
-const TICK_MS: u64 = 10;
-
-pub fn begins() {
-    STARTED.store(sys::up_for_ms() / TICK_MS, Relaxed);
+pub fn others_hold(fd: c_int) -> Found {
+    look(fd).unwrap_or(Found::Unknown)
 }
 
-/// `is_inherited`: the connection may be older than this program.
-pub fn others_hold(fd: c_int, is_inherited: bool) -> Found {
-    look(fd, is_inherited).unwrap_or(Found::Unknown)
-}
-
-fn look(fd: c_int, is_inherited: bool) -> Result<Found, sys::Error> {
+fn look(fd: c_int) -> Result<Found, sys::Error> {
     let mut own = Folder::open(libc::AT_FDCWD, c"/proc/self/fd")?;
     let mut digits = [0u8; 12];
     let target = link(own.fd, decimal(fd, &mut digits)).ok_or(sys::Error(libc::EBADF))?;
@@ -42,7 +31,7 @@ fn look(fd: c_int, is_inherited: bool) -> Result<Found, sys::Error> {
     if !crate::exit::is_under_way() && is_held_here(&mut own, &target)? {
         return Ok(Found::ThisProcess);
     }
-    is_held_elsewhere(&target, is_inherited)
+    is_held_elsewhere(&target)
 }
 
 /// Under a number of the program's.
@@ -57,17 +46,16 @@ fn is_held_here(own: &mut Folder, target: &Target) -> Result<bool, sys::Error> {
     Ok(false)
 }
 
-fn is_held_elsewhere(target: &Target, is_inherited: bool) -> Result<Found, sys::Error> {
+fn is_held_elsewhere(target: &Target) -> Result<Found, sys::Error> {
     let mut processes = Folder::open(libc::AT_FDCWD, c"/proc")?;
     let proc = processes.fd;
     let own = own_number(proc).ok_or(sys::Error(libc::ENOENT))?;
-    // behind hidepid others are not seen; nor is from a PID namespace who has started its first
-    // process, or has put one into it
-    let is_parent_hidden = own == 1 || sys::parent() == 0;
-    let are_others_hidden = Folder::open(proc, c"1").is_err();
-    let mut found = match are_others_hidden || is_inherited && is_parent_hidden {
-        true => Found::Unknown,
-        false => Found::Nobody,
+    let kin = Kin::of(proc, own);
+    // whom we do not see may hold it all the same
+    let mut found = if kin.is_complete {
+        Found::Nobody
+    } else {
+        Found::Unknown
     };
     while let Some(name) = processes.next()? {
         let Some(pid) = number(name).filter(|pid| *pid != own) else {
@@ -79,12 +67,21 @@ fn is_held_elsewhere(target: &Target, is_inherited: bool) -> Result<Found, sys::
             Err(sys::Error(libc::EMFILE | libc::ENFILE | libc::ENOMEM)) => {
                 return Ok(Found::Unknown);
             }
-            Err(_) if may_hold(proc, name, is_inherited) => found = Found::Unknown,
-            // it was there before the connection, or it has ended
+            Err(_) if kin.could_have_it(proc, name) => found = Found::Unknown,
+            // another user's, whom nobody has given it, or it has ended
             Err(_) => {}
         }
     }
     Ok(found)
+}
+
+/// The process with this number has started us, or its parent has, and so on: while we live it may
+/// well wait for our end.
+pub fn is_ancestor(pid: c_int) -> bool {
+    let Ok(proc) = Folder::open(libc::AT_FDCWD, c"/proc") else {
+        return false;
+    };
+    own_number(proc.fd).is_some_and(|own| Kin::of(proc.fd, own).is_ancestor(pid))
 }
 
 /// Not getpid(): that may be another where /proc is of an outer PID namespace.
@@ -105,24 +102,90 @@ fn is_held_by(proc: c_int, process: &CStr, target: &Target) -> Result<bool, sys:
     Ok(false)
 }
 
-/// Whether a process that cannot be read may have the connection: one that is older than this
-/// program has nothing that was made here.
-fn may_hold(proc: c_int, process: &CStr, is_inherited: bool) -> bool {
-    // else it has ended
-    Status::of(proc, process).is_some_and(|theirs| {
-        !theirs.is_empty && (is_inherited || theirs.started >= STARTED.load(Relaxed))
-    })
+/// Longer lines of ancestors are not followed.
+const GENERATIONS: usize = 32;
+
+/// The first process of a PID namespace.
+const INIT: c_int = 1;
+
+/// This process, and those it comes from, without the first one of all.
+struct Kin {
+    line: [c_int; GENERATIONS],
+    count: usize,
+    session: c_int,
+    /// All of them are seen. Not where /proc hides the processes of others (hidepid), nor in the
+    /// first process of a PID namespace, whose parent is outside.
+    is_complete: bool,
+}
+
+impl Kin {
+    fn of(proc: c_int, own: c_int) -> Kin {
+        let mut kin = Kin {
+            line: [own; GENERATIONS],
+            count: 1,
+            session: 0,
+            is_complete: false,
+        };
+        let Some(mut status) = Status::of_number(proc, own) else {
+            return kin;
+        };
+        kin.session = status.session;
+        while kin.count < GENERATIONS && status.parent > INIT {
+            kin.line[kin.count] = status.parent;
+            kin.count += 1;
+            match Status::of_number(proc, status.parent) {
+                Some(parent) => status = parent,
+                None => return kin,
+            }
+        }
+        kin.is_complete = status.parent == INIT && Status::of_number(proc, INIT).is_some();
+        kin
+    }
+
+    fn is_ancestor(&self, pid: c_int) -> bool {
+        self.line[1..self.count].contains(&pid)
+    }
+
+    /// It started us, or one of these has started it, or it is of our session: so it may have
+    /// inherited the socket, or have left it to us.
+    fn could_have_it(&self, proc: c_int, process: &CStr) -> bool {
+        let Some(mut theirs) = Status::of(proc, process) else {
+            // it has ended, or nothing of it may be seen
+            return !self.is_complete;
+        };
+        if theirs.session == self.session
+            || number(process).is_some_and(|pid| self.is_ancestor(pid))
+        {
+            return true;
+        }
+        for _ in 0..GENERATIONS {
+            if self.line[..self.count].contains(&theirs.parent) {
+                return true;
+            }
+            if theirs.parent <= INIT {
+                return false;
+            }
+            match Status::of_number(proc, theirs.parent) {
+                Some(parent) => theirs = parent,
+                None => return false,
+            }
+        }
+        true
+    }
 }
 
 /// The parts of /proc/PID/stat that are needed.
 struct Status {
-    /// A thread of the kernel's, or a process that has ended: without descriptors.
-    is_empty: bool,
-    /// In ticks since the system has.
-    started: u64,
+    parent: c_int,
+    session: c_int,
 }
 
 impl Status {
+    fn of_number(proc: c_int, pid: c_int) -> Option<Status> {
+        let mut digits = [0u8; 12];
+        Status::of(proc, decimal(pid, &mut digits))
+    }
+
     fn of(proc: c_int, process: &CStr) -> Option<Status> {
         let folder = Folder::open(proc, process).ok()?;
         let file = sys::open_at(folder.fd, c"stat", libc::O_RDONLY).ok()?;
@@ -136,20 +199,13 @@ impl Status {
     fn parse(text: &[u8]) -> Option<Status> {
         let end_of_name = text.iter().rposition(|byte| *byte == b')')?;
         let rest = std::str::from_utf8(text.get(end_of_name + 1..)?).ok()?;
-        let mut words = rest.split_ascii_whitespace();
-        let state = words.next()?;
-        // field 9, of which PF_KTHREAD is one, and 22
-        let flags: u32 = words.nth(5)?.parse().ok()?;
-        let started = words.nth(12)?.parse().ok()?;
+        let mut words = rest.split_ascii_whitespace().skip(1);
         Some(Status {
-            is_empty: flags & KERNEL_THREAD != 0 || matches!(state, "Z" | "X"),
-            started,
+            parent: words.next()?.parse().ok()?,
+            session: words.nth(1)?.parse().ok()?,
         })
     }
 }
-
-/// PF_KTHREAD (include/linux/sched.h).
-const KERNEL_THREAD: u32 = 0x0020_0000;
 
 fn link(folder: c_int, name: &CStr) -> Option<Target> {
     let mut target: Target = [0; 40];
@@ -241,12 +297,9 @@ mod tests {
     }
 
     #[test]
-    fn the_age_and_whether_there_are_descriptors() {
-        let program = b"42 (a) b (c) S 7 42 9 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 777 9";
-        let status = Status::parse(program).unwrap();
-        assert_eq!((status.is_empty, status.started), (false, 777));
-        let thread = b"2 (kthreadd) S 0 0 0 0 -1 2129984 0 0 0 0 0 0 0 0 20 0 1 0 31 0";
-        assert!(Status::parse(thread).unwrap().is_empty);
+    fn the_parent_and_the_session() {
+        let status = Status::parse(b"42 (a) b (c) S 7 42 9 0 -1 4194560").unwrap();
+        assert_eq!((status.parent, status.session), (7, 9));
         assert!(Status::parse(b"42 (a").is_none());
     }
 }

@@ -28,10 +28,6 @@ pub fn pid() -> c_int {
     plain(libc::SYS_getpid, 0, 0, 0).unwrap_or(0) as c_int
 }
 
-pub fn parent() -> c_int {
-    plain(libc::SYS_getppid, 0, 0, 0).unwrap_or(0) as c_int
-}
-
 pub fn thread_id() -> c_int {
     plain(libc::SYS_gettid, 0, 0, 0).unwrap_or(0) as c_int
 }
@@ -124,19 +120,15 @@ fn timespec(ms: u64) -> libc::timespec {
 
 /// Milliseconds of the monotonic clock.
 pub fn now_ms() -> u64 {
-    clock_ms(libc::CLOCK_MONOTONIC)
-}
-
-/// Milliseconds since the system has started.
-pub fn up_for_ms() -> u64 {
-    clock_ms(libc::CLOCK_BOOTTIME)
-}
-
-fn clock_ms(clock: libc::clockid_t) -> u64 {
     let mut time = timespec(0);
     let at = (&mut time as *mut libc::timespec) as usize;
     // SAFETY: the kernel fills the one timespec.
-    let _ = unsafe { call(libc::SYS_clock_gettime, [clock as usize, at, 0, 0, 0, 0]) };
+    let _ = unsafe {
+        call(
+            libc::SYS_clock_gettime,
+            [libc::CLOCK_MONOTONIC as usize, at, 0, 0, 0, 0],
+        )
+    };
     time.tv_sec as u64 * 1000 + time.tv_nsec as u64 / 1_000_000
 }
 

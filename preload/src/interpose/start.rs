@@ -8,7 +8,6 @@ use crate::process;
 use crate::real;
 use crate::reaper;
 use crate::record;
-use crate::scan;
 use crate::settings;
 use crate::sys;
 use crate::table;
@@ -35,7 +34,6 @@ extern "C" fn construct() {
         if settings::read() && set_up() {
             // what the starter has blocked no handler has
             thread::begins();
-            scan::begins();
             process::wake_up();
             if let Some(path) = real::environment(c"GRACEFUL_CLOSE_LOG") {
                 record::open(path);
