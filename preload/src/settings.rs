@@ -43,11 +43,11 @@ fn variable(name: &CStr) -> Option<&'static [u8]> {
 
 /// Reads all of them; whether the library is to do anything in this program.
 pub fn read() -> bool {
-    number(c"GRACEFUL_CLOSE_TIMEOUT_MS", &TIMEOUT_MS);
-    number(c"GRACEFUL_CLOSE_IDLE_MS", &IDLE_MS);
-    number(c"GRACEFUL_CLOSE_MAX_BYTES", &MAX_BYTES);
-    number(c"GRACEFUL_CLOSE_MAX_PARKED", &MAX_PARKED);
-    number(c"GRACEFUL_CLOSE_EXIT_WAIT_MS", &EXIT_WAIT_MS);
+    set(c"GRACEFUL_CLOSE_TIMEOUT_MS", &TIMEOUT_MS, milliseconds);
+    set(c"GRACEFUL_CLOSE_IDLE_MS", &IDLE_MS, milliseconds);
+    set(c"GRACEFUL_CLOSE_MAX_BYTES", &MAX_BYTES, number);
+    set(c"GRACEFUL_CLOSE_MAX_PARKED", &MAX_PARKED, number);
+    set(c"GRACEFUL_CLOSE_EXIT_WAIT_MS", &EXIT_WAIT_MS, milliseconds);
     ANY_ROLE.store(variable(c"GRACEFUL_CLOSE_ROLE") == Some(b"any"), Relaxed);
     BOTH_IS_HALF.store(
         variable(c"GRACEFUL_CLOSE_SHUTDOWN_BOTH") == Some(b"half"),
@@ -67,11 +67,24 @@ fn is_off() -> bool {
     variable(c"GRACEFUL_CLOSE_OFF").is_some_and(|value| !matches!(value, b"" | b"0"))
 }
 
-/// What is no number leaves the default.
-fn number(name: &CStr, to: &AtomicU32) {
+/// What cannot be read leaves the default.
+fn set(name: &CStr, to: &AtomicU32, read: fn(&str) -> Option<u32>) {
     let text = variable(name).and_then(|value| std::str::from_utf8(value).ok());
-    if let Some(number) = text.and_then(|text| text.trim().parse().ok()) {
+    if let Some(number) = text.and_then(|text| read(text.trim())) {
         to.store(number, Relaxed);
+    }
+}
+
+fn number(text: &str) -> Option<u32> {
+    text.parse().ok()
+}
+
+/// Milliseconds, or a number with its unit: "500ms", "10s".
+fn milliseconds(text: &str) -> Option<u32> {
+    match (text.strip_suffix("ms"), text.strip_suffix('s')) {
+        (Some(ms), _) => number(ms.trim_end()),
+        (None, Some(s)) => number(s.trim_end())?.checked_mul(1000),
+        (None, None) => number(text),
     }
 }
 
@@ -92,7 +105,17 @@ fn contains(list: &[u8], name: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::contains;
+    use super::{contains, milliseconds};
+
+    #[test]
+    fn numbers_with_units() {
+        assert_eq!(milliseconds("250"), Some(250));
+        assert_eq!(milliseconds("250ms"), Some(250));
+        assert_eq!(milliseconds("10s"), Some(10_000));
+        assert_eq!(milliseconds("5000000s"), None);
+        assert_eq!(milliseconds("soon"), None);
+        assert_eq!(milliseconds("s"), None);
+    }
 
     #[test]
     fn lists_of_programs() {

@@ -1,4 +1,4 @@
-/* What a program has from its starter: blocked signals, and a limit of descriptors: T71-T72. */
+/* What a program has from its starter: blocked signals, a limit of descriptors, a connection: T71-T73. */
 #include "lab.h"
 
 #include <sys/resource.h>
@@ -57,13 +57,48 @@ static void numbers_for_select(void)
         end_of(some[i]);
 }
 
+/* T73: a client's connection that has come by exec is still a client's: it is closed as ever. */
+static void inherited_client(void)
+{
+    struct sockaddr_in here = {.sin_family = AF_INET, .sin_port = htons(8080)};
+    char *self[] = {"/proc/self/exe", "T-client", "-", NULL};
+    int listening = socket(AF_INET, SOCK_STREAM, 0), made, fd, on = 1;
+    char text[10];
+    pid_t child;
+
+    here.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    setsockopt(listening, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    if (bind(listening, (struct sockaddr *)&here, sizeof here) != 0)
+        skip("port 8080 is taken");
+    MUST(listen(listening, 5) == 0);
+    made = connection_to(listening);
+    fd = accept4(listening, NULL, NULL, SOCK_CLOEXEC);
+    MUST(fd >= 0);
+    MUST(send(fd, "unread", 6, 0) == 6);
+    wait_for_bytes(made, 6);
+    child = fork();
+    if (child == 0) {
+        MUST(dup2(made, 0) == 0);
+        close(made);
+        execve(self[0], self, environ);
+        _exit(127);
+    }
+    close(made);
+    waitpid(child, NULL, 0);
+    MUST(recv(fd, text, sizeof text, 0) == -1 || recv(fd, text, sizeof text, 0) == -1);
+    MUST(errno == ECONNRESET);
+}
+
 int main(int argc, char **argv)
 {
     static const check checks[] = {
         {"T71", blocked_by_the_starter},
         {"T72", numbers_for_select},
+        {"T73", inherited_client},
     };
 
+    if (argc > 2 && strcmp(argv[1], "T-client") == 0)
+        return write(0, "x", 1) != 1;
     if (argc > 2 && strcmp(argv[1], "T-blocked") == 0)
         return answer_blocked();
     return lab_main(argc, argv, checks, sizeof checks / sizeof *checks);
