@@ -122,7 +122,7 @@ pub fn close_reading(
 /// let listener = TcpListener::bind("127.0.0.1:0")?;
 /// let mut client = TcpStream::connect(listener.local_addr()?)?;
 /// let (server, _) = listener.accept()?;
-/// graceful_blocking::abort(server)?;
+/// graceful_close::abort(server)?;
 /// # if cfg!(windows) { return Ok(()); } // Wine shows the reset as an end of stream
 /// let told = client.read(&mut [0; 16]).unwrap_err();
 /// assert_eq!(told.kind(), ErrorKind::ConnectionReset);
