@@ -64,7 +64,10 @@ pub(crate) trait Connection {
 
     /// On a connection that is gone with nothing in flight, and that was not
     /// half-closed by us: was a FIN of ours certainly among what was acknowledged?
-    fn fin_was_acknowledged(&mut self) -> bool;
+    /// Where nothing tells: no.
+    fn fin_was_acknowledged(&mut self) -> bool {
+        false
+    }
 
     /// Turns keep-alive on, or off again. Whether it was done: what the program has turned on
     /// itself is left alone, with its times.
@@ -78,7 +81,10 @@ pub(crate) trait Connection {
 
     /// Asks to be woken only for large portions; `false` takes that back. Whether
     /// it was done: a mark that the program has set itself is left alone.
-    fn low_water(&mut self, raised: bool) -> bool;
+    fn low_water(&mut self, raised: bool) -> bool {
+        let _ = raised;
+        false
+    }
 
     /// Wakes threads of the program that are blocked on what has no connection: in accept() on a
     /// listening socket, in recv() on a datagram one. Not if somebody else holds it, or that

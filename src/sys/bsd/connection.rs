@@ -82,16 +82,8 @@ impl Connection for Socket {
         Ok(None)
     }
 
-    fn fin_was_acknowledged(&mut self) -> bool {
-        false
-    }
-
     fn keep_alive(&mut self, on: bool) -> bool {
         self.set_keep_alive(on)
-    }
-
-    fn low_water(&mut self, _raised: bool) -> bool {
-        false
     }
 
     fn close(&mut self, graceful: bool) -> Result<(), Fault> {

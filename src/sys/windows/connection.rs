@@ -149,16 +149,8 @@ impl Connection for Socket {
         Ok(Some(self.has_ended()))
     }
 
-    fn fin_was_acknowledged(&mut self) -> bool {
-        false
-    }
-
     fn keep_alive(&mut self, on: bool) -> bool {
         self.set_keep_alive(on)
-    }
-
-    fn low_water(&mut self, _raised: bool) -> bool {
-        false
     }
 
     /// What is pending after the end of the stream needs no care. (A close that only gives up
