@@ -65,16 +65,32 @@ static SOCKET datagram(void)
     return s;
 }
 
-/* to an address that nobody answers from */
+/* To a listener that takes nobody more: Linux, and so Wine, does not answer, Windows refuses after
+   some tries. (No address outside of this machine: there is no telling what a network answers.) */
 static SOCKET connecting(void)
 {
-    struct sockaddr_in address = loopback(9);
+    static struct sockaddr_in address;
     u_long on = 1;
-    SOCKET s = tcp_socket();
+    SOCKET full, waiting, s = tcp_socket();
+    int i;
 
-    address.sin_addr.s_addr = htonl(0xC0000201UL); /* 192.0.2.1, for documentation only */
+    if (address.sin_family == 0) {
+        address = loopback(0);
+        full = tcp_socket();
+        CHECK_INT(bind(full, (struct sockaddr *)&address, sizeof address), 0);
+        i = sizeof address;
+        CHECK_INT(getsockname(full, (struct sockaddr *)&address, &i), 0);
+        CHECK_INT(listen(full, 1), 0);
+        for (i = 0; i < 4; i++) {
+            waiting = tcp_socket();
+            CHECK_INT(ioctlsocket(waiting, (long)FIONBIO, &on), 0);
+            connect(waiting, (struct sockaddr *)&address, sizeof address);
+        }
+        Sleep(100);
+    }
     CHECK_INT(ioctlsocket(s, (long)FIONBIO, &on), 0);
     CHECK_INT(connect(s, (struct sockaddr *)&address, sizeof address), SOCKET_ERROR);
+    CHECK_INT(WSAGetLastError(), WSAEWOULDBLOCK);
     return s;
 }
 
