@@ -4,6 +4,7 @@
 use crate::epoll_sets;
 use crate::holders::{self, Birth, Standing};
 use crate::park::{self, Parked};
+use crate::partial;
 use crate::process;
 use crate::reaper;
 use crate::record;
@@ -54,8 +55,7 @@ fn duplicate_if_last(fd: c_int, taken: &Taken, since: Birth, sent: Sent) -> Opti
     if standing == Some(Standing::Held) || !is_of_our_role(taken.word) {
         return None;
     }
-    let is_foreign = taken.word.kind() == table::Kind::Unknown;
-    if is_foreign && !settings::ANY_ROLE.load(Relaxed) && tcp::was_connected(fd) {
+    if taken.word.kind() == table::Kind::Unknown && !is_foreign_of_our_role(fd) {
         return None;
     }
     let fate = tcp::examine(fd, sent == Sent::Something);
@@ -64,9 +64,12 @@ fn duplicate_if_last(fd: c_int, taken: &Taken, since: Birth, sent: Sent) -> Opti
     }
     let is_doubtful = match standing.unwrap_or_else(|| holders::release(fd, taken, since)) {
         Standing::Held | Standing::Shared => return None,
-        Standing::Last => false,
+        Standing::Last => !partial::sees_all(),
         Standing::Doubt => true,
     };
+    if !partial::sees_all() && partial::has_another_number(fd) {
+        return None;
+    }
     if fate == Fate::Drain && !is_doubtful {
         // to the FIN: what is there is all that will come
         while matches!(sys::discard(fd, PASS), Ok(1..)) {}
@@ -79,6 +82,13 @@ pub fn is_of_our_role(word: Word) -> bool {
     !word.has(CONNECTED) || settings::ANY_ROLE.load(Relaxed)
 }
 
+/// One of which nobody knows how it came. To what is preloaded it is the starter's, or it came in a
+/// message; what is linked in does not see what shared libraries make for themselves.
+fn is_foreign_of_our_role(fd: c_int) -> bool {
+    let is_any = settings::ANY_ROLE.load(Relaxed);
+    is_any || !cfg!(feature = "link") && !tcp::was_connected(fd)
+}
+
 /// A place in the background, the thread to serve it, a high number, and no trace of the
 /// descriptor in the program's epoll sets; if one of these is not to be had, nothing.
 fn duplicate(fd: c_int, taken: &Taken, is_doubtful: bool) -> Option<Parked> {
@@ -89,7 +99,7 @@ fn duplicate(fd: c_int, taken: &Taken, is_doubtful: bool) -> Option<Parked> {
     let high = if !reaper::is_there() {
         record::refused(fd, "no thread");
         None
-    } else if !epoll_sets::leave(fd, taken.epolls) {
+    } else if !leave_epoll_sets(fd, taken.epolls) {
         record::refused(fd, "in an unknown epoll set");
         None
     } else {
@@ -104,6 +114,13 @@ fn duplicate(fd: c_int, taken: &Taken, is_doubtful: bool) -> Option<Parked> {
         fd: high,
         is_doubtful,
     })
+}
+
+fn leave_epoll_sets(fd: c_int, mask: u64) -> bool {
+    match partial::sees_all() {
+        true => epoll_sets::leave(fd, mask),
+        false => partial::leave_epoll_sets(fd),
+    }
 }
 
 impl Closing {
@@ -121,8 +138,10 @@ impl Closing {
         let Some(parked) = self.parked else {
             return;
         };
-        if parked.is_doubtful || !half_close(parked.fd) {
-            park::hand_over(parked);
+        let mark = park::mark_of(parked.fd);
+        start(parked);
+        if settings::BLOCKING.load(Relaxed) {
+            park::wait_until_closed(mark, settings::TIMEOUT_MS.load(Relaxed));
         }
     }
 
@@ -140,6 +159,13 @@ impl Closing {
         if let Some(parked) = self.parked {
             give_up(parked);
         }
+    }
+}
+
+fn start(parked: Parked) {
+    record::took_over();
+    if parked.is_doubtful || !half_close(parked.fd) {
+        park::hand_over(parked);
     }
 }
 
@@ -197,8 +223,6 @@ pub fn at_the_end(fd: c_int) {
     // the set goes with the process, and it may be another's, too
     taken.epolls = 0;
     if let Some(parked) = duplicate_if_last(fd, &taken, since, Sent::Something) {
-        if parked.is_doubtful || !half_close(parked.fd) {
-            park::hand_over(parked);
-        }
+        start(parked);
     }
 }

@@ -1,4 +1,5 @@
-//! Graceful closes for Linux programs that cannot be rebuilt, by `LD_PRELOAD`.
+//! Graceful closes for Linux programs that nobody rewrites: by `LD_PRELOAD`, or, with the feature
+//! `link`, by an archive that is linked into the program (`linked`).
 //!
 //! The library stands in for `close()` and for the functions by which descriptors come, are
 //! shared and go. A connected TCP socket whose last holder closes it is duplicated to a high
@@ -27,9 +28,13 @@ mod exit;
 mod holders;
 #[allow(unsafe_code)]
 mod interpose;
+#[cfg(all(feature = "link", not(test)))]
+#[allow(unsafe_code)]
+mod linked;
 #[allow(unsafe_code)]
 mod memory;
 mod park;
+mod partial;
 mod process;
 #[allow(unsafe_code)]
 mod raw;

@@ -132,6 +132,22 @@ pub fn disown(mark: Mark) {
     }
 }
 
+/// Waits until a number of ours is closed. The background thread ends it in time; should there be
+/// none any more, it is not waited for much longer.
+pub fn wait_until_closed(mark: Mark, timeout_ms: u32) {
+    const LOOK_AGAIN_MS: u64 = 100;
+    const MORE_MS: u64 = 500;
+    let until = sys::now_ms() + u64::from(timeout_ms) + MORE_MS;
+    loop {
+        let count = count();
+        let word = table::get(mark.fd).map(Entry::word).unwrap_or_default();
+        if word != mark.word || count == 0 || sys::now_ms() >= until {
+            return;
+        }
+        wait_for_change(count, LOOK_AGAIN_MS);
+    }
+}
+
 /// Puts it where a place has been reserved, and wakes the thread if it sleeps.
 pub fn hand_over(parked: Parked) {
     let first = NEXT.fetch_add(1, Relaxed) as usize;

@@ -1,4 +1,7 @@
 //! The C library's own functions, behind the ones that this crate interposes.
+//!
+//! The library to preload finds them by `dlsym(RTLD_NEXT)`; what is linked into the program
+//! (`link`) has them from the linker.
 
 use libc::{c_char, c_int, c_long, c_uint, c_void, pid_t, socklen_t, FILE};
 use std::ffi::CStr;
@@ -31,6 +34,21 @@ macro_rules! functions {
         pub fn find_all() {
             $( $name(); )*
         }
+
+        /// In the order of their addresses, which the linker fills in (`linked`).
+        #[cfg(feature = "link")]
+        pub const NAMES: &[&str] = &[$( concat!(stringify!($name), "\0") ),*];
+
+        #[cfg(all(feature = "link", not(test)))]
+        core::arch::global_asm!(
+            ".pushsection .data.rel.ro.graceful_close_real,\"aw\",@progbits",
+            ".balign 8",
+            ".globl graceful_close_real_functions",
+            ".hidden graceful_close_real_functions",
+            "graceful_close_real_functions:",
+            $( concat!(".quad __real_", stringify!($name)), )*
+            ".popsection",
+        );
     };
 }
 
@@ -39,10 +57,18 @@ fn find(place: &AtomicUsize, name: &'static str) -> usize {
     if known != 0 {
         return known;
     }
-    // SAFETY: the name ends with a zero.
-    let found = unsafe { libc::dlsym(libc::RTLD_NEXT, name.as_ptr().cast()) } as usize;
+    let found = look_up(name);
     place.store(found, Relaxed);
     found
+}
+
+#[cfg(all(feature = "link", not(test)))]
+use crate::linked::look_up;
+
+#[cfg(any(not(feature = "link"), test))]
+fn look_up(name: &'static str) -> usize {
+    // SAFETY: the name ends with a zero.
+    unsafe { libc::dlsym(libc::RTLD_NEXT, name.as_ptr().cast()) as usize }
 }
 
 functions! {
@@ -52,7 +78,7 @@ functions! {
     dup3(c_int, c_int, c_int) -> c_int;
     fcntl(c_int, c_int, usize) -> c_int;
     fcntl64(c_int, c_int, usize) -> c_int;
-    ioctl(c_int, libc::c_ulong, usize) -> c_int;
+    ioctl(c_int, libc::Ioctl, usize) -> c_int;
     close_range(c_uint, c_uint, c_int) -> c_int;
     closefrom(c_int) -> ();
     shutdown(c_int, c_int) -> c_int;

@@ -10,7 +10,7 @@ use libc::c_int;
 use std::ffi::CStr;
 use std::fmt::{self, Write};
 use std::net::Ipv6Addr;
-use std::sync::atomic::{AtomicI32, Ordering::SeqCst};
+use std::sync::atomic::{AtomicI32, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
 
 /// -1: nobody wants it.
 static LOG: AtomicI32 = AtomicI32::new(-1);
@@ -33,6 +33,18 @@ pub fn vacate() {
 
 pub fn descriptor() -> c_int {
     LOG.load(SeqCst)
+}
+
+static TAKEN_OVER: AtomicU64 = AtomicU64::new(0);
+
+/// One close more that is finished by us.
+pub fn took_over() {
+    TAKEN_OVER.fetch_add(1, Relaxed);
+}
+
+#[cfg_attr(not(feature = "link"), allow(dead_code))]
+pub fn taken_over() -> u64 {
+    TAKEN_OVER.load(Relaxed)
 }
 
 /// An address and a port.

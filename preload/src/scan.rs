@@ -75,6 +75,33 @@ fn is_held_elsewhere(target: &Target) -> Result<Found, sys::Error> {
     Ok(found)
 }
 
+/// Whether this process has the socket under a number besides this one that is not ours.
+pub fn is_held_under_another_number(fd: c_int) -> Result<bool, sys::Error> {
+    let mut digits = [0u8; 12];
+    let mut own = Folder::open(libc::AT_FDCWD, c"/proc/self/fd")?;
+    let target = link(own.fd, decimal(fd, &mut digits)).ok_or(sys::Error(libc::EBADF))?;
+    let folder = own.fd;
+    while let Some(name) = own.next()? {
+        let is_other = number(name).is_some_and(|other| other != fd && !table::is_internal(other));
+        if is_other && link(folder, name).as_ref() == Some(&target) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Every open number of this process but ours.
+pub fn for_each_number(mut work: impl FnMut(c_int)) -> Result<(), sys::Error> {
+    let mut own = Folder::open(libc::AT_FDCWD, c"/proc/self/fd")?;
+    let folder = own.fd;
+    while let Some(name) = own.next()? {
+        if let Some(fd) = number(name).filter(|fd| *fd != folder && !table::is_internal(*fd)) {
+            work(fd);
+        }
+    }
+    Ok(())
+}
+
 /// The process with this number has started us, or its parent has, and so on: while we live it may
 /// well wait for our end.
 pub fn is_ancestor(pid: c_int) -> bool {

@@ -14,6 +14,10 @@ pub static MAX_PARKED: AtomicU32 = AtomicU32::new(256);
 pub static EXIT_WAIT_MS: AtomicU32 = AtomicU32::new(2_000);
 /// The connections that the process makes, too.
 pub static ANY_ROLE: AtomicBool = AtomicBool::new(false);
+/// The closing thread waits for the end.
+pub static BLOCKING: AtomicBool = AtomicBool::new(false);
+/// With it a close may take so long by itself.
+const BLOCKING_TIMEOUT_MS: u32 = 5_000;
 /// shutdown(fd, SHUT_RDWR) becomes a half-close.
 pub static BOTH_IS_HALF: AtomicBool = AtomicBool::new(false);
 static AT_EXIT: AtomicU8 = AtomicU8::new(AtExit::Scan as u8);
@@ -43,28 +47,31 @@ fn variable(name: &CStr) -> Option<&'static [u8]> {
 
 /// Reads all of them; whether the library is to do anything in this program.
 pub fn read() -> bool {
+    BLOCKING.store(is_on(c"GRACEFUL_CLOSE_BLOCKING"), Relaxed);
+    if BLOCKING.load(Relaxed) {
+        TIMEOUT_MS.store(BLOCKING_TIMEOUT_MS, Relaxed);
+    }
     set(c"GRACEFUL_CLOSE_TIMEOUT_MS", &TIMEOUT_MS, milliseconds);
     set(c"GRACEFUL_CLOSE_IDLE_MS", &IDLE_MS, milliseconds);
     set(c"GRACEFUL_CLOSE_MAX_BYTES", &MAX_BYTES, number);
     set(c"GRACEFUL_CLOSE_MAX_PARKED", &MAX_PARKED, number);
     set(c"GRACEFUL_CLOSE_EXIT_WAIT_MS", &EXIT_WAIT_MS, milliseconds);
     ANY_ROLE.store(variable(c"GRACEFUL_CLOSE_ROLE") == Some(b"any"), Relaxed);
-    BOTH_IS_HALF.store(
-        variable(c"GRACEFUL_CLOSE_SHUTDOWN_BOTH") == Some(b"half"),
-        Relaxed,
-    );
+    // by the linker: shutdown() comes here only if --wrap=shutdown asks for it
+    let both_is_half = variable(c"GRACEFUL_CLOSE_SHUTDOWN_BOTH") == Some(b"half");
+    BOTH_IS_HALF.store(both_is_half || cfg!(feature = "link"), Relaxed);
     let at_exit = match variable(c"GRACEFUL_CLOSE_EXIT") {
         Some(b"off") => AtExit::Off,
         Some(b"wait") => AtExit::Wait,
         _ => AtExit::Scan,
     };
     AT_EXIT.store(at_exit as u8, Relaxed);
-    !is_off() && is_for_this_program()
+    !is_on(c"GRACEFUL_CLOSE_OFF") && is_for_this_program()
 }
 
 /// Any value but the empty one and 0.
-fn is_off() -> bool {
-    variable(c"GRACEFUL_CLOSE_OFF").is_some_and(|value| !matches!(value, b"" | b"0"))
+fn is_on(name: &CStr) -> bool {
+    variable(name).is_some_and(|value| !matches!(value, b"" | b"0"))
 }
 
 /// What cannot be read leaves the default.

@@ -336,3 +336,11 @@ fn address(fd: c_int, number: c_long) -> Option<([u8; 16], u16)> {
 pub fn close_range(first: u32, last: u32) -> Result<usize, Error> {
     plain(libc::SYS_close_range, first as usize, last as usize, 0)
 }
+
+/// Before Linux 5.9.
+pub fn close_one_by_one(first: u32, last: u32) {
+    let most = u64::from(last).min(descriptor_limit());
+    for fd in u64::from(first)..=most {
+        let _ = close(fd as c_int);
+    }
+}

@@ -19,8 +19,9 @@ pub fn start(body: Start) -> bool {
             return false;
         };
         let mut attributes: libc::pthread_attr_t = std::mem::zeroed();
-        let (mut all, mut mask): (libc::sigset_t, libc::sigset_t) = std::mem::zeroed();
-        let mut thread: libc::pthread_t = 0;
+        let mut all: libc::sigset_t = std::mem::zeroed();
+        let mut mask: libc::sigset_t = std::mem::zeroed();
+        let mut thread: libc::pthread_t = std::mem::zeroed();
         if libc::pthread_attr_init(&mut attributes) != 0 {
             return false;
         }

@@ -45,24 +45,40 @@ part_lines() {
 
 part_wrap() {
     local cc="gcc -std=c89 -pedantic-errors $warnings -O2 -g -Iinclude tests/override/linux_wrap.c"
+    local library="-L$out -llinux_wrap -Wl,-rpath,$PWD/$out" linker
+    # shellcheck disable=SC2086
+    compiles "wrap, a shared library" gcc $warnings -O2 -fPIC -shared -o "$out/liblinux_wrap.so" tests/override/linux_wrap_library.c ||
+        return
     packages "wrap, in a network of its own (it runs in this machine's)" iproute2
     # shellcheck disable=SC2086
-    compiles "wrap, static" $cc -o "$out/wrap" @"$lib/graceful_close_wrap.opts" $static &&
+    compiles "wrap, static" $cc -o "$out/wrap" @"$lib/graceful_close_wrap.opts" $static $library &&
         check "wrap, static library" alone "$out/wrap" all &&
         check "wrap, switched off" alone env GRACEFUL_CLOSE_OFF=1 "$out/wrap" none &&
         check "wrap, switched off by another word" alone env GRACEFUL_CLOSE_OFF=yes "$out/wrap" none
     # shellcheck disable=SC2086
-    compiles "wrap, shared" $cc -o "$out/wrap-so" @"$lib/graceful_close_wrap.opts" $shared &&
+    compiles "wrap, shared" $cc -o "$out/wrap-so" @"$lib/graceful_close_wrap.opts" $shared $library &&
         check "wrap, shared library" alone env LD_LIBRARY_PATH="$lib" "$out/wrap-so" all
     # shellcheck disable=SC2086
-    compiles "wrap, close and accept" $cc -o "$out/wrap-some" $minimal $static &&
+    compiles "wrap, close and accept" $cc -o "$out/wrap-some" $minimal $static $library &&
         check "wrap, close and accept alone" alone "$out/wrap-some" some
+    # shellcheck disable=SC2086
+    compiles "wrap, without libgraceful_close" $cc -o "$out/wrap-own" @"$lib/graceful_close_wrap.opts" \
+        "$lib/libgraceful_close_wrap.a" -lpthread -ldl $library && check "wrap, without libgraceful_close" alone "$out/wrap-own" all
+    # the warning: what getaddrinfo() and its like need at run time, which nobody calls here
+    gcc -w -static -Iinclude tests/override/linux_wrap.c tests/override/linux_wrap_library.c -o "$out/wrap-static" \
+        @"$lib/graceful_close_wrap.opts" "$lib/libgraceful_close_wrap.a" -lpthread -ldl 2>"$out/static.log" &&
+        check "wrap, a static program" alone "$out/wrap-static" all || fail "wrap, a static program" "$out/static.log"
+    for linker in gold lld; do
+        if ! gcc "-fuse-ld=$linker" -o "$out/none" -xc - <<<'int main(void) { return 0; }' 2>/dev/null; then
+            skip "wrap, linked by $linker: gcc finds none"
+            continue
+        fi
+        # shellcheck disable=SC2086
+        compiles "wrap, linked by $linker" $cc "-fuse-ld=$linker" -o "$out/wrap-$linker" @"$lib/graceful_close_wrap.opts" $static \
+            $library && check "wrap, linked by $linker" alone "$out/wrap-$linker" all
+    done
     check "nm shows the archive in the program" grep_nm "$out/wrap" yes
     set_user_id
-    # The user compiles the sources in, and needs no archive.
-    # shellcheck disable=SC2086
-    compiles "wrap, compiled in" gcc -O2 -Iinclude -Ioverride tests/override/linux_wrap.c override/*.c -o "$out/wrap-in" @override/graceful_close_wrap.opts "$lib/libgraceful_close.a" -lpthread -ldl &&
-        check "wrap, sources compiled in" alone "$out/wrap-in" all
     # without --wrap the archive is not even looked at
     echo 'int close(int); int main(void) { return close(-1) == 0; }' >"$out/none.c"
     # shellcheck disable=SC2086
@@ -170,7 +186,7 @@ C
     asking="18411 200 upload http://127.0.0.1/"
     compare "tinyproxy, a refused upload of 5 MB, 200 times" "$build/src/stock" -d -c "$out/tinyproxy.conf" -- \
         "$build/src/tinyproxy" -d -c "$out/tinyproxy.conf"
-    check "what the program writes to GRACEFUL_CLOSE_LOG" grep -q 'taken over' "$out/close.log"
+    check "what the program writes to GRACEFUL_CLOSE_LOG" grep -q ': graceful, ' "$out/close.log"
     migrate_tinyproxy "$build"
 }
 

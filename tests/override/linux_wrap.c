@@ -13,6 +13,8 @@
 #include "graceful_close.h"
 
 unsigned long graceful_close_override_active(void);
+int library_duplicate(int fd);
+int library_epoll_set(int fd);
 
 #define ANSWER 100000
 static int on; /* something is to be taken over */
@@ -236,10 +238,33 @@ static void in_an_epoll_set(void)
     if (on) CHECK(came_whole(peer));
 }
 
-/* The parent closes its own reference, and the child answers. If something was sent before the
-   fork the parent's close has to look who else holds it, and so does the child's: should they
-   look at the same time, both give up their own reference alone, and the end is an ordinary
-   close. What may never happen is that the parent's close ends the child's connection. */
+/* the same in a shared library, whose calls are not wrapped */
+static void in_a_library(void)
+{
+    int peer, sock = trap(&peer), set, other;
+    struct epoll_event event;
+
+    set = library_epoll_set(sock);
+    CHECK(set >= 0);
+    CHECK_IS(close(sock), 0);
+    check_send(peer, "x", 1);
+    CHECK_IS(epoll_wait(set, &event, 1, 50), 0);
+    close(set);
+    if (on) CHECK(came_whole(peer));
+
+    sock = trap(&peer);
+    other = library_duplicate(sock);
+    CHECK(other >= 0);
+    close_is_plain(sock);
+    CHECK_IS(check_send(other, "x", 1), 1); /* not shut */
+    close(other);
+    close(peer);
+}
+
+/* The parent closes its own reference, and the child answers. Where not all is counted the parent's
+   close has to look who else holds it, and so does the child's, if something was sent before the
+   fork: should they look at the same time, both give up their own reference alone, and the end is
+   an ordinary close. What may never happen is that the parent's close ends the child's connection. */
 static void forked(int sent_before)
 {
     int peer, sock, status, round;
@@ -264,7 +289,7 @@ static void forked(int sent_before)
         }
         CHECK(child > 0);
         CHECK_IS(close(sock), 0);
-        if (on && !sent_before) {
+        if (on && (!sent_before || sees_messages)) {
             CHECK_IS(check_read_to_end(peer, &bytes, 0), 0);
             CHECK_IS(bytes, ANSWER);
         } else {
@@ -274,6 +299,41 @@ static void forked(int sent_before)
         CHECK_IS(waitpid(child, &status, 0), child);
         CHECK_IS(status, 0);
     }
+}
+
+/* both close at the same moment: the last of them is graceful, whoever that is */
+static void closed_together(void)
+{
+    int peer, sock, status, start[2], round;
+    size_t bytes;
+    char go;
+    pid_t child;
+
+    for (round = 0; round < 100; round++) {
+        check_round = round;
+        sock = trap(&peer);
+        CHECK_IS(pipe(start), 0);
+        child = fork();
+        CHECK(child >= 0);
+        if (child == 0) {
+            close(peer);
+            if (read(start[0], &go, 1) != 1) _exit(2);
+            if (close(sock) != 0) _exit(3);
+            _exit(0);
+        }
+        CHECK_IS(write(start[1], "g", 1), 1);
+        CHECK_IS(close(sock), 0);
+        bytes = 0;
+        check_send(peer, "late", 4);
+        CHECK_IS(check_read_to_end(peer, &bytes, 0), 0);
+        CHECK_IS(bytes, ANSWER);
+        close(peer);
+        close(start[0]);
+        close(start[1]);
+        CHECK_IS(waitpid(child, &status, 0), child);
+        CHECK_IS(status, 0);
+    }
+    check_round = 0;
 }
 
 /* a descriptor in a message is held by nobody who could be seen */
@@ -452,11 +512,15 @@ int main(int argc, char **argv)
     numbers(1024);
     check_doing = "epoll";
     in_an_epoll_set();
+    check_doing = "a shared library";
+    in_a_library();
     check_doing = "fork";
     forked(0);
     check_doing = "fork, after something was sent";
     forked(1);
     if (sees_messages) {
+        check_doing = "closed by parent and child at the same moment";
+        closed_together();
         check_doing = "SCM_RIGHTS";
         passed();
     }

@@ -9,7 +9,7 @@ use crate::reaper;
 use crate::sys;
 use crate::table;
 use crate::thread;
-use libc::{c_int, c_uint, c_ulong};
+use libc::{c_int, c_uint, Ioctl};
 
 /// # Safety
 /// As close().
@@ -137,7 +137,7 @@ pub fn flags_change(fd: c_int, command: c_int, flags: usize) {
 /// # Safety
 /// As ioctl(), of which no request takes more.
 #[cfg_attr(not(test), no_mangle)]
-pub unsafe extern "C" fn ioctl(fd: c_int, request: c_ulong, argument: usize) -> c_int {
+pub unsafe extern "C" fn ioctl(fd: c_int, request: Ioctl, argument: usize) -> c_int {
     if request == libc::FIOCLEX || request == libc::FIONCLEX {
         inheritance_changes(fd, request == libc::FIOCLEX);
     }
@@ -234,16 +234,8 @@ pub unsafe extern "C" fn closefrom(first: c_int) {
     }
     close_parts(first.max(0) as c_uint, c_uint::MAX, |first, last| {
         if sys::close_range(first, last).is_err() {
-            one_by_one(first, last);
+            sys::close_one_by_one(first, last);
         }
         0
     });
-}
-
-/// Before Linux 5.9.
-fn one_by_one(first: c_uint, last: c_uint) {
-    let most = u64::from(last).min(sys::descriptor_limit());
-    for fd in u64::from(first)..=most {
-        let _ = sys::close(fd as c_int);
-    }
 }

@@ -19,6 +19,9 @@ mod start;
 mod streams;
 mod system_call;
 
+#[cfg(all(feature = "link", not(test)))]
+pub use processes::fork;
+
 use crate::close::REFUSED;
 use libc::c_int;
 
