@@ -42,6 +42,7 @@ mod raw;
 mod real;
 mod reaper;
 mod record;
+mod room;
 mod scan;
 mod settings;
 mod streams;

@@ -24,6 +24,16 @@ core::arch::global_asm!(
     ".weak __real_closefrom",
     ".weak __real_execveat",
     ".weak __real_fcntl64",
+    ".weak __real_open64",
+    ".weak __real_openat64",
+    ".weak __real___open_2",
+    ".weak __real___open64_2",
+    ".weak __real___openat_2",
+    ".weak __real___openat64_2",
+    ".weak __real_creat64",
+    ".weak __real_fopen64",
+    ".weak __real_tmpfile64",
+    ".weak __real_memfd_create",
     ".weak __real_dup",
     ".weak __real_dup2",
     ".weak __real_dup3",
@@ -54,13 +64,27 @@ pub fn look_up(name: &'static str) -> usize {
     let at = NAMES.iter().position(|known| *known == name);
     // SAFETY: the linker has filled it in, and the loader has moved it, before any constructor.
     let found = at.map_or(0, |at| unsafe { graceful_close_real_functions[at] });
-    match (found, name) {
-        // In a static program a weak name alone brings no function along; where numbers have 64
-        // bits these two are the same.
-        (0, "fcntl64\0") => look_up("fcntl\0"),
-        _ => found,
+    if found != 0 {
+        return found;
     }
+    // In a static program a weak name alone brings no function along.
+    let same = SAME.iter().find(|(weak, _)| *weak == name);
+    same.map_or(0, |(_, function)| look_up(function))
 }
+
+/// Functions that not every C library has, and what does the same where file offsets have 64 bits.
+const SAME: &[(&str, &str)] = &[
+    ("fcntl64\0", "fcntl\0"),
+    ("open64\0", "open\0"),
+    ("openat64\0", "openat\0"),
+    ("__open_2\0", "open\0"),
+    ("__open64_2\0", "open\0"),
+    ("__openat_2\0", "openat\0"),
+    ("__openat64_2\0", "openat\0"),
+    ("creat64\0", "creat\0"),
+    ("fopen64\0", "fopen\0"),
+    ("tmpfile64\0", "tmpfile\0"),
+];
 
 /// Whether all that could share a connection is seen: the options file was used as it is.
 pub fn is_whole() -> bool {
@@ -84,6 +108,7 @@ fn by_system_call(name: &str) -> Option<usize> {
         "epoll_ctl\0" => epoll_ctl as *const () as usize,
         "close_range\0" => close_range as *const () as usize,
         "closefrom\0" => closefrom as *const () as usize,
+        "memfd_create\0" => memfd_create as *const () as usize,
         "execveat\0" => execveat as *const () as usize,
         _ => return None,
     })
@@ -161,6 +186,10 @@ extern "C" fn closefrom(first: c_int) {
     if sys::close_range(first, c_uint::MAX).is_err() {
         sys::close_one_by_one(first, c_uint::MAX);
     }
+}
+
+extern "C" fn memfd_create(name: usize, flags: c_uint) -> c_int {
+    call(libc::SYS_memfd_create, [name, flags as usize, 0, 0, 0])
 }
 
 extern "C" fn execveat(
