@@ -21,6 +21,7 @@ use crate::arguments::Request;
 use crate::failure::Failure;
 use graceful_close_retrofit::image::asan;
 use inspect::Findings;
+use library::{preloaded, PRELOAD};
 use std::env;
 use std::ffi::OsString;
 use std::io;
@@ -28,7 +29,6 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
 
-const PRELOAD: &str = "LD_PRELOAD";
 const ASAN_OPTIONS: &str = "ASAN_OPTIONS";
 
 /// Turns into the program; returns only if that fails, or if it was only to check.
@@ -78,16 +78,6 @@ fn from_anywhere((name, value): &(&'static str, OsString)) -> (&'static str, OsS
         "GRACEFUL_CLOSE_LOG" => (name, whole().unwrap_or_else(|| value.clone())),
         _ => (name, value.clone()),
     }
-}
-
-/// The library in front of those that are preloaded anyway.
-fn preloaded(library: &Path) -> OsString {
-    let mut preload = OsString::from(library);
-    if let Some(others) = env::var_os(PRELOAD).filter(|others| !others.is_empty()) {
-        preload.push(":");
-        preload.push(others);
-    }
-    preload
 }
 
 fn prepared(name: &OsString, path: &Path, library: &Path) -> Command {

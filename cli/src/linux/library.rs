@@ -4,7 +4,7 @@ use super::program;
 use crate::failure::Failure;
 use graceful_close_retrofit::image::{self, Kind};
 use std::env;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -12,6 +12,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 const NAME: &str = "libgraceful_close_preload.so";
+/// Names the libraries that come before all others (ld.so(8)).
+pub const PRELOAD: &str = "LD_PRELOAD";
+
 const VARIABLE: &str = "GRACEFUL_CLOSE_PRELOAD";
 
 /// The one that is asked for, or the one that was installed with this command.
@@ -86,6 +89,16 @@ fn places(folder: &Path) -> Vec<PathBuf> {
     let lib = |name: &str| up.join(name).join("graceful_close");
     let multiarch = format!("lib/{}-linux-gnu", env::consts::ARCH);
     vec![folder.to_owned(), lib("lib"), lib(&multiarch), lib("lib64")]
+}
+
+/// The library in front of those that are preloaded anyway.
+pub fn preloaded(library: &Path) -> OsString {
+    let mut preload = OsString::from(library);
+    if let Some(others) = env::var_os(PRELOAD).filter(|others| !others.is_empty()) {
+        preload.push(":");
+        preload.push(others);
+    }
+    preload
 }
 
 #[cfg(test)]

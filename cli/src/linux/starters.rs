@@ -1,6 +1,7 @@
 //! Programs that start others. Some give them an environment without LD_PRELOAD, so that the
 //! library is not in what they start, and nobody says so.
 
+use super::library::PRELOAD;
 use super::program;
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -199,7 +200,7 @@ impl<'a> Start<'a> {
         let named = |word: &[u8]| long.iter().any(|name| is_long(word, name));
         let unsets = words.windows(2).any(|pair| {
             let option = pair[0] == "-u" || pair[0] == "--unset";
-            option && pair[1] == super::PRELOAD && self.name == "env"
+            option && pair[1] == PRELOAD && self.name == "env"
         });
         unsets
             || words.iter().any(|word| {
@@ -249,7 +250,7 @@ fn names_the_variable(place: &Path) -> bool {
         };
         let mut lines = text.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
         lines.any(|line| {
-            let name = super::PRELOAD.as_bytes();
+            let name = PRELOAD.as_bytes();
             !line.starts_with(b"#") && line.windows(name.len()).any(|part| part == name)
         })
     })

@@ -4,7 +4,8 @@
 //! the program and the libraries, names them and ends. Nothing of their code runs. (This command
 //! cannot try it on itself: the one of the archives is static.)
 
-use super::{preloaded, program::Image, PRELOAD};
+use super::library::{preloaded, PRELOAD};
+use super::program::Image;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;

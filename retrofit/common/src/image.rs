@@ -245,6 +245,7 @@ impl Reader<'_> {
 #[cfg(test)]
 mod tests {
     use super::{is_go, read};
+    #[cfg(target_os = "linux")]
     use std::fs;
 
     fn of(bytes: &[u8]) -> impl Fn(u64, &mut [u8]) -> usize + '_ {
