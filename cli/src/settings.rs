@@ -54,6 +54,12 @@ pub const SETTINGS: &[Setting] = &[
         Value::OneOf(&["off", "wait", "scan"]),
     ),
     setting("exit-wait", "GRACEFUL_CLOSE_EXIT_WAIT_MS", Value::Number),
+    setting("exit-idle", "GRACEFUL_CLOSE_EXIT_IDLE_MS", Value::Number),
+    setting(
+        "exit-waiters",
+        "GRACEFUL_CLOSE_EXIT_WAITERS",
+        Value::Number,
+    ),
     setting("log", "GRACEFUL_CLOSE_LOG", Value::Text),
     setting("only", "GRACEFUL_CLOSE_ONLY", Value::Text),
     setting("except", "GRACEFUL_CLOSE_EXCEPT", Value::Text),

@@ -11,7 +11,13 @@ pub static TIMEOUT_MS: AtomicU32 = AtomicU32::new(10_000);
 pub static IDLE_MS: AtomicU32 = AtomicU32::new(5_000);
 pub static MAX_BYTES: AtomicU32 = AtomicU32::new(64 << 20);
 pub static MAX_PARKED: AtomicU32 = AtomicU32::new(256);
-pub static EXIT_WAIT_MS: AtomicU32 = AtomicU32::new(2_000);
+/// The end of a process, or of its program by exec, is put off by so much at most,
+pub static EXIT_WAIT_MS: AtomicU32 = AtomicU32::new(1_000);
+/// and by so much for peers of which nothing comes;
+pub static EXIT_IDLE_MS: AtomicU32 = AtomicU32::new(200);
+/// of the children of one process only so many wait for longer than a moment: there may be a limit
+/// of connections, which is one of processes (tcpserver -c).
+pub static EXIT_WAITERS: AtomicU32 = AtomicU32::new(4);
 /// The connections that the process makes, too.
 pub static ANY_ROLE: AtomicBool = AtomicBool::new(false);
 /// shutdown(fd, SHUT_RDWR) becomes a half-close.
@@ -48,6 +54,8 @@ pub fn read() -> bool {
     set(c"GRACEFUL_CLOSE_MAX_BYTES", &MAX_BYTES, number);
     set(c"GRACEFUL_CLOSE_MAX_PARKED", &MAX_PARKED, number);
     set(c"GRACEFUL_CLOSE_EXIT_WAIT_MS", &EXIT_WAIT_MS, milliseconds);
+    set(c"GRACEFUL_CLOSE_EXIT_IDLE_MS", &EXIT_IDLE_MS, milliseconds);
+    set(c"GRACEFUL_CLOSE_EXIT_WAITERS", &EXIT_WAITERS, number);
     ANY_ROLE.store(variable(c"GRACEFUL_CLOSE_ROLE") == Some(b"any"), Relaxed);
     BOTH_IS_HALF.store(
         variable(c"GRACEFUL_CLOSE_SHUTDOWN_BOTH") == Some(b"half"),
