@@ -118,9 +118,7 @@ pub fn has_sent(fd: c_int) -> bool {
 
 /// Another number as soon as the peer has sent something, or acknowledged it.
 pub fn progress(fd: c_int) -> u64 {
-    info(fd).map_or(0, |info| {
-        info.bytes_acked.wrapping_add(info.bytes_received)
-    })
+    info(fd).map_or(0, |info| info.bytes_acked.wrapping_add(info.bytes_received))
 }
 
 /// Whether a connection of which it is not known who made it was made from this side: from one of

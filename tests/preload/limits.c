@@ -154,7 +154,7 @@ static void few_wait(void)
             MUST(wait(&status) > 0);
         while (!WIFEXITED(status) || WEXITSTATUS(status) != 77);
         early += seconds() - start < 0.7;
-        if (seconds() - start > 2)
+        if (seconds() - start > 3)
             fail("the end of number %d took %.2f s", i, seconds() - start);
     }
     if (early < 6)
