@@ -39,6 +39,29 @@ static unsigned int number(const char *name, unsigned int otherwise)
     return *end == '\0' && value <= 0xFFFFFFFFUL ? (unsigned int)value : otherwise;
 }
 
+/*
+ * A time, as retrofit/common/src/settings.rs reads it: milliseconds, or a number with its unit. Its
+ * variable may be called without the "_MS", too. What is neither leaves the default.
+ */
+static unsigned int milliseconds(const char *name, const char *short_name, unsigned int otherwise)
+{
+    const char *text = setting(name);
+    char *end;
+    unsigned long long value, factor;
+
+    if (text == NULL || *text == '\0') text = setting(short_name);
+    if (text == NULL) return otherwise;
+    while (*text == ' ') text++;
+    if (*text < '0' || *text > '9') return otherwise;
+    value = strtoull(text, &end, 10);
+    while (*end == ' ') end++;
+    if (*end == '\0' || strcmp(end, "ms") == 0) factor = 1;
+    else if (strcmp(end, "s") == 0) factor = 1000;
+    else if (strcmp(end, "m") == 0) factor = 60000;
+    else return otherwise;
+    return value <= 0xFFFFFFFFUL / factor ? (unsigned int)(value * factor) : otherwise;
+}
+
 static void read_settings(void)
 {
     static const gc_options defaults = GC_OPTIONS_INIT;
@@ -49,9 +72,10 @@ static void read_settings(void)
     settings.off = off != NULL && *off != '\0' && strcmp(off, "0") != 0;
     settings.blocking = number("GRACEFUL_CLOSE_BLOCKING", 0) != 0;
     settings.any_role = role != NULL && strcmp(role, "any") == 0;
-    settings.exit_ms = number("GRACEFUL_CLOSE_EXIT_WAIT_MS", 2000);
-    settings.options.timeout_ms = number("GRACEFUL_CLOSE_TIMEOUT_MS", settings.blocking ? 5000 : 10000);
-    settings.options.idle_timeout_ms = number("GRACEFUL_CLOSE_IDLE_MS", 5000);
+    settings.exit_ms = milliseconds("GRACEFUL_CLOSE_EXIT_WAIT_MS", "GRACEFUL_CLOSE_EXIT_WAIT", 2000);
+    settings.options.timeout_ms =
+        milliseconds("GRACEFUL_CLOSE_TIMEOUT_MS", "GRACEFUL_CLOSE_TIMEOUT", settings.blocking ? 5000 : 10000);
+    settings.options.idle_timeout_ms = milliseconds("GRACEFUL_CLOSE_IDLE_MS", "GRACEFUL_CLOSE_IDLE", 5000);
     settings.options.max_drain_bytes = number("GRACEFUL_CLOSE_MAX_BYTES", 64U << 20);
     settings.log = setting("GRACEFUL_CLOSE_LOG");
 }

@@ -10,6 +10,8 @@
  *     GRACEFUL_CLOSE_ROLE=any         Linux: also connections that were not accepted here
  *     GRACEFUL_CLOSE_BLOCKING=1       the closing thread waits, nothing goes on behind it
  *     GRACEFUL_CLOSE_LOG=FILE         a line at the end of the program: what was closed, and how
+ *
+ * Times are milliseconds, or have their unit: 500ms, 10s, 2m.
  */
 #ifndef GRACEFUL_CLOSE_OVERRIDE_SETTINGS
 #define GRACEFUL_CLOSE_OVERRIDE_SETTINGS

@@ -1,10 +1,11 @@
 //! The command line.
 
 use crate::failure::Failure;
-use crate::settings::{self, Value};
+use crate::settings;
+use graceful_close_retrofit::settings::{Setting, Value};
 use std::ffi::OsString;
 
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum Command {
     Help,
     HelpRun,
@@ -13,11 +14,13 @@ pub enum Command {
 }
 
 /// What `graceful-close run` was asked to do. The same on every system.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default)]
 pub struct Request {
     pub program: OsString,
     pub arguments: Vec<OsString>,
-    /// Environment variables for the program, in the order of the options.
+    /// Settings for the program as they were given, in the order of the options.
+    pub settings: Vec<(&'static Setting, OsString)>,
+    /// The environment variables that they become.
     pub environment: Vec<(&'static str, OsString)>,
     /// Say whether it would work, and start nothing.
     pub check: bool,
@@ -87,15 +90,18 @@ fn parse_option(
         return Ok(());
     }
     let setting = settings::find(key).ok_or_else(unknown)?;
-    let value = match setting.value {
-        Value::Fixed(_) if attached.is_some() => {
+    let given = match setting.value {
+        Value::Switch if attached.is_some() => {
             return Err(Failure::Usage(format!("run: {name} takes no value")));
         }
-        Value::Fixed(value) => OsString::from(value),
+        Value::Switch => OsString::from("1"),
         _ => attached.or_else(|| words.next()).ok_or_else(missing)?,
     };
-    setting.check(&value)?;
-    request.environment.push((setting.variable, value));
+    let value = settings::value(setting, &given)?;
+    request
+        .environment
+        .push((settings::variable(setting), value));
+    request.settings.push((setting, given));
     Ok(())
 }
 
@@ -104,7 +110,8 @@ mod tests {
     use super::{parse, Command, Request};
     use crate::failure::Failure;
     use crate::help;
-    use crate::settings::SETTINGS;
+    use crate::settings;
+    use graceful_close_retrofit::settings::SETTINGS;
 
     fn words(line: &str) -> Result<Command, Failure> {
         parse(line.split_whitespace().map(Into::into).collect())
@@ -158,6 +165,17 @@ mod tests {
     }
 
     #[test]
+    fn times_have_units() {
+        let run = request("run --timeout 10s --idle=500ms --exit-wait 2m -- p");
+        let expected = [
+            ("GRACEFUL_CLOSE_TIMEOUT_MS", "10000".into()),
+            ("GRACEFUL_CLOSE_IDLE_MS", "500".into()),
+            ("GRACEFUL_CLOSE_EXIT_WAIT_MS", "120000".into()),
+        ];
+        assert_eq!(run.environment, expected);
+    }
+
+    #[test]
     fn flags() {
         let run = request("run --check --anyway --library /x/y.so -- p");
         assert!(run.check && run.anyway);
@@ -171,7 +189,9 @@ mod tests {
         assert!(wrong("run").contains("no program"));
         assert!(wrong("run --").contains("no program"));
         assert!(wrong("run --timeout").contains("needs a value"));
-        assert!(wrong("run --timeout soon -- p").contains("soon"));
+        assert!(wrong("run --timeout soon -- p").contains("--timeout soon: not a time"));
+        assert!(wrong("run --timeout 10sec -- p").contains("500ms, 10s, 2m"));
+        assert!(wrong("run --idle 1.5s -- p").contains("Nothing was started"));
         assert!(wrong("run --timeout -1 -- p").contains("-1"));
         assert!(wrong("run --role client -- p").contains("server, any"));
         assert!(wrong("run --off=no -- p").contains("takes no value"));
@@ -181,9 +201,9 @@ mod tests {
 
     #[test]
     fn help_and_version() {
-        assert_eq!(words("--help"), Ok(Command::Help));
-        assert_eq!(words("run --help"), Ok(Command::HelpRun));
-        assert_eq!(words("--version"), Ok(Command::Version));
+        assert!(matches!(words("--help"), Ok(Command::Help)));
+        assert!(matches!(words("run --help"), Ok(Command::HelpRun)));
+        assert!(matches!(words("--version"), Ok(Command::Version)));
         // asked of the program, not of us
         assert_eq!(request("run -- p --help").arguments, ["--help"]);
     }
@@ -193,7 +213,7 @@ mod tests {
         for setting in SETTINGS {
             let option = format!("--{}", setting.option);
             assert!(help::RUN.contains(&option), "{option}");
-            assert!(help::RUN.contains(setting.variable), "{option}");
+            assert!(help::RUN.contains(settings::variable(setting)), "{option}");
         }
     }
 }

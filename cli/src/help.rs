@@ -27,8 +27,8 @@ other kinds of sockets, sockets with SO_LINGER {1,0}, sockets that the program h
 for reading, connections that another process or descriptor still holds.
 
 Options, and the environment variables that they set:
-  --timeout MS           GRACEFUL_CLOSE_TIMEOUT_MS     10000  for the whole close
-  --idle MS              GRACEFUL_CLOSE_IDLE_MS         5000  without any progress
+  --timeout TIME         GRACEFUL_CLOSE_TIMEOUT_MS     10000  for the whole close
+  --idle TIME            GRACEFUL_CLOSE_IDLE_MS         5000  without any progress
   --max-bytes N          GRACEFUL_CLOSE_MAX_BYTES   67108864  thrown away per connection
   --max-parked N         GRACEFUL_CLOSE_MAX_PARKED       256  connections at one time
                          at most; a quarter of the limit of open files if that is less
@@ -45,7 +45,7 @@ Options, and the environment variables that they set:
                          off   break off what is not finished
                          wait  finish what the program has closed
                          scan  also the connections that it left open
-  --exit-wait MS         GRACEFUL_CLOSE_EXIT_WAIT_MS    2000  at the end of a process
+  --exit-wait TIME       GRACEFUL_CLOSE_EXIT_WAIT_MS    2000  at the end of a process
   --log FILE             GRACEFUL_CLOSE_LOG                   one line for each process in
                          which the library is active, and for each close that mattered
   --only NAME[,NAME...]  GRACEFUL_CLOSE_ONLY                  programs that it is for
@@ -53,14 +53,20 @@ Options, and the environment variables that they set:
   --off                  GRACEFUL_CLOSE_OFF=1                 loaded, but does nothing
   --library FILE         the library; otherwise $GRACEFUL_CLOSE_PRELOAD, or the one that
                          was installed with this command
-  --check                say whether it would work for PROGRAM, and why not; asks PROGRAM's
-                         dynamic linker, and runs nothing of PROGRAM itself
+  --check                say whether it would work for PROGRAM, and why not, and how the
+                         settings are understood; asks PROGRAM's dynamic linker, and runs
+                         nothing of PROGRAM itself
   --anyway               start PROGRAM even if it cannot be made graceful
+
+A TIME is a number of milliseconds, or a number with its unit: 500ms, 10s, 2m. The variables
+of times may be called without _MS: GRACEFUL_CLOSE_TIMEOUT=10s.
 
 Programs that it cannot reach: statically linked ones, those with set-user-ID or
 set-group-ID bits or file capabilities (the system loads no foreign library into them), Go
-programs (they do not close by way of the C library), and programs for another processor.
-The command says so, and starts them only with --anyway.
+programs (they do not close by way of the C library), programs for another processor or word
+size, and programs linked to musl. The command says so, and starts them only with --anyway.
+What others start (sudo, su -, env -i, service, inetd and their like give it an environment
+without the library) it cannot reach, either; it says what to do, and goes on.
 Connections are lost, as without it, when a process is killed by a signal.
 
 Exit status:

@@ -2,18 +2,25 @@
 
 #[path = "linux/broken_pipe.rs"]
 mod broken_pipe;
-#[path = "linux/elf.rs"]
-mod elf;
+#[path = "linux/inspect.rs"]
+mod inspect;
 #[path = "linux/library.rs"]
 mod library;
+#[path = "linux/log.rs"]
+mod log;
 #[path = "linux/program.rs"]
 mod program;
+#[path = "linux/starters.rs"]
+mod starters;
 #[path = "linux/trial.rs"]
 mod trial;
+#[path = "linux/warning.rs"]
+mod warning;
 
 use crate::arguments::Request;
 use crate::failure::Failure;
-use program::Image;
+use graceful_close_retrofit::image::asan;
+use inspect::Findings;
 use std::env;
 use std::ffi::OsString;
 use std::io;
@@ -22,31 +29,46 @@ use std::path::Path;
 use std::process::Command;
 
 const PRELOAD: &str = "LD_PRELOAD";
+const ASAN_OPTIONS: &str = "ASAN_OPTIONS";
 
 /// Turns into the program; returns only if that fails, or if it was only to check.
 pub fn run(request: &Request) -> Result<i32, Failure> {
     let path = program::find(&request.program)?;
     let library = library::find(request.library.as_deref())?;
-    let image = program::image(&path);
-    let obstacle = image.obstacle(library::kind(&library)?);
+    let found = inspect::inspect(request, &path, &library)?;
     if request.check {
-        return Ok(check(&path, &library, obstacle.as_deref(), &image));
+        return Ok(check(&path, &library, &found));
     }
-    match obstacle {
-        Some(why) if !request.anyway => {
+    if let Some(why) = &found.obstacle {
+        let what = format!("{} is {why}", path.display());
+        if !request.anyway {
             return Err(Failure::Cannot(format!(
-                "{} is {why}\n--anyway starts it all the same, without graceful closes",
-                path.display()
+                "{what}\n--anyway starts it all the same, without graceful closes"
             )));
         }
-        Some(why) => eprintln!("graceful-close: {} is {why}", path.display()),
-        None => {}
+        warning::tell(&what);
     }
-    let error = broken_pipe::keep(&mut prepared(&request.program, &path, &library))
+    warning::tell_all(found.behind.iter().chain(&found.warnings));
+    let mut command = prepared(&request.program, &path, &library);
+    if found.needs_asan {
+        command.env(ASAN_OPTIONS, without_link_order());
+    }
+    let error = broken_pipe::keep(&mut command)
         .args(&request.arguments)
         .envs(request.environment.iter().map(from_anywhere))
         .exec();
     Err(refused(&path, &error))
+}
+
+/// AddressSanitizer's runtime refuses to start behind another library. Its order matters for
+/// libraries that stand in for what it stands in for, malloc() above all; ours does not.
+fn without_link_order() -> OsString {
+    let mut options = env::var_os(ASAN_OPTIONS).unwrap_or_default();
+    if !options.is_empty() {
+        options.push(":");
+    }
+    options.push(asan::NO_LINK_ORDER);
+    options
 }
 
 /// A setting for programs that may have other current directories.
@@ -82,14 +104,19 @@ fn refused(path: &Path, error: &io::Error) -> Failure {
     }
 }
 
-fn check(path: &Path, library: &Path, obstacle: Option<&str>, image: &Image) -> i32 {
+fn check(path: &Path, library: &Path, found: &Findings) -> i32 {
     println!("program  {}", path.display());
     println!("library  {}", library.display());
-    let verdict = match obstacle {
-        Some(why) => Err(format!("it is {why}")),
-        None => trial::load(library, image),
-    };
-    match verdict {
+    for setting in &found.settings {
+        println!("setting  {setting}");
+    }
+    if found.needs_asan {
+        println!("setting  {ASAN_OPTIONS} gets {}", asan::NO_LINK_ORDER);
+    }
+    for warning in &found.warnings {
+        println!("warning  {warning}");
+    }
+    match found.verdict(library) {
         Ok(()) => {
             println!("verdict  its connections would end gracefully");
             0

@@ -3,6 +3,8 @@
 mod arguments;
 mod failure;
 mod help;
+// what is set matters only where there is a library to tell
+#[cfg_attr(not(any(target_os = "linux", windows)), allow(dead_code))]
 mod settings;
 
 #[cfg(target_os = "linux")]

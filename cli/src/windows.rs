@@ -2,6 +2,7 @@
 
 use crate::arguments::Request;
 use crate::failure::Failure;
+use crate::settings;
 use command_line::command_line;
 use graceful_close_hook::inject::{Activity, Library};
 use process::Process;
@@ -24,6 +25,10 @@ pub fn run(request: &Request) -> Result<i32, Failure> {
     let program = find::program(&request.program)?;
     let library = library(request);
     set_environment(request);
+    let settings = settings::in_force(&request.settings);
+    for warning in &settings.warnings {
+        eprintln!("graceful-close: warning: {warning}");
+    }
     let process = Process::start(
         &program,
         &command_line(&request.program, &request.arguments)?,
@@ -35,6 +40,9 @@ pub fn run(request: &Request) -> Result<i32, Failure> {
             .map_err(|failure| Failure::Cannot(format!("{}: {failure}", program.display())))
     });
     if request.check {
+        for setting in &settings.lines {
+            println!("setting  {setting}");
+        }
         return check(&program, activity?);
     }
     match activity {

@@ -1,6 +1,8 @@
 //! What the environment says. The command `graceful-close` puts it there, and its manual
 //! explains it.
 
+use graceful_close_retrofit::settings::{self, Setting, Value};
+use std::ffi::CStr;
 use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -39,38 +41,38 @@ pub(crate) fn get() -> &'static Settings {
 impl Settings {
     /// A value that makes no sense counts as none.
     fn read(variable: impl Fn(&str) -> Option<String>) -> Settings {
-        let text = |name: &str| variable(name).filter(|value| !value.is_empty());
-        let number = |name: &str, default: u32| {
-            text(name)
-                .and_then(|value| value.parse().ok())
-                .unwrap_or(default)
+        let named = |name: &'static CStr| variable(name.to_str().ok()?);
+        let text = |setting: &Setting| setting.look(named).filter(|value| !value.is_empty());
+        let number = |setting: &Setting| setting.number_or_default(text(setting).as_deref());
+        let ms = |setting: &Setting| Duration::from_millis(u64::from(number(setting)));
+        let is = |setting: &Setting, word: &str| match setting.value {
+            Value::OneOf(words) => words[number(setting) as usize] == word,
+            _ => false,
         };
-        let ms = |name: &str, default: u32| Duration::from_millis(u64::from(number(name, default)));
-        let is = |name: &str, word: &str| text(name).is_some_and(|value| value == word);
-        let list = |name: &str| {
-            let names = text(name).unwrap_or_default();
+        let list = |setting: &Setting| {
+            let names = text(setting).unwrap_or_default();
             names
                 .split(',')
                 .filter(|name| !name.is_empty())
                 .map(without_exe)
                 .collect()
         };
-        let exit_wait = match is("GRACEFUL_CLOSE_EXIT", "off") {
+        let exit_wait = match is(&settings::EXIT, "off") {
             true => Duration::ZERO,
-            false => ms("GRACEFUL_CLOSE_EXIT_WAIT_MS", 2000),
+            false => ms(&settings::EXIT_WAIT),
         };
         Settings {
-            off: text("GRACEFUL_CLOSE_OFF").is_some_and(|value| value != "0"),
-            only: list("GRACEFUL_CLOSE_ONLY"),
-            except: list("GRACEFUL_CLOSE_EXCEPT"),
-            timeout: ms("GRACEFUL_CLOSE_TIMEOUT_MS", 10_000),
-            idle: ms("GRACEFUL_CLOSE_IDLE_MS", 5000),
-            max_bytes: number("GRACEFUL_CLOSE_MAX_BYTES", 64 << 20) as usize,
-            max_parked: number("GRACEFUL_CLOSE_MAX_PARKED", 256) as usize,
-            any_role: is("GRACEFUL_CLOSE_ROLE", "any"),
-            both_is_half: is("GRACEFUL_CLOSE_SHUTDOWN_BOTH", "half"),
+            off: number(&settings::OFF) != 0,
+            only: list(&settings::ONLY),
+            except: list(&settings::EXCEPT),
+            timeout: ms(&settings::TIMEOUT),
+            idle: ms(&settings::IDLE),
+            max_bytes: number(&settings::MAX_BYTES) as usize,
+            max_parked: number(&settings::MAX_PARKED) as usize,
+            any_role: is(&settings::ROLE, "any"),
+            both_is_half: is(&settings::SHUTDOWN_BOTH, "half"),
             exit_wait,
-            log: text("GRACEFUL_CLOSE_LOG").map(PathBuf::from),
+            log: text(&settings::LOG).map(PathBuf::from),
         }
     }
 
@@ -120,7 +122,7 @@ mod tests {
     fn each_variable_is_heard() {
         let settings = with(&[
             ("GRACEFUL_CLOSE_OFF", "1"),
-            ("GRACEFUL_CLOSE_TIMEOUT_MS", "100"),
+            ("GRACEFUL_CLOSE_TIMEOUT", "100ms"),
             ("GRACEFUL_CLOSE_IDLE_MS", "20"),
             ("GRACEFUL_CLOSE_MAX_BYTES", "4096"),
             ("GRACEFUL_CLOSE_MAX_PARKED", "3"),

@@ -38,10 +38,12 @@ struct Ticket {
 /// All of them.
 pub struct Driver {
     work: [Option<Work>; PLACES],
+    since_ms: [u64; PLACES],
 }
 
 static DRIVER: Guarded<Driver> = Guarded::new(Driver {
     work: [const { None }; PLACES],
+    since_ms: [0; PLACES],
 });
 
 /// Two that close at the same moment see each other's duplicates: who has seen somebody looks
@@ -81,6 +83,7 @@ impl Driver {
             let Some(parked) = park::adopt(at) else {
                 continue;
             };
+            self.since_ms[at] = sys::now_ms();
             let work = begin(parked);
             match work {
                 Some(_) => self.work[at] = work,
@@ -122,17 +125,27 @@ impl Driver {
         }
     }
 
-    /// Closes all that is left as the system does.
-    pub fn give_up_all(&mut self) {
-        for at in 0..PLACES {
-            if let Some(work) = self.work[at].take() {
-                match work {
-                    Work::Doubt { fd, .. } => park::close(fd),
-                    Work::Closing(closing, ticket) => end(closing, ticket, None),
-                }
-                park::finished(at);
-            }
+    /// Closes so many as the system does, those that have waited longest; how many there were.
+    pub fn give_up_oldest(&mut self, most: u32) -> u32 {
+        for given_up in 0..most {
+            let oldest = (0..PLACES)
+                .filter(|at| self.work[*at].is_some())
+                .min_by_key(|at| self.since_ms[*at]);
+            let Some(at) = oldest else {
+                return given_up;
+            };
+            self.give_up(at);
         }
+        most
+    }
+
+    fn give_up(&mut self, at: usize) {
+        match self.work[at].take() {
+            None => return,
+            Some(Work::Doubt { fd, .. }) => park::close(fd),
+            Some(Work::Closing(closing, ticket)) => end(closing, ticket, None),
+        }
+        park::finished(at);
     }
 
     /// Gives a number back to the program; the socket goes on under another, if there is one.

@@ -37,6 +37,7 @@ mod raw;
 mod real;
 mod reaper;
 mod record;
+mod room;
 mod scan;
 mod settings;
 mod streams;

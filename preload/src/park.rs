@@ -1,6 +1,7 @@
 //! The sockets that wait for their end: places of a fixed number, filled by any thread and
 //! emptied by the background one.
 
+use crate::room;
 use crate::settings;
 use crate::sys;
 use crate::table::{self, Entry, Kind, Word};
@@ -35,7 +36,7 @@ static PLACE: [Place; PLACES] = [const { Place::new() }; PLACES];
 static COUNT: AtomicU32 = AtomicU32::new(0);
 static NEXT_MARK: AtomicU32 = AtomicU32::new(0);
 static NEXT: AtomicU32 = AtomicU32::new(0);
-/// An eventfd that wakes the background thread; -1: there is none.
+/// A timer that wakes the background thread; -1: there is none.
 static BELL: AtomicI32 = AtomicI32::new(-1);
 /// The thread sleeps until it is rung.
 static SLEEPING: AtomicU32 = AtomicU32::new(0);
@@ -96,7 +97,7 @@ fn first_number(limit: u64) -> c_int {
 pub fn duplicate(fd: c_int) -> Option<c_int> {
     let limit = sys::descriptor_limit();
     let high = sys::duplicate_above(fd, first_number(limit)).ok()?;
-    let is_near_the_end = high as u64 >= limit - limit / 8;
+    let is_near_the_end = high as u64 >= room::first_of_the_reserve(limit);
     // each mark is another one, so that none is taken off twice
     let mark = Word::new(Kind::Internal, NEXT_MARK.fetch_add(1, Relaxed), 0);
     if is_near_the_end || !table::note(high, mark) {
@@ -215,6 +216,15 @@ pub fn move_bell() {
     let old = BELL.load(SeqCst);
     BELL.store(duplicate(old).unwrap_or(-1), SeqCst);
     close(old);
+}
+
+/// Its number is needed, and nobody waits; whether there was one.
+pub fn take_down_bell() -> bool {
+    let old = BELL.swap(-1, SeqCst);
+    if old >= 0 {
+        close(old);
+    }
+    old >= 0
 }
 
 pub fn bell() -> c_int {

@@ -1,6 +1,6 @@
 //! The C library's own functions, behind the ones that this crate interposes.
 
-use libc::{c_char, c_int, c_long, c_uint, c_void, pid_t, socklen_t, FILE};
+use libc::{c_char, c_int, c_long, c_uint, c_void, pid_t, socklen_t, DIR, FILE};
 use std::ffi::CStr;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
@@ -67,6 +67,31 @@ functions! {
     epoll_create(c_int) -> c_int;
     epoll_create1(c_int) -> c_int;
     epoll_ctl(c_int, c_int, c_int, *mut libc::epoll_event) -> c_int;
+    open(*const c_char, c_int, usize) -> c_int;
+    open64(*const c_char, c_int, usize) -> c_int;
+    openat(c_int, *const c_char, c_int, usize) -> c_int;
+    openat64(c_int, *const c_char, c_int, usize) -> c_int;
+    __open_2(*const c_char, c_int) -> c_int;
+    __open64_2(*const c_char, c_int) -> c_int;
+    __openat_2(c_int, *const c_char, c_int) -> c_int;
+    __openat64_2(c_int, *const c_char, c_int) -> c_int;
+    creat(*const c_char, c_uint) -> c_int;
+    creat64(*const c_char, c_uint) -> c_int;
+    pipe(*mut c_int) -> c_int;
+    pipe2(*mut c_int, c_int) -> c_int;
+    socketpair(c_int, c_int, c_int, *mut c_int) -> c_int;
+    eventfd(c_uint, c_int) -> c_int;
+    timerfd_create(c_int, c_int) -> c_int;
+    signalfd(c_int, usize, c_int) -> c_int;
+    inotify_init() -> c_int;
+    inotify_init1(c_int) -> c_int;
+    memfd_create(*const c_char, c_uint) -> c_int;
+    posix_openpt(c_int) -> c_int;
+    fopen(*const c_char, *const c_char) -> *mut FILE;
+    fopen64(*const c_char, *const c_char) -> *mut FILE;
+    tmpfile() -> *mut FILE;
+    tmpfile64() -> *mut FILE;
+    opendir(*const c_char) -> *mut DIR;
     fclose(*mut FILE) -> c_int;
     fdopen(c_int, *const c_char) -> *mut FILE;
     fork() -> pid_t;

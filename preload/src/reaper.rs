@@ -8,7 +8,7 @@ use crate::sys;
 use crate::thread;
 use libc::{c_int, c_void};
 use std::panic::{catch_unwind, AssertUnwindSafe};
-use std::sync::atomic::{AtomicBool, AtomicI32, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering::SeqCst};
 
 /// There is nobody who drives.
 const NOBODY: c_int = 0;
@@ -20,8 +20,10 @@ static WHO: AtomicI32 = AtomicI32::new(NOBODY);
 static BROKEN: AtomicBool = AtomicBool::new(false);
 /// The number that the program wants for itself; -1: none.
 static WANTED: AtomicI32 = AtomicI32::new(-1);
-/// Give everything up, the program needs descriptors.
-static LET_GO: AtomicBool = AtomicBool::new(false);
+/// Give up so many, the program needs descriptors.
+static LET_GO: AtomicU32 = AtomicU32::new(0);
+/// So many have been given up so far.
+static GIVEN_UP: AtomicU32 = AtomicU32::new(0);
 
 /// With nothing to do it ends, so that it is not the last thread of a program whose others have
 /// all ended.
@@ -29,6 +31,9 @@ const IDLE_MS: u64 = 1000;
 
 /// Between looks at what has been handed over: a busy server wakes the thread that often only.
 const NAP_MS: u64 = 1;
+
+/// Between these looks without a bell, for want of a number for it.
+const DEAF_MS: u64 = 10;
 
 static WATCHED: Guarded<Watched> = Guarded::new(Watched::new());
 
@@ -87,6 +92,7 @@ fn serve() {
         {
             return;
         }
+        park::hang_bell();
     }
 }
 
@@ -101,7 +107,8 @@ fn drive(until_ms: Option<u64>, idle_ms: u64) -> bool {
             obey(driver);
             driver.watch(watched);
             let is_idle = park::count() == 0;
-            if is_idle && until_ms.is_some() {
+            let is_deaf = park::bell() < 0;
+            if is_idle && (until_ms.is_some() || is_deaf) {
                 return false;
             }
             let now = sys::now_ms();
@@ -114,7 +121,11 @@ fn drive(until_ms: Option<u64>, idle_ms: u64) -> bool {
                 park::wake_up();
                 continue;
             }
-            let limit = if is_idle { Some(idle_ms) } else { left };
+            let limit = match (is_idle, is_deaf) {
+                (true, _) => Some(idle_ms),
+                (_, true) => Some(left.unwrap_or(DEAF_MS).min(DEAF_MS)),
+                _ => left,
+            };
             watched.wait(park::bell(), limit);
             park::wake_up();
             // a signal may have ended the wait: setuid() sends one to every thread
@@ -132,13 +143,20 @@ fn drive(until_ms: Option<u64>, idle_ms: u64) -> bool {
 
 /// Somebody waits for us.
 fn watched_is_urgent() -> bool {
-    crate::exit::is_under_way() || WANTED.load(SeqCst) >= 0 || LET_GO.load(SeqCst)
+    crate::exit::is_under_way() || WANTED.load(SeqCst) >= 0 || LET_GO.load(SeqCst) > 0
 }
 
 fn obey(driver: &mut driver::Driver) {
-    if LET_GO.load(SeqCst) {
-        driver.give_up_all();
-        LET_GO.store(false, SeqCst);
+    let pieces = LET_GO.load(SeqCst);
+    if pieces > 0 {
+        let given_up = match driver.give_up_oldest(pieces) {
+            // the last number that we have
+            0 if park::count() == 0 => park::take_down_bell().into(),
+            count => count,
+        };
+        GIVEN_UP.fetch_add(given_up, SeqCst);
+        // what has been asked for since is still to be done
+        LET_GO.fetch_sub(pieces, SeqCst);
     }
     let wanted = WANTED.load(SeqCst);
     if wanted >= 0 {
@@ -178,13 +196,44 @@ pub fn vacate(fd: c_int) {
 }
 
 /// The program has run out of descriptors: whether there are more now.
-pub fn let_go() -> bool {
-    if WHO.load(SeqCst) == NOBODY || park::count() == 0 || is_this_thread() {
+pub fn let_go(pieces: u32) -> bool {
+    if is_this_thread() || BROKEN.load(SeqCst) {
         return false;
     }
-    LET_GO.store(true, SeqCst);
-    ask(|| !LET_GO.load(SeqCst));
-    !LET_GO.load(SeqCst)
+    if let Some(driving) = drive_here() {
+        let had_bell = park::take_down_bell();
+        drop(driving);
+        // who has parked something meanwhile relied on us
+        let _ = park::count() == 0 || is_there();
+        return had_bell;
+    }
+    let before = GIVEN_UP.load(SeqCst);
+    LET_GO.fetch_add(pieces, SeqCst);
+    ask(|| LET_GO.load(SeqCst) == 0);
+    GIVEN_UP.load(SeqCst) != before
+}
+
+/// It will run out of them.
+pub fn let_go_soon(pieces: u32) {
+    if LET_GO.compare_exchange(0, pieces, SeqCst, SeqCst).is_ok() {
+        park::ring();
+    }
+}
+
+/// While this lives the calling thread is the one that drives.
+struct Driving;
+
+impl Drop for Driving {
+    fn drop(&mut self) {
+        WHO.store(NOBODY, SeqCst);
+    }
+}
+
+/// If nobody else does.
+fn drive_here() -> Option<Driving> {
+    WHO.compare_exchange(NOBODY, sys::thread_id(), SeqCst, SeqCst)
+        .is_ok()
+        .then(|| Driving)
 }
 
 /// Waits until nothing is parked any more, at most so long; drives it on this thread if there is
@@ -194,12 +243,8 @@ pub fn finish(limit_ms: u64) {
     if BROKEN.load(SeqCst) || is_this_thread() {
         return;
     }
-    let is_ours = WHO
-        .compare_exchange(NOBODY, sys::thread_id(), SeqCst, SeqCst)
-        .is_ok();
-    if is_ours {
+    if let Some(_driving) = drive_here() {
         let _ = catch_unwind(AssertUnwindSafe(|| drive(Some(until), 0)));
-        WHO.store(NOBODY, SeqCst);
         return;
     }
     park::ring();
@@ -216,6 +261,6 @@ pub fn finish(limit_ms: u64) {
 pub fn after_fork_in_child() {
     WHO.store(NOBODY, SeqCst);
     WANTED.store(-1, SeqCst);
-    LET_GO.store(false, SeqCst);
+    LET_GO.store(0, SeqCst);
     driver::with(driver::Driver::forget_all);
 }

@@ -6,6 +6,7 @@ use crate::process;
 use crate::real;
 use crate::sys;
 use graceful_close::{Outcome, Report};
+use graceful_close_retrofit::settings::Wrong;
 use libc::c_int;
 use std::ffi::CStr;
 use std::fmt::{self, Write};
@@ -49,6 +50,14 @@ fn is_on() -> bool {
 
 pub fn started() {
     write(None, format_args!("active"));
+}
+
+/// A setting of which the default counts.
+pub fn not_understood(option: &str, text: &str, wrong: Wrong) {
+    write(
+        None,
+        format_args!("{option} {text}: {wrong}; the default counts"),
+    );
 }
 
 /// Finished by the program's own thread.

@@ -2,16 +2,16 @@
 //! changing it in another thread.
 
 use crate::real;
+use graceful_close_retrofit::settings::{self, Setting, Value, Wrong};
 use std::ffi::CStr;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU8, Ordering::Relaxed};
 
-/// Limits of one close and of all. A peer that writes on and never reads is told within the
-/// first: Redis's test suite, for one, waits 30 s for it.
-pub static TIMEOUT_MS: AtomicU32 = AtomicU32::new(10_000);
-pub static IDLE_MS: AtomicU32 = AtomicU32::new(5_000);
-pub static MAX_BYTES: AtomicU32 = AtomicU32::new(64 << 20);
-pub static MAX_PARKED: AtomicU32 = AtomicU32::new(256);
-pub static EXIT_WAIT_MS: AtomicU32 = AtomicU32::new(2_000);
+/// Limits of one close and of all.
+pub static TIMEOUT_MS: AtomicU32 = AtomicU32::new(settings::TIMEOUT.default());
+pub static IDLE_MS: AtomicU32 = AtomicU32::new(settings::IDLE.default());
+pub static MAX_BYTES: AtomicU32 = AtomicU32::new(settings::MAX_BYTES.default());
+pub static MAX_PARKED: AtomicU32 = AtomicU32::new(settings::MAX_PARKED.default());
+pub static EXIT_WAIT_MS: AtomicU32 = AtomicU32::new(settings::EXIT_WAIT.default());
 /// The connections that the process makes, too.
 pub static ANY_ROLE: AtomicBool = AtomicBool::new(false);
 /// shutdown(fd, SHUT_RDWR) becomes a half-close.
@@ -37,63 +37,67 @@ pub fn at_exit() -> AtExit {
     }
 }
 
-fn variable(name: &CStr) -> Option<&'static [u8]> {
-    real::environment(name).map(CStr::to_bytes)
+fn variable(name: &'static CStr) -> Option<&'static [u8]> {
+    real::environment(name)
+        .map(CStr::to_bytes)
+        .filter(|value| !value.is_empty())
+}
+
+fn text(setting: &Setting) -> Option<&'static str> {
+    std::str::from_utf8(setting.look(variable)?).ok()
+}
+
+fn number(setting: &Setting) -> u32 {
+    setting.number_or_default(text(setting))
+}
+
+/// The word that counts.
+fn word(setting: &Setting) -> &'static str {
+    match setting.value {
+        Value::OneOf(words) => words[number(setting) as usize],
+        _ => "",
+    }
 }
 
 /// Reads all of them; whether the library is to do anything in this program.
 pub fn read() -> bool {
-    set(c"GRACEFUL_CLOSE_TIMEOUT_MS", &TIMEOUT_MS, milliseconds);
-    set(c"GRACEFUL_CLOSE_IDLE_MS", &IDLE_MS, milliseconds);
-    set(c"GRACEFUL_CLOSE_MAX_BYTES", &MAX_BYTES, number);
-    set(c"GRACEFUL_CLOSE_MAX_PARKED", &MAX_PARKED, number);
-    set(c"GRACEFUL_CLOSE_EXIT_WAIT_MS", &EXIT_WAIT_MS, milliseconds);
-    ANY_ROLE.store(variable(c"GRACEFUL_CLOSE_ROLE") == Some(b"any"), Relaxed);
-    BOTH_IS_HALF.store(
-        variable(c"GRACEFUL_CLOSE_SHUTDOWN_BOTH") == Some(b"half"),
-        Relaxed,
-    );
-    let at_exit = match variable(c"GRACEFUL_CLOSE_EXIT") {
-        Some(b"off") => AtExit::Off,
-        Some(b"wait") => AtExit::Wait,
+    TIMEOUT_MS.store(number(&settings::TIMEOUT), Relaxed);
+    IDLE_MS.store(number(&settings::IDLE), Relaxed);
+    MAX_BYTES.store(number(&settings::MAX_BYTES), Relaxed);
+    MAX_PARKED.store(number(&settings::MAX_PARKED), Relaxed);
+    EXIT_WAIT_MS.store(number(&settings::EXIT_WAIT), Relaxed);
+    ANY_ROLE.store(word(&settings::ROLE) == "any", Relaxed);
+    BOTH_IS_HALF.store(word(&settings::SHUTDOWN_BOTH) == "half", Relaxed);
+    let at_exit = match word(&settings::EXIT) {
+        "off" => AtExit::Off,
+        "wait" => AtExit::Wait,
         _ => AtExit::Scan,
     };
     AT_EXIT.store(at_exit as u8, Relaxed);
-    !is_off() && is_for_this_program()
+    number(&settings::OFF) == 0 && is_for_this_program()
 }
 
-/// Any value but the empty one and 0.
-fn is_off() -> bool {
-    variable(c"GRACEFUL_CLOSE_OFF").is_some_and(|value| !matches!(value, b"" | b"0"))
+/// Where the log is to be.
+pub fn log() -> Option<&'static CStr> {
+    settings::LOG.look(real::environment)
 }
 
-/// What cannot be read leaves the default.
-fn set(name: &CStr, to: &AtomicU32, read: fn(&str) -> Option<u32>) {
-    let text = variable(name).and_then(|value| std::str::from_utf8(value).ok());
-    if let Some(number) = text.and_then(|text| read(text.trim())) {
-        to.store(number, Relaxed);
-    }
-}
-
-fn number(text: &str) -> Option<u32> {
-    text.parse().ok()
-}
-
-/// Milliseconds, or a number with its unit: "500ms", "10s".
-fn milliseconds(text: &str) -> Option<u32> {
-    match (text.strip_suffix("ms"), text.strip_suffix('s')) {
-        (Some(ms), _) => number(ms.trim_end()),
-        (None, Some(s)) => number(s.trim_end())?.checked_mul(1000),
-        (None, None) => number(text),
+/// Tells of each that has a value and is not understood, which counts as none.
+pub fn not_understood(mut tell: impl FnMut(&str, &str, Wrong)) {
+    for setting in settings::SETTINGS {
+        let Some(text) = text(setting) else { continue };
+        if let Err(wrong) = setting.number(text) {
+            tell(setting.option, text, wrong);
+        }
     }
 }
 
 fn is_for_this_program() -> bool {
     let names = real::program_names();
     let among = |list: &[u8]| names.iter().flatten().any(|name| contains(list, name));
-    match variable(c"GRACEFUL_CLOSE_ONLY") {
-        Some(list) if !list.is_empty() && !among(list) => false,
-        _ => !variable(c"GRACEFUL_CLOSE_EXCEPT").is_some_and(among),
+    match settings::ONLY.look(variable) {
+        Some(list) if !among(list) => false,
+        _ => !settings::EXCEPT.look(variable).is_some_and(among),
     }
 }
 
@@ -105,17 +109,7 @@ fn contains(list: &[u8], name: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{contains, milliseconds};
-
-    #[test]
-    fn numbers_with_units() {
-        assert_eq!(milliseconds("250"), Some(250));
-        assert_eq!(milliseconds("250ms"), Some(250));
-        assert_eq!(milliseconds("10s"), Some(10_000));
-        assert_eq!(milliseconds("5000000s"), None);
-        assert_eq!(milliseconds("soon"), None);
-        assert_eq!(milliseconds("s"), None);
-    }
+    use super::contains;
 
     #[test]
     fn lists_of_programs() {

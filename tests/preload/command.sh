@@ -62,6 +62,9 @@ check_command() {
     else
         fail "$kind: one log, wherever the programs are" "$(cat "$out/command" "$scratch/here" 2>&1)"
     fi
+    check_settings
+    check_starters
+    check_runtimes
     says "a wrong option" 125 "no such option" run --frobnicate -- true
     says "no library" 125 "no such library" run --library /nowhere -- true
     says "its version" 0 "^graceful-close [0-9]" --version
@@ -134,4 +137,106 @@ check_the_check() {
     gcc -DMARK="\"\"" -o "$sources/foreign" "$sources/marks.c" -Wl,--dynamic-linker=/lib/ld-nowhere.so.1
     says "--check of a program without its dynamic linker" 126 "no: its dynamic linker /lib/ld-nowhere.so.1" \
         run --check -- "$sources/foreign"
+}
+
+# A time with its unit is understood, and what is not understood is said, whoever set it.
+check_settings() {
+    says "a time with its unit" 0 "^10000$" run --timeout 10s -- printenv GRACEFUL_CLOSE_TIMEOUT_MS
+    says "--check says how a time is understood" 0 "--timeout 2m: 120000 ms" run --check --timeout 2m -- sh
+    says "a time that is none" 125 "--idle soon: not a time.* 500ms, 10s, 2m" run --idle soon -- true
+    says "what was left undone" 125 "Nothing was started" run --timeout 1h -- true
+    GRACEFUL_CLOSE_TIMEOUT=10s says "the same by the environment" 0 \
+        "GRACEFUL_CLOSE_TIMEOUT=10s: 10000 ms" run --check -- sh
+    GRACEFUL_CLOSE_IDLE_MS=soon says "a variable that is not understood" 0 \
+        "warning  GRACEFUL_CLOSE_IDLE_MS=soon: not a time.*default counts: 5000 ms" run --check -- sh
+    GRACEFUL_CLOSE_IDLE_MS=soon says "and without --check" 0 "warning: GRACEFUL_CLOSE_IDLE_MS=soon" run -- true
+    GRACEFUL_CLOSE_ROLE=client says "a word that is none" 0 "not one of: server, any" run --check -- sh
+    says "a log without a folder" 0 "no log in /no/such/log: there is no folder /no/such" \
+        run --check --log /no/such/log -- sh
+    says "and without --check" 0 "warning: there will be no log" run --log /no/such/log -- true
+    says "--check of what is switched off" 126 "no: it is switched off" run --check --off -- sh
+    says "--check of a program that is excepted" 126 "no: .* --except" run --check --except a,sh -- sh
+}
+
+# What they start does not get the library, or cannot have it.
+check_starters() {
+    local starter
+    for starter in "env -i true" "env -u LD_PRELOAD true"; do
+        # shellcheck disable=SC2086
+        says "--check of $starter" 126 "no: env starts .*without LD_PRELOAD.*behind it" run --check -- $starter
+        # shellcheck disable=SC2086
+        says "$starter is started, with a warning" 0 "warning: env starts" run -- $starter
+    done
+    says "env that sets a variable is fine" 0 "would end gracefully" run --check -- env A=1 sh
+    says "--check of what a starter starts" 126 "no: it starts .*narrow, which is for another" \
+        run --check -- nice -n 5 "$scratch/narrow"
+    # the file's name decides, so that it need not be installed
+    for starter in sudo service inetd xinetd cron dovecot; do
+        mkdir -p "$scratch/starters"
+        ln -sf /bin/true "$scratch/starters/$starter"
+        says "--check of $starter" 126 "no: $starter starts .*without LD_PRELOAD" \
+            run --check -- "$scratch/starters/$starter" x
+    done
+    says "--check of inetd -E" 0 "would end gracefully" run --check -- "$scratch/starters/inetd" -E x
+    mkdir -p "$scratch/root/bin"
+    ln -sf /bin/true "$scratch/starters/chroot"
+    says "--check of chroot without the library" 126 "no: its new root has no" \
+        run --check -- "$scratch/starters/chroot" "$scratch/root" /bin/true
+    # what the command says must not go to a client
+    python3 -c 'import os, socket, subprocess, sys
+server = socket.create_server(("127.0.0.1", 0))
+client = socket.create_connection(server.getsockname())
+accepted = server.accept()[0]
+subprocess.run(sys.argv[1:], stdin=accepted, stdout=accepted, stderr=accepted)
+accepted.close()
+print(repr(client.recv(1000)))' env GRACEFUL_CLOSE_PRELOAD="$library" "$command" run -- env -i echo answer \
+        >"$out/command" 2>&1
+    if grep -qx "b'answer\\\\n'" "$out/command"; then
+        pass "$kind: no warning into a connection"
+    else
+        fail "$kind: no warning into a connection" "$(cat "$out/command")"
+    fi
+}
+
+# Other widths, C libraries and runtimes, as the compilers here make them; and rights.
+check_runtimes() {
+    local place=$scratch/closed
+    echo 'int printf(const char *, ...); int main(void) { return printf("ran\n") < 0; }' >"$scratch/plain.c"
+    scripts/packages gcc-multilib musl-tools >/dev/null 2>&1
+    if gcc -m32 -o "$scratch/plain32" "$scratch/plain.c" 2>/dev/null; then
+        says "--check of a 32-bit program" 126 "no: .*word size (32 bits)" run --check -- "$scratch/plain32"
+    else
+        skip "--check of a 32-bit program: gcc-multilib is not installed"
+    fi
+    if musl-gcc -o "$scratch/musl" "$scratch/plain.c" 2>/dev/null; then
+        says "--check of a program for musl" 126 "no: it is linked to musl" run --check -- "$scratch/musl"
+        says "it is not started" 126 "linked to musl" run -- "$scratch/musl"
+    else
+        skip "--check of a program for musl: musl-gcc is not installed"
+    fi
+    if gcc -fsanitize=address -o "$scratch/asan" "$scratch/plain.c" 2>/dev/null; then
+        says "AddressSanitizer as a library is started" 0 "^ran$" run -- "$scratch/asan"
+        says "behind a starter, too" 0 "^ran$" run -- env "$scratch/asan"
+        says "--check says what it gets" 0 "verify_asan_link_order=0" run --check -- "$scratch/asan"
+    else
+        skip "AddressSanitizer: the compiler has none"
+    fi
+    if [ "$(id -u)" -ne 0 ]; then skip "a library that others may not read: not root"; return; fi
+    mkdir -p "$place"
+    cp "$library" "$place/"
+    chmod 700 "$place"
+    says "--check of a library in a closed folder" 0 "warning  other users may not read .*chmod a+x $place" \
+        run --check --library "$place/$(basename "$library")" -- sh
+    chmod 755 "$place"
+    chmod 600 "$place/$(basename "$library")"
+    says "of one that is closed itself" 0 "warning  other users .*chmod a+r" \
+        run --check --library "$place/$(basename "$library")" -- sh
+    chmod 711 "$place/.."
+    setpriv --reuid 65534 --regid 65534 --clear-groups "$command" run --library "$place/$(basename "$library")" -- true \
+        >"$out/command" 2>&1
+    if [ $? -eq 125 ] && grep -q "the library may not be read" "$out/command"; then
+        pass "$kind: a library that the user may not read"
+    else
+        fail "$kind: a library that the user may not read" "$(cat "$out/command")"
+    fi
 }

@@ -39,6 +39,12 @@ check_switches() {
     expect "GRACEFUL_CLOSE_EXIT_WAIT_MS, longer than the check allows" lost processes T27 \
         GRACEFUL_CLOSE_EXIT_WAIT_MS=4000
     expect "GRACEFUL_CLOSE_LOG" whole closing T01 GRACEFUL_CLOSE_LOG="$log"
+    expect "a setting that is not understood" whole closing T01 GRACEFUL_CLOSE_LOG="$log" GRACEFUL_CLOSE_IDLE_MS=soon
+    if grep -q 'closing\[[0-9]*\]: idle soon: not a time.*; the default counts$' "$log"; then
+        pass "the log says what is not understood"
+    else
+        fail "the log says what is not understood" "$(cat "$log")"
+    fi
     if grep -q 'closing\[[0-9]*\]: active$' "$log" &&
         grep -q 'closing\[[0-9]*\]: 127\.0\.0\.1:[0-9]*: graceful, [0-9]* ms' "$log"; then
         pass "the log has a line for the process and one for the close"
@@ -176,7 +182,7 @@ plain() { sed 's/\\n/\n/g; s/\\o/|/g; s/\\a/\&/g' <<<"$1"; }
 mutations() {
     local copy=$scratch/mutant file old new name rule original=$PWD
     mkdir -p "$copy"
-    cp -r Cargo.toml Cargo.lock src preload cli hook benches tests "$copy/" 2>/dev/null
+    cp -r Cargo.toml Cargo.lock src preload cli hook retrofit benches tests "$copy/" 2>/dev/null
     while IFS='|' read -r rule name file old new; do
         case $rule in '' | '#'*) continue ;; esac
         [[ $rule = *"${1:-}"* ]] || continue

@@ -1,11 +1,14 @@
 //! Where the library is that is to be preloaded.
 
-use super::elf::{self, Kind};
+use super::program;
 use crate::failure::Failure;
+use graceful_close_retrofit::image::{self, Kind};
 use std::env;
 use std::ffi::OsStr;
 use std::fs::File;
+use std::io;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 const NAME: &str = "libgraceful_close_preload.so";
@@ -16,8 +19,11 @@ pub fn find(asked: Option<&OsStr>) -> Result<PathBuf, Failure> {
     let variable = env::var_os(VARIABLE).filter(|value| !value.is_empty());
     let named = asked.map(OsStr::to_owned).or(variable);
     let found = match named {
-        Some(path) => absolute(Path::new(&path)).ok_or_else(|| {
-            Failure::Usage(format!("no such library: {}", Path::new(&path).display()))
+        Some(path) => absolute(Path::new(&path)).map_err(|error| {
+            Failure::Usage(format!(
+                "no such library: {}: {error}\nNothing was started",
+                Path::new(&path).display()
+            ))
         })?,
         None => installed().ok_or_else(|| {
             Failure::Usage(format!(
@@ -39,13 +45,31 @@ pub fn find(asked: Option<&OsStr>) -> Result<PathBuf, Failure> {
 /// The processor that it is for; this command may be for another.
 pub fn kind(library: &Path) -> Result<Kind, Failure> {
     let wrong = |why: String| Failure::Usage(format!("{}: {why}", library.display()));
-    let file = File::open(library).map_err(|error| wrong(error.to_string()))?;
-    let elf = elf::read(&file).ok_or_else(|| wrong("not a library".into()))?;
-    Ok(elf.kind)
+    let file = File::open(library).map_err(|error| {
+        wrong(format!(
+            "the library may not be read: {error}\nNothing was started; make it readable: chmod a+r"
+        ))
+    })?;
+    let image = image::read(&program::bytes(&file)).ok_or_else(|| wrong("not a library".into()))?;
+    Ok(image.kind)
 }
 
-fn absolute(path: &Path) -> Option<PathBuf> {
-    path.canonicalize().ok().filter(|path| path.is_file())
+/// What another user's program would stumble over: the library, or a folder on the way to it.
+pub fn closed_to_others(library: &Path) -> Option<PathBuf> {
+    let is_closed = |path: &&Path| {
+        let wanted = if *path == library { 0o4 } else { 0o1 };
+        let mode = path.metadata().map(|file| file.permissions().mode());
+        mode.is_ok_and(|mode| mode & wanted == 0)
+    };
+    library.ancestors().find(is_closed).map(Path::to_owned)
+}
+
+fn absolute(path: &Path) -> io::Result<PathBuf> {
+    let path = path.canonicalize()?;
+    match path.is_file() {
+        true => Ok(path),
+        false => Err(io::Error::other("not a file")),
+    }
 }
 
 fn installed() -> Option<PathBuf> {
@@ -53,7 +77,7 @@ fn installed() -> Option<PathBuf> {
     let folder = own.parent()?;
     places(folder)
         .iter()
-        .find_map(|place| absolute(&place.join(NAME)))
+        .find_map(|place| absolute(&place.join(NAME)).ok())
 }
 
 /// Beside the command, and where a package would put it.

@@ -1,7 +1,7 @@
 //! The program that is to be started: where it is, and whether a library can be put into it.
 
-use super::elf::{self, Elf, Kind};
 use crate::failure::Failure;
+use graceful_close_retrofit::image::{self as elf, Kind};
 use std::env;
 use std::ffi::{CString, OsStr, OsString};
 use std::fs::{File, Metadata};
@@ -54,7 +54,8 @@ const MOST_SCRIPTS: usize = 4;
 pub struct Image {
     pub path: PathBuf,
     /// `None`: it may be run and not read.
-    pub elf: Option<Elf>,
+    pub elf: Option<elf::Image>,
+    is_go: bool,
     /// How one comes to it from a script.
     behind: String,
 }
@@ -64,9 +65,13 @@ pub fn image(path: &Path) -> Image {
     let mut behind = String::new();
     for _ in 0..=MOST_SCRIPTS {
         let Ok(file) = File::open(&path) else { break };
-        if let Some(elf) = elf::read(&file) {
-            let elf = Some(elf);
-            return Image { path, elf, behind };
+        if let Some(elf) = elf::read(&bytes(&file)) {
+            return Image {
+                path,
+                elf: Some(elf),
+                is_go: elf::is_go(&bytes(&file)),
+                behind,
+            };
         }
         path = interpreter(&file).unwrap_or_else(|| "/bin/sh".into());
         behind.push_str(&format!("a script for {}, which is ", path.display()));
@@ -74,37 +79,47 @@ pub fn image(path: &Path) -> Image {
     Image {
         path,
         elf: None,
+        is_go: false,
         behind,
     }
+}
+
+/// For a reader of a file's places.
+pub fn bytes(file: &File) -> impl Fn(u64, &mut [u8]) -> usize + '_ {
+    |at, room| file.read_at(room, at).unwrap_or(0)
 }
 
 impl Image {
     /// Why a library of this kind cannot be put into it; `None`: nothing is known against it.
     pub fn obstacle(&self, library: Kind) -> Option<String> {
-        let why = self.elf.as_ref().and_then(|elf| why_not(elf, library));
+        let why = self.elf.as_ref().and_then(|elf| self.why_not(elf, library));
         why.or_else(|| privileges(&self.path))
             .map(|why| format!("{}{why}", self.behind))
     }
-}
 
-fn why_not(elf: &Elf, library: Kind) -> Option<String> {
-    if elf.kind != library {
-        return Some("for another processor or word size than the library".into());
-    }
-    if elf.is_go {
-        return Some("a Go program, which does not close by way of the C library".into());
-    }
-    match &elf.interpreter {
-        None => Some("statically linked, so that no library can be preloaded".into()),
-        Some(linker) if contains(linker, b"ld-musl") => {
-            Some("linked to musl, and the library is for the GNU C library".into())
+    fn why_not(&self, elf: &elf::Image, library: Kind) -> Option<String> {
+        if elf.kind != library {
+            let bits = if elf.kind.0 == 1 { 32 } else { 64 };
+            return Some(format!(
+                "for another processor or word size ({bits} bits) than the library"
+            ));
         }
-        Some(_) => None,
+        if self.is_go {
+            return Some("a Go program, which does not close by way of the C library".into());
+        }
+        match &elf.linker {
+            None => Some("statically linked, so that no library can be preloaded".into()),
+            Some(linker) if linker.is_musl() => Some(
+                "linked to musl, and the library is for the GNU C library: it would not start"
+                    .into(),
+            ),
+            Some(_) => None,
+        }
     }
-}
 
-fn contains(text: &[u8], part: &[u8]) -> bool {
-    text.windows(part.len()).any(|window| window == part)
+    pub fn needs_asan(&self) -> bool {
+        self.elf.as_ref().is_some_and(|elf| elf.needs_asan)
+    }
 }
 
 /// With another user's rights the dynamic linker ignores LD_PRELOAD.
@@ -128,7 +143,7 @@ fn changes_rights(file: &Metadata) -> bool {
     set_user || set_group
 }
 
-fn is_root() -> bool {
+pub fn is_root() -> bool {
     // SAFETY: takes nothing and cannot fail.
     unsafe { libc::getuid() == 0 }
 }

@@ -29,10 +29,10 @@ pub fn load(library: &Path, image: &Image) -> Result<(), String> {
     let Some(elf) = &image.elf else {
         return Err(format!("{path} cannot be read, so it cannot be told"));
     };
-    let Some(linker) = &elf.interpreter else {
+    let Some(linker) = &elf.linker else {
         return Err(format!("{path} is statically linked"));
     };
-    let linker = Path::new(OsStr::from_bytes(linker));
+    let linker = Path::new(OsStr::from_bytes(linker.path()));
     let mut command = Command::new(linker);
     for name in OTHER_ORDERS {
         command.env_remove(name);

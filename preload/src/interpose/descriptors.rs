@@ -1,6 +1,6 @@
 //! Where descriptors are closed and duplicated.
 
-use super::{fail, real, refused_or};
+use super::{fail, openings, real, refused_or};
 use crate::close::{self, Sent};
 use crate::epoll_sets;
 use crate::holders;
@@ -48,10 +48,7 @@ pub fn duplicate(fd: c_int, real: impl Fn() -> c_int) -> c_int {
         return real();
     }
     let duplicate = holders::before_duplicate(fd);
-    let mut made = real();
-    if made < 0 && super::errno() == libc::EMFILE && reaper::let_go() {
-        made = real();
-    }
+    let made = openings::number(real);
     if made < 0 {
         duplicate.failed();
     } else {

@@ -1,6 +1,6 @@
 //! Epoll sets, and what is registered in them.
 
-use super::real;
+use super::{openings, real};
 use crate::epoll_sets;
 use crate::process;
 use libc::{c_int, epoll_event};
@@ -27,14 +27,14 @@ pub fn changed(epoll: c_int, operation: c_int, fd: c_int, result: c_int) -> c_in
 /// As epoll_create().
 #[cfg_attr(not(test), no_mangle)]
 pub unsafe extern "C" fn epoll_create(size: c_int) -> c_int {
-    created(real!(epoll_create(size)))
+    created(openings::number(|| real!(epoll_create(size))))
 }
 
 /// # Safety
 /// As epoll_create1().
 #[cfg_attr(not(test), no_mangle)]
 pub unsafe extern "C" fn epoll_create1(flags: c_int) -> c_int {
-    created(real!(epoll_create1(flags)))
+    created(openings::number(|| real!(epoll_create1(flags))))
 }
 
 /// # Safety

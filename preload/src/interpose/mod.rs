@@ -12,6 +12,7 @@ mod descriptors;
 mod epoll;
 #[cfg(has_naked_functions)]
 mod execl;
+mod openings;
 mod processes;
 mod signals;
 mod sockets;

@@ -1,6 +1,6 @@
 //! Where processes begin and end.
 
-use super::real;
+use super::{openings, real};
 use crate::exit;
 use crate::holders;
 use crate::process;
@@ -100,7 +100,7 @@ pub unsafe extern "C" fn system(command: *const c_char) -> c_int {
 pub unsafe extern "C" fn popen(command: *const c_char, mode: *const c_char) -> *mut FILE {
     spawn(|| match crate::real::popen() {
         // SAFETY: the caller's own arguments.
-        Some(function) => unsafe { function(command, mode) },
+        Some(function) => openings::stream(|| unsafe { function(command, mode) }),
         None => std::ptr::null_mut(),
     })
 }

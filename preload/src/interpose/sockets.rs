@@ -1,27 +1,23 @@
 //! Where sockets come from, and what is done with them.
 
-use super::real;
+use super::{openings, real};
 use crate::close;
 use crate::holders;
 use crate::process;
-use crate::reaper;
+use crate::room;
 use crate::settings;
 use crate::table::{self, CONNECTED};
 use crate::tcp::{self, Fate};
 use libc::{c_int, c_uint, c_void, mmsghdr, msghdr, socklen_t};
 use std::sync::atomic::Ordering::Relaxed;
 
-/// A descriptor that the system makes; once more if there are none left but ours.
+/// A descriptor that the system makes.
 pub fn make(real: impl Fn() -> c_int) -> c_int {
     if !process::is_own() {
         return real();
     }
-    let mut birth = holders::before_birth();
-    let mut fd = real();
-    if fd == -1 && super::errno() == libc::EMFILE && reaper::let_go() {
-        birth = holders::before_birth();
-        fd = real();
-    }
+    let birth = holders::before_birth();
+    let fd = openings::number(real);
     if fd >= 0 {
         holders::born(fd, birth);
     }
@@ -138,7 +134,12 @@ pub unsafe fn sends(message: *const msghdr) {
 pub unsafe fn received(message: *const msghdr) {
     if process::is_awake() {
         // SAFETY: what the kernel has filled.
-        unsafe { for_each_descriptor(message, holders::forget) };
+        unsafe {
+            for_each_descriptor(message, |fd| {
+                holders::forget(fd);
+                room::taken(fd);
+            });
+        }
     }
 }
 

@@ -35,10 +35,11 @@ extern "C" fn construct() {
             // what the starter has blocked no handler has
             thread::begins();
             process::wake_up();
-            if let Some(path) = real::environment(c"GRACEFUL_CLOSE_LOG") {
+            if let Some(path) = settings::log() {
                 record::open(path);
             }
             record::started();
+            settings::not_understood(record::not_understood);
         }
     });
 }

@@ -1,6 +1,6 @@
 //! syscall(): the way of libuv, and with it Node.js and uvloop.
 
-use super::{descriptors, epoll, processes, refused_or, signals, sockets};
+use super::{descriptors, epoll, openings, processes, refused_or, signals, sockets};
 use crate::close;
 use crate::epoll_sets;
 use crate::exit;
@@ -80,12 +80,12 @@ unsafe fn noted(number: c_long, a: &Arguments) -> c_long {
             result
         }
         #[cfg(target_arch = "x86_64")]
-        libc::SYS_epoll_create => epoll::created(small()).into(),
-        libc::SYS_epoll_create1 => epoll::created(small()).into(),
+        libc::SYS_epoll_create => epoll::created(openings::number(small)).into(),
+        libc::SYS_epoll_create1 => epoll::created(openings::number(small)).into(),
         libc::SYS_epoll_ctl => epoll::changed(first, second, third, small()).into(),
         libc::SYS_io_uring_setup => {
             epoll_sets::io_uring_in_use();
-            call()
+            openings::long_number(call)
         }
         #[cfg(target_arch = "x86_64")]
         libc::SYS_fork => {
@@ -121,6 +121,20 @@ unsafe fn noted(number: c_long, a: &Arguments) -> c_long {
             process::confine();
             call()
         }
+        #[cfg(target_arch = "x86_64")]
+        libc::SYS_open | libc::SYS_pipe | libc::SYS_eventfd | libc::SYS_inotify_init => {
+            openings::long_number(call)
+        }
+        libc::SYS_openat
+        | libc::SYS_openat2
+        | libc::SYS_pipe2
+        | libc::SYS_socketpair
+        | libc::SYS_eventfd2
+        | libc::SYS_timerfd_create
+        | libc::SYS_signalfd4
+        | libc::SYS_inotify_init1
+        | libc::SYS_memfd_create
+        | libc::SYS_pidfd_open => openings::long_number(call),
         _ => call(),
     }
 }

@@ -1,0 +1,68 @@
+//! Numbers for the program: no call of its may be refused one because of those that we have
+//! taken. The one rule, for whatever makes descriptors.
+
+use crate::park;
+use crate::process;
+use crate::reaper;
+use crate::sys;
+use libc::c_int;
+
+/// As often a call is made again: each time something of ours has been given up before.
+const TRIES: usize = park::PLACES;
+
+/// Makes a descriptor. `number` tells what came of it, -1 for a failure, and `errno` why: with no
+/// number left, what we have is given up, piece by piece, and the call is made again.
+pub fn for_one<R>(real: impl Fn() -> R, number: impl Fn(&R) -> c_int, errno: fn() -> c_int) -> R {
+    let mut result = real();
+    if !process::is_own() {
+        return result;
+    }
+    let mut has_more = true;
+    for _ in 0..TRIES {
+        let is_refused = number(&result) < 0 && errno() == libc::EMFILE;
+        if !is_refused || !has_more {
+            break;
+        }
+        has_more = reaper::let_go(piece(sys::descriptor_limit()));
+        // another thread's call may have been what something was given up for
+        result = real();
+    }
+    taken(number(&result));
+    result
+}
+
+/// The program has got this number. The C library opens files of its own accord, too
+/// (getaddrinfo(), dlopen()), where nobody can try again: for these the last eighth stays free.
+pub fn taken(fd: c_int) {
+    if park::count() == 0 || fd < 0 {
+        return;
+    }
+    let limit = sys::descriptor_limit();
+    if fd as u64 >= first_of_the_reserve(limit) {
+        reaper::let_go_soon(piece(limit));
+    }
+}
+
+/// What is parked never takes these.
+pub fn first_of_the_reserve(limit: u64) -> u64 {
+    limit - limit / 8
+}
+
+/// So many are given up at once: few, as each may cost a peer its answer, but not each time a
+/// file is opened.
+fn piece(limit: u64) -> u32 {
+    (limit / 32).clamp(1, park::PLACES as u64) as u32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{first_of_the_reserve, piece};
+
+    #[test]
+    fn what_stays_free() {
+        assert_eq!(first_of_the_reserve(256), 224);
+        assert_eq!(piece(256), 8);
+        assert_eq!(piece(16), 1);
+        assert_eq!(piece(u64::MAX), 256);
+    }
+}

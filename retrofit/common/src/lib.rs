@@ -1,0 +1,8 @@
+//! What the library to preload, the hook and the command share, so that no rule stands twice: the
+//! settings and how their values are read, and which programs a library can be preloaded into.
+//!
+//! Nothing here allocates or makes a system call: the library to preload asks between fork() and
+//! exec().
+
+pub mod image;
+pub mod settings;
