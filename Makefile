@@ -21,7 +21,7 @@ INSTALL_PLACES = PREFIX="$(PREFIX)" DESTDIR="$(DESTDIR)" LIBDIR="$(LIBDIR)" BIND
 
 .PHONY: help lib lib-windows demo test test-all test-more test-linux test-windows checks header man bench \
 	setup clean \
-	packaged install install-preload uninstall preload hook override dist abi
+	packaged install install-preload uninstall preload hook override selftest dist abi
 
 help:
 	@echo 'make lib           release libraries for this machine, into target/artifacts/$(HOST)'
@@ -33,6 +33,7 @@ help:
 	@echo 'make install-preload  installs these two; make install does as well if they are built'
 	@echo 'make hook          the DLL for finished Windows programs, and graceful-close.exe'
 	@echo 'make override      the libraries that replace closesocket() and close() at link time'
+	@echo 'make selftest      gc-selftest.exe, which tells what a real Windows does; in target/artifacts'
 	@echo 'make dist          the archives of a release'
 	@echo 'make abi           compares the exported functions with the committed list'
 	@echo 'make demo          builds the library and shows what it is good for'
@@ -78,6 +79,10 @@ override:
 	scripts/need-rust
 	scripts/build-override $(HOST)
 	scripts/build-override $(WINDOWS)
+
+selftest:
+	scripts/need-rust
+	scripts/build-selftest
 
 dist:
 	scripts/dist

@@ -112,6 +112,11 @@ function(graceful_close_build_shared)
         set(import "${GRACEFUL_CLOSE_OUT}/${GRACEFUL_CLOSE_own_import}")
         list(APPEND outputs "${import}")
         list(APPEND copy COMMAND "${CMAKE_COMMAND}" -E copy "${from}/${GRACEFUL_CLOSE_cargo_import}" "${import}")
+        if(NOT GRACEFUL_CLOSE_PREBUILT AND _triple MATCHES "^i686-.*windows-gnu$")
+            # rustc's own does not know the decorated names of stdcall
+            list(APPEND copy COMMAND "${CMAKE_DLLTOOL}" -k -d "${PROJECT_SOURCE_DIR}/cmake/graceful_close-x86.def"
+                -l "${import}")
+        endif()
     endif()
     # the loader looks for the soname, also for a program that is started in the build tree
     foreach(link IN LISTS GRACEFUL_CLOSE_own_links)

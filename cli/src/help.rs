@@ -45,7 +45,12 @@ Options, and the environment variables that they set:
                          off   break off what is not finished
                          wait  finish what the program has closed
                          scan  also the connections that it left open
-  --exit-wait TIME       GRACEFUL_CLOSE_EXIT_WAIT_MS    2000  at the end of a process
+  --exit-wait TIME       GRACEFUL_CLOSE_EXIT_WAIT_MS    2000  at the end of a process, or
+                         of its program by exec
+  --exit-idle TIME       GRACEFUL_CLOSE_EXIT_IDLE_MS    200   of which for a silent peer
+  --exit-waiters NUMBER  GRACEFUL_CLOSE_EXIT_WAITERS    4     so many children of one
+                         process at a time wait for longer than 50 ms: a superserver may
+                         allow so many connections only
   --log FILE             GRACEFUL_CLOSE_LOG                   one line for each process in
                          which the library is active, and for each close that mattered
   --only NAME[,NAME...]  GRACEFUL_CLOSE_ONLY                  programs that it is for

@@ -8,6 +8,7 @@ use crate::record::{self, Peer};
 use crate::scan::{self, Found};
 use crate::settings;
 use crate::sys;
+use crate::tcp;
 use crate::thread;
 use graceful_close::{Closing, Fallback, Options, Outcome};
 use libc::c_int;
@@ -39,11 +40,27 @@ struct Ticket {
 pub struct Driver {
     work: [Option<Work>; PLACES],
     since_ms: [u64; PLACES],
+    seen: [Seen; PLACES],
 }
+
+/// How far a connection was when we last looked.
+#[derive(Clone, Copy)]
+struct Seen {
+    fd: c_int,
+    progress: u64,
+    at_ms: u64,
+}
+
+const NOTHING_SEEN: Seen = Seen {
+    fd: -1,
+    progress: 0,
+    at_ms: 0,
+};
 
 static DRIVER: Guarded<Driver> = Guarded::new(Driver {
     work: [const { None }; PLACES],
     since_ms: [0; PLACES],
+    seen: [NOTHING_SEEN; PLACES],
 });
 
 /// Two that close at the same moment see each other's duplicates: who has seen somebody looks
@@ -84,6 +101,7 @@ impl Driver {
                 continue;
             };
             self.since_ms[at] = sys::now_ms();
+            self.seen[at] = NOTHING_SEEN;
             let work = begin(parked);
             match work {
                 Some(_) => self.work[at] = work,
@@ -134,17 +152,39 @@ impl Driver {
             let Some(at) = oldest else {
                 return given_up;
             };
-            self.give_up(at);
+            self.give_up(at, "given up for the program's files");
         }
         most
     }
 
-    fn give_up(&mut self, at: usize) {
+    /// The program waits for us: not for peers that have been silent for so long.
+    pub fn give_up_silent(&mut self, limit_ms: u64) {
+        let now = sys::now_ms();
+        for at in 0..PLACES {
+            let Some(fd) = self.work[at].as_ref().and_then(Work::half_closed) else {
+                continue;
+            };
+            let seen = &mut self.seen[at];
+            let progress = tcp::progress(fd);
+            if seen.fd != fd || seen.progress != progress {
+                *seen = Seen {
+                    fd,
+                    progress,
+                    at_ms: now,
+                };
+            } else if now >= seen.at_ms + limit_ms {
+                self.give_up(at, "silent, not waited for");
+            }
+        }
+    }
+
+    fn give_up(&mut self, at: usize, why: &str) {
         match self.work[at].take() {
             None => return,
             Some(Work::Doubt { fd, .. }) => park::close(fd),
-            Some(Work::Closing(closing, ticket)) => end(closing, ticket, None),
+            Some(Work::Closing(closing, ticket)) => end(closing, ticket, why),
         }
+        self.seen[at] = NOTHING_SEEN;
         park::finished(at);
     }
 
@@ -180,6 +220,10 @@ impl Driver {
 }
 
 impl Work {
+    fn half_closed(&self) -> Option<c_int> {
+        matches!(self, Work::Closing(..)).then(|| self.number())
+    }
+
     fn number(&self) -> c_int {
         match self {
             Work::Doubt { fd, .. } => *fd,
@@ -228,7 +272,8 @@ fn go_on(work: Work, now: u64) -> Option<Work> {
         Work::Closing(mut closing, ticket) => match closing.step() {
             Ok(None) => Some(Work::Closing(closing, ticket)),
             ended => {
-                end(closing, ticket, ended.ok().flatten());
+                let outcome = ended.ok().flatten();
+                end(closing, ticket, outcome.map_or("broken off", Outcome::name));
                 None
             }
         },
@@ -255,7 +300,7 @@ fn look_up(fd: c_int, looks: usize, now: u64) -> Option<Work> {
 }
 
 /// Its end: told, and closed if it is not yet.
-fn end(closing: Closing, ticket: Ticket, outcome: Option<Outcome>) {
+fn end(closing: Closing, ticket: Ticket, outcome: &str) {
     record::ended(ticket.peer, outcome, closing.report());
     match closing.into_socket() {
         Some(socket) => park::close(socket.into_raw_fd()),

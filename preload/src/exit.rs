@@ -5,12 +5,14 @@ use crate::holders;
 use crate::park;
 use crate::process;
 use crate::reaper;
+use crate::record::{self, Text};
 use crate::settings::{self, AtExit};
 use crate::streams;
 use crate::sys;
 use crate::table::{self, Kind};
 use crate::tcp::{self, Fate};
 use libc::c_int;
+use std::fmt::Write;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed, Ordering::SeqCst};
 
 static UNDER_WAY: AtomicBool = AtomicBool::new(false);
@@ -42,13 +44,47 @@ pub fn before_end(flushes: bool) {
 
 pub fn after_fork_in_child() {
     UNDER_WAY.store(false, SeqCst);
+    WAITING.store(false, SeqCst);
 }
+
+/// Somebody waits for what is parked.
+static WAITING: AtomicBool = AtomicBool::new(false);
+
+pub fn is_waiting() -> bool {
+    WAITING.load(SeqCst)
+}
+
+/// So long every process waits: it is enough on a local network.
+const MOMENT_MS: u64 = 50;
 
 /// Also before exec, which closes what is parked.
 pub fn wait() {
-    if park::count() > 0 {
-        reaper::finish(settings::EXIT_WAIT_MS.load(Relaxed).into());
+    if park::count() == 0 {
+        return;
     }
+    WAITING.store(true, SeqCst);
+    let budget = u64::from(settings::EXIT_WAIT_MS.load(Relaxed));
+    reaper::finish(budget.min(MOMENT_MS));
+    if budget > MOMENT_MS && park::count() > 0 {
+        if let Some(turn) = take_turn() {
+            reaper::finish(budget - MOMENT_MS);
+            park::close(turn);
+        }
+    }
+    WAITING.store(false, SeqCst);
+    record::not_waited_for(park::count());
+}
+
+/// One of the names of which there are as many as children of our parent may wait.
+fn take_turn() -> Option<c_int> {
+    (0..settings::EXIT_WAITERS.load(Relaxed)).find_map(|number| {
+        let mut name = Text::new();
+        let _ = write!(name, "graceful_close/{}/{number}", sys::parent_pid());
+        let low = sys::named_socket(name.bytes()).ok()?;
+        let turn = park::duplicate(low);
+        let _ = sys::close(low);
+        turn
+    })
 }
 
 /// All that the program has left open. One connection may have several numbers (inetd gives it as

@@ -1,14 +1,16 @@
 //! The background thread: there while something is parked, and a little longer.
 
 use crate::driver::{self, Watched};
+use crate::exit;
 use crate::memory::Guarded;
 use crate::park;
 use crate::record;
+use crate::settings;
 use crate::sys;
 use crate::thread;
 use libc::{c_int, c_void};
 use std::panic::{catch_unwind, AssertUnwindSafe};
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering::Relaxed, Ordering::SeqCst};
 
 /// There is nobody who drives.
 const NOBODY: c_int = 0;
@@ -31,6 +33,9 @@ const IDLE_MS: u64 = 1000;
 
 /// Between looks at what has been handed over: a busy server wakes the thread that often only.
 const NAP_MS: u64 = 1;
+
+/// Between looks at who is silent, while the program waits.
+const GLANCE_MS: u64 = 20;
 
 /// Between these looks without a bell, for want of a number for it.
 const DEAF_MS: u64 = 10;
@@ -105,6 +110,10 @@ fn drive(until_ms: Option<u64>, idle_ms: u64) -> bool {
         WATCHED.with(|watched| loop {
             driver.adopt();
             obey(driver);
+            let is_waited_for = exit::is_waiting();
+            if is_waited_for {
+                driver.give_up_silent(settings::EXIT_IDLE_MS.load(Relaxed).into());
+            }
             driver.watch(watched);
             let is_idle = park::count() == 0;
             let is_deaf = park::bell() < 0;
@@ -124,6 +133,7 @@ fn drive(until_ms: Option<u64>, idle_ms: u64) -> bool {
             let limit = match (is_idle, is_deaf) {
                 (true, _) => Some(idle_ms),
                 (_, true) => Some(left.unwrap_or(DEAF_MS).min(DEAF_MS)),
+                _ if is_waited_for => Some(left.unwrap_or(GLANCE_MS).min(GLANCE_MS)),
                 _ => left,
             };
             watched.wait(park::bell(), limit);
@@ -143,7 +153,7 @@ fn drive(until_ms: Option<u64>, idle_ms: u64) -> bool {
 
 /// Somebody waits for us.
 fn watched_is_urgent() -> bool {
-    crate::exit::is_under_way() || WANTED.load(SeqCst) >= 0 || LET_GO.load(SeqCst) > 0
+    exit::is_waiting() || WANTED.load(SeqCst) >= 0 || LET_GO.load(SeqCst) > 0
 }
 
 fn obey(driver: &mut driver::Driver) {

@@ -5,7 +5,7 @@ use crate::park;
 use crate::process;
 use crate::real;
 use crate::sys;
-use graceful_close::{Outcome, Report};
+use graceful_close::Report;
 use graceful_close_retrofit::settings::Wrong;
 use libc::c_int;
 use std::ffi::CStr;
@@ -82,15 +82,21 @@ pub fn refused(fd: c_int, why: &str) {
     write(peer(fd), format_args!("left alone: {why}"));
 }
 
+/// At the end of the process, or of its program.
+pub fn not_waited_for(count: u32) {
+    if count > 0 {
+        write(None, format_args!("not waited for any longer: {count}"));
+    }
+}
+
 pub fn left_to_others(fd: c_int) {
     write(peer(fd), format_args!("left to other holders"));
 }
 
-pub fn ended(peer: Option<Peer>, outcome: Option<Outcome>, report: Option<Report>) {
+pub fn ended(peer: Option<Peer>, outcome: &str, report: Option<Report>) {
     if !is_on() {
         return;
     }
-    let outcome = outcome.map_or("broken off", Outcome::name);
     match report {
         Some(report) => write(
             peer,
@@ -110,7 +116,7 @@ fn write(peer: Option<Peer>, what: fmt::Arguments) {
     if log < 0 {
         return;
     }
-    let mut line = Line::new();
+    let mut line = Text::new();
     let name = real::invocation_name().unwrap_or_default();
     let name = std::str::from_utf8(name).unwrap_or("?");
     let _ = write!(line, "graceful_close: {name}[{}]: ", process::own_pid());
@@ -122,36 +128,36 @@ fn write(peer: Option<Peer>, what: fmt::Arguments) {
         };
     }
     let _ = line.write_fmt(what);
-    line.end();
-    let _ = sys::write(log, line.text());
+    line.end_line();
+    let _ = sys::write(log, line.bytes());
 }
 
 /// Text on the stack; what does not fit is cut.
-struct Line {
+pub struct Text {
     room: [u8; 256],
     used: usize,
 }
 
-impl Line {
-    fn new() -> Line {
-        Line {
+impl Text {
+    pub fn new() -> Text {
+        Text {
             room: [0; 256],
             used: 0,
         }
     }
 
-    fn end(&mut self) {
+    fn end_line(&mut self) {
         let last = self.used.min(self.room.len() - 1);
         self.room[last] = b'\n';
         self.used = last + 1;
     }
 
-    fn text(&self) -> &[u8] {
+    pub fn bytes(&self) -> &[u8] {
         self.room.get(..self.used).unwrap_or_default()
     }
 }
 
-impl Write for Line {
+impl Write for Text {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         let room = self.room.get_mut(self.used..).unwrap_or_default();
         let count = text.len().min(room.len());
@@ -163,17 +169,17 @@ impl Write for Line {
 
 #[cfg(test)]
 mod tests {
-    use super::Line;
+    use super::Text;
     use std::fmt::Write;
 
     #[test]
     fn long_lines_are_cut() {
-        let mut line = Line::new();
+        let mut line = Text::new();
         for _ in 0..100 {
             line.write_str("0123456789").unwrap();
         }
-        line.end();
-        assert_eq!(line.text().len(), 256);
-        assert_eq!(line.text().last(), Some(&b'\n'));
+        line.end_line();
+        assert_eq!(line.bytes().len(), 256);
+        assert_eq!(line.bytes().last(), Some(&b'\n'));
     }
 }

@@ -12,6 +12,8 @@ pub static IDLE_MS: AtomicU32 = AtomicU32::new(settings::IDLE.default());
 pub static MAX_BYTES: AtomicU32 = AtomicU32::new(settings::MAX_BYTES.default());
 pub static MAX_PARKED: AtomicU32 = AtomicU32::new(settings::MAX_PARKED.default());
 pub static EXIT_WAIT_MS: AtomicU32 = AtomicU32::new(settings::EXIT_WAIT.default());
+pub static EXIT_IDLE_MS: AtomicU32 = AtomicU32::new(settings::EXIT_IDLE.default());
+pub static EXIT_WAITERS: AtomicU32 = AtomicU32::new(settings::EXIT_WAITERS.default());
 /// The connections that the process makes, too.
 pub static ANY_ROLE: AtomicBool = AtomicBool::new(false);
 /// The closing thread waits for the end.
@@ -74,6 +76,8 @@ pub fn read() -> bool {
     MAX_BYTES.store(number(&settings::MAX_BYTES), Relaxed);
     MAX_PARKED.store(number(&settings::MAX_PARKED), Relaxed);
     EXIT_WAIT_MS.store(number(&settings::EXIT_WAIT), Relaxed);
+    EXIT_IDLE_MS.store(number(&settings::EXIT_IDLE), Relaxed);
+    EXIT_WAITERS.store(number(&settings::EXIT_WAITERS), Relaxed);
     ANY_ROLE.store(word(&settings::ROLE) == "any", Relaxed);
     // linked in, shutdown() comes here only if --wrap=shutdown asks for it
     let both_is_half = word(&settings::SHUTDOWN_BOTH) == "half" || cfg!(feature = "link");

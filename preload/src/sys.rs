@@ -28,6 +28,10 @@ pub fn pid() -> c_int {
     plain(libc::SYS_getpid, 0, 0, 0).unwrap_or(0) as c_int
 }
 
+pub fn parent_pid() -> c_int {
+    plain(libc::SYS_getppid, 0, 0, 0).unwrap_or(0) as c_int
+}
+
 pub fn thread_id() -> c_int {
     plain(libc::SYS_gettid, 0, 0, 0).unwrap_or(0) as c_int
 }
@@ -54,6 +58,29 @@ pub fn end_signals(fd: c_int) {
             let _ = plain(libc::SYS_fcntl, fd as usize, libc::F_SETFL as usize, flags);
         }
     }
+}
+
+/// A socket with a name of its own in the abstract namespace; an error if it is taken. The name is
+/// free again when the socket is closed, at the latest by the end of the process.
+pub fn named_socket(name: &[u8]) -> Result<c_int, Error> {
+    let kind = (libc::SOCK_DGRAM | libc::SOCK_CLOEXEC) as usize;
+    let fd = plain(libc::SYS_socket, libc::AF_UNIX as usize, kind, 0)? as c_int;
+    // SAFETY: all zeroes is a valid address without a name.
+    let mut address: libc::sockaddr_un = unsafe { std::mem::zeroed() };
+    address.sun_family = libc::AF_UNIX as libc::sa_family_t;
+    // the first byte stays zero
+    let room = address.sun_path.iter_mut().skip(1);
+    for (to, from) in room.zip(name) {
+        *to = *from as _;
+    }
+    let at = (&address as *const libc::sockaddr_un) as usize;
+    let size = std::mem::offset_of!(libc::sockaddr_un, sun_path) + 1 + name.len();
+    // SAFETY: so much of the address is filled, and it lives through the call.
+    let bound = result(unsafe { call(libc::SYS_bind, [fd as usize, at, size, 0, 0, 0]) });
+    if bound.is_err() {
+        let _ = close(fd);
+    }
+    bound.map(|_| fd)
 }
 
 pub fn shutdown(fd: c_int, how: c_int) -> Result<usize, Error> {

@@ -19,7 +19,11 @@ pub enum Fate {
 #[derive(Clone, Copy)]
 struct Info {
     state: u8,
-    unused: [u8; 143],
+    unused: [u8; 119],
+    /// Of both FINs and of data (Linux 4.1).
+    bytes_acked: u64,
+    bytes_received: u64,
+    unused_between: [u8; 8],
     /// Queued, and not sent yet (Linux 4.6).
     not_sent: u32,
     unused_too: [u8; 52],
@@ -57,7 +61,10 @@ pub fn examine(fd: c_int, must_have_sent: bool) -> Fate {
 fn info(fd: c_int) -> Option<Info> {
     let mut info = Info {
         state: 0,
-        unused: [0; 143],
+        unused: [0; 119],
+        bytes_acked: 0,
+        bytes_received: 0,
+        unused_between: [0; 8],
         not_sent: 0,
         unused_too: [0; 52],
         bytes_sent: 0,
@@ -109,6 +116,11 @@ pub fn has_sent(fd: c_int) -> bool {
     info(fd).is_some_and(|info| info.has_sent())
 }
 
+/// Another number as soon as the peer has sent something, or acknowledged it.
+pub fn progress(fd: c_int) -> u64 {
+    info(fd).map_or(0, |info| info.bytes_acked.wrapping_add(info.bytes_received))
+}
+
 /// Whether a connection of which it is not known who made it was made from this side: from one of
 /// the numbers that Linux gives to clients, to one that it does not give.
 pub fn was_connected(fd: c_int) -> bool {
@@ -126,6 +138,8 @@ mod tests {
 
     #[test]
     fn the_kernel_s_layout() {
+        assert_eq!(offset_of!(Info, bytes_acked), 120);
+        assert_eq!(offset_of!(Info, bytes_received), 128);
         assert_eq!(offset_of!(Info, not_sent), 144);
         assert_eq!(offset_of!(Info, bytes_sent), 200);
     }

@@ -45,6 +45,9 @@ test_windows() { # SYSTEM MACHINE SUFFIX
     local here=$work/$1
     try "graceful_close.dll, $1: nothing newer than Windows 7" scripts/dist-imports "$here/bin/graceful_close.dll"
     sed 's/^/        /' "$work/log"
+    # one file for every Windows: the DLLs that Windows 7 has, and none of ours
+    try "gc-selftest.exe, $1: asks for no DLL but Windows 7's" bash -c "$2-w64-mingw32-objdump -p '$here/bin/gc-selftest.exe' |
+        sed -n 's/.*DLL Name: //p' | grep -viE '^(advapi32|kernel32|msvcrt|ntdll|ws2_32)[.]dll\$' && exit 1; exit 0"
     try "functions, $1" scripts/abi symbols "$1" "$here/bin/graceful_close.dll"
     try "functions of the static library, $1" scripts/abi symbols "$1" "$here/lib/libgraceful_close.a"
     try "functions of the static library for MSVC, $1" defines_api "$1"
@@ -71,6 +74,7 @@ test_x64() {
             try "import library for MSVC, windows-x64, runs" \
                 bash -c "scripts/wine-run '$work/bare-windows-x64.exe'; [ \$? -eq 42 ]"
         fi
+        try "gc-selftest.exe of windows-x64 runs" scripts/wine-run "$here/bin/gc-selftest.exe"
         programs "C tests, windows-x64, shared" all
     else
         skip "running the C tests of windows-x64: Wine is not installed"

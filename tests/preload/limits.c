@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/timerfd.h>
 
@@ -89,11 +90,84 @@ static void few_for_few(void)
         fail("%d of %d answers came whole", whole, WAITING);
 }
 
+/* T76: exec is delayed by a silent peer no longer than the end is. */
+static void exec_with_a_silent_peer(void)
+{
+    char *words[] = {"/proc/self/exe", NULL};
+    habits how = {.request = REQUEST, .wait_ms = 4000};
+    int listening = listener(), status;
+    double start;
+    pid_t server;
+
+    start_peer(listening, how);
+    start = seconds();
+    server = fork();
+    if (server == 0) {
+        close(served(listening));
+        MUST(dup2(open("/dev/null", O_WRONLY), 1) == 1);
+        execv(words[0], words);
+        _exit(127);
+    }
+    MUST(waitpid(server, &status, 0) == server && status == 0);
+    if (seconds() - start > 0.9)
+        fail("exec took %.2f s", seconds() - start);
+}
+
+/* Sends on and on, and does not read. */
+static void start_slow_upload(int listening)
+{
+    char piece[100] = "";
+    int fd, i;
+
+    if (fork() != 0)
+        return;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    fd = connection_to(listening);
+    for (i = 0; i < 400 && send(fd, piece, sizeof piece, MSG_NOSIGNAL) > 0; i++)
+        sleep_ms(10);
+    sleep_ms(4000);
+    _exit(0);
+}
+
+/* T77: a superserver that allows so many processes: few of them wait for slow uploads. */
+static void few_wait(void)
+{
+    enum { ALL = 10 };
+    int listening = listener(), i, fd, early = 0, status;
+    double start;
+
+    for (i = 0; i < ALL; i++)
+        start_slow_upload(listening);
+    start = seconds();
+    for (i = 0; i < ALL; i++) {
+        fd = accepted(listening);
+        if (fork() == 0) {
+            wait_for_bytes(fd, 100);
+            MUST(send(fd, "no", 2, MSG_NOSIGNAL) == 2);
+            close(fd);
+            exit(77);
+        }
+        close(fd);
+    }
+    for (i = 0; i < ALL; i++) {
+        do
+            MUST(wait(&status) > 0);
+        while (!WIFEXITED(status) || WEXITSTATUS(status) != 77);
+        early += seconds() - start < 0.7;
+        if (seconds() - start > 3)
+            fail("the end of number %d took %.2f s", i, seconds() - start);
+    }
+    if (early < 6)
+        fail("%d of %d ended early", early, ALL);
+}
+
 int main(int argc, char **argv)
 {
     static const check checks[] = {
         {"T74", all_numbers},
         {"T75", few_for_few},
+        {"T76", exec_with_a_silent_peer},
+        {"T77", few_wait},
     };
 
     return lab_main(argc, argv, checks, sizeof checks / sizeof *checks);

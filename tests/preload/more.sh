@@ -36,8 +36,12 @@ check_switches() {
         GRACEFUL_CLOSE_ROLE=any GRACEFUL_CLOSE_MAX_BYTES=1000000000
     expect "GRACEFUL_CLOSE_MAX_BYTES ends that" whole kinds T46 \
         GRACEFUL_CLOSE_ROLE=any GRACEFUL_CLOSE_MAX_BYTES=1000000
-    expect "GRACEFUL_CLOSE_EXIT_WAIT_MS, longer than the check allows" lost processes T27 \
-        GRACEFUL_CLOSE_EXIT_WAIT_MS=4000
+    expect "GRACEFUL_CLOSE_EXIT_IDLE_MS, longer than the check allows" lost processes T27 \
+        GRACEFUL_CLOSE_EXIT_IDLE_MS=4000
+    expect "GRACEFUL_CLOSE_EXIT_WAIT_MS ends that" whole processes T27 \
+        GRACEFUL_CLOSE_EXIT_IDLE_MS=4000 GRACEFUL_CLOSE_EXIT_WAIT_MS=300
+    expect "GRACEFUL_CLOSE_EXIT_WAITERS, more than the check allows" lost limits T77 \
+        GRACEFUL_CLOSE_EXIT_WAITERS=100
     expect "GRACEFUL_CLOSE_LOG" whole closing T01 GRACEFUL_CLOSE_LOG="$log"
     expect "a setting that is not understood" whole closing T01 GRACEFUL_CLOSE_LOG="$log" GRACEFUL_CLOSE_IDLE_MS=soon
     if grep -q 'closing\[[0-9]*\]: idle soon: not a time.*; the default counts$' "$log"; then

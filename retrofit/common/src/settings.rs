@@ -97,6 +97,20 @@ pub const EXIT_WAIT: Setting = time(
     c"GRACEFUL_CLOSE_EXIT_WAIT",
     2_000,
 );
+/// A peer that has sent and acknowledged nothing for so long is not waited for at the end.
+pub const EXIT_IDLE: Setting = time(
+    "exit-idle",
+    c"GRACEFUL_CLOSE_EXIT_IDLE_MS",
+    c"GRACEFUL_CLOSE_EXIT_IDLE",
+    200,
+);
+/// So many children of one process wait at their ends for longer than a moment. There may be a
+/// limit of connections, which counts the children (tcpserver -c).
+pub const EXIT_WAITERS: Setting = setting(
+    "exit-waiters",
+    c"GRACEFUL_CLOSE_EXIT_WAITERS",
+    Value::Number(4),
+);
 pub const LOG: Setting = setting("log", c"GRACEFUL_CLOSE_LOG", Value::Text);
 pub const ONLY: Setting = setting("only", c"GRACEFUL_CLOSE_ONLY", Value::Text);
 pub const EXCEPT: Setting = setting("except", c"GRACEFUL_CLOSE_EXCEPT", Value::Text);
@@ -108,7 +122,7 @@ pub const BLOCKING: Setting = setting("blocking", c"GRACEFUL_CLOSE_BLOCKING", Va
 pub const BLOCKING_TIMEOUT_MS: u32 = 5_000;
 
 /// Every setting of the command. The help of the command names each (there is a test).
-pub static SETTINGS: [&Setting; 12] = [
+pub static SETTINGS: [&Setting; 14] = [
     &TIMEOUT,
     &IDLE,
     &MAX_BYTES,
@@ -117,6 +131,8 @@ pub static SETTINGS: [&Setting; 12] = [
     &SHUTDOWN_BOTH,
     &EXIT,
     &EXIT_WAIT,
+    &EXIT_IDLE,
+    &EXIT_WAITERS,
     &LOG,
     &ONLY,
     &EXCEPT,
