@@ -3,6 +3,7 @@
 
 use crate::epoll_sets;
 use crate::holders::{self, Birth, Standing};
+use crate::own_fds;
 use crate::park::{self, Parked};
 use crate::partial;
 use crate::process;
@@ -103,7 +104,7 @@ fn duplicate(fd: c_int, taken: &Taken, is_doubtful: bool) -> Option<Parked> {
         record::refused(fd, "in an unknown epoll set");
         None
     } else {
-        park::duplicate(fd)
+        own_fds::duplicate(fd)
     };
     let Some(high) = high else {
         park::give_back();
@@ -138,7 +139,7 @@ impl Closing {
         let Some(parked) = self.parked else {
             return;
         };
-        let mark = park::mark_of(parked.fd);
+        let mark = own_fds::mark_of(parked.fd);
         start(parked);
         if settings::BLOCKING.load(Relaxed) {
             park::wait_until_closed(mark, settings::TIMEOUT_MS.load(Relaxed));
@@ -170,7 +171,7 @@ fn start(parked: Parked) {
 }
 
 fn give_up(parked: Parked) {
-    park::close(parked.fd);
+    own_fds::close(parked.fd);
     park::give_back();
 }
 
@@ -185,7 +186,7 @@ fn half_close(fd: c_int) -> bool {
         };
     if is_over {
         record::closed_at_once(fd);
-        park::close(fd);
+        own_fds::close(fd);
         park::give_back();
     }
     is_over

@@ -2,7 +2,8 @@
 //! or at the end of a process that has none on the thread that ends it. Asks for no memory.
 
 use crate::memory::Guarded;
-use crate::park::{self, Mark, Parked, PLACES};
+use crate::own_fds::{self, Mark};
+use crate::park::{self, Parked, PLACES};
 use crate::process;
 use crate::record::{self, Peer};
 use crate::scan::{self, Found};
@@ -69,7 +70,7 @@ static DRIVER: Guarded<Driver> = Guarded::new(Driver {
 const LOOK_AGAIN_MS: [u64; 5] = [1, 4, 16, 64, 250];
 
 fn looks_again(holder: c_int) -> usize {
-    let is_ending = crate::exit::is_under_way();
+    let is_ending = process::is_ending();
     if is_ending && scan::is_ancestor(holder) {
         // Waits for us, and goes on with the connection then; or it is about to close it, and
         // then it finds itself alone.
@@ -181,7 +182,7 @@ impl Driver {
     fn give_up(&mut self, at: usize, why: &str) {
         match self.work[at].take() {
             None => return,
-            Some(Work::Doubt { fd, .. }) => park::close(fd),
+            Some(Work::Doubt { fd, .. }) => own_fds::close(fd),
             Some(Work::Closing(closing, ticket)) => end(closing, ticket, why),
         }
         self.seen[at] = NOTHING_SEEN;
@@ -200,11 +201,11 @@ impl Driver {
             let Some(work) = self.work[at].take() else {
                 continue;
             };
-            let moved = park::duplicate(fd);
+            let moved = own_fds::duplicate(fd);
             if let Work::Closing(closing, _) = work {
                 forget_socket(closing);
             }
-            park::close(fd);
+            own_fds::close(fd);
             let again = moved.and_then(|fd| {
                 begin(Parked {
                     fd,
@@ -253,13 +254,13 @@ fn begin(parked: Parked) -> Option<Work> {
     }
     // while it can be asked
     let ticket = Ticket {
-        mark: park::mark_of(parked.fd),
+        mark: own_fds::mark_of(parked.fd),
         peer: record::peer(parked.fd),
     };
     match Closing::new(thread::own(parked.fd), &options()) {
         Ok(closing) => go_on(Work::Closing(closing, ticket), 0),
         Err(refused) => {
-            park::close(refused.into_socket().into_raw_fd());
+            own_fds::close(refused.into_socket().into_raw_fd());
             None
         }
     }
@@ -293,7 +294,7 @@ fn look_up(fd: c_int, looks: usize, now: u64) -> Option<Work> {
         }),
         Found::OtherProcess(_) | Found::ThisProcess | Found::Unknown => {
             record::left_to_others(fd);
-            park::close(fd);
+            own_fds::close(fd);
             None
         }
     }
@@ -303,8 +304,8 @@ fn look_up(fd: c_int, looks: usize, now: u64) -> Option<Work> {
 fn end(closing: Closing, ticket: Ticket, outcome: &str) {
     record::ended(ticket.peer, outcome, closing.report());
     match closing.into_socket() {
-        Some(socket) => park::close(socket.into_raw_fd()),
-        None => park::disown(ticket.mark),
+        Some(socket) => own_fds::close(socket.into_raw_fd()),
+        None => own_fds::disown(ticket.mark),
     }
 }
 

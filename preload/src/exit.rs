@@ -2,6 +2,7 @@
 
 use crate::close;
 use crate::holders;
+use crate::own_fds;
 use crate::park;
 use crate::process;
 use crate::reaper;
@@ -13,22 +14,16 @@ use crate::table::{self, Kind};
 use crate::tcp::{self, Fate};
 use libc::c_int;
 use std::fmt::Write;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed, Ordering::SeqCst};
-
-static UNDER_WAY: AtomicBool = AtomicBool::new(false);
+use std::sync::atomic::Ordering::Relaxed;
 
 /// Numbers of which nothing is known, as they were there before the program, are tried up to
 /// here: a server that inetd or systemd starts has its connection under one of the first.
 const INHERITED: c_int = 16;
 
-pub fn is_under_way() -> bool {
-    UNDER_WAY.load(SeqCst)
-}
-
 /// Once: exit() may be followed by _exit(), and called by several threads.
 /// `flushes`: streams are still to be written out by the C library.
 pub fn before_end(flushes: bool) {
-    if !process::is_own() || UNDER_WAY.swap(true, SeqCst) {
+    if !process::is_own() || !process::begins_to_end() {
         return;
     }
     match settings::at_exit() {
@@ -42,18 +37,6 @@ pub fn before_end(flushes: bool) {
     holders::before_end();
 }
 
-pub fn after_fork_in_child() {
-    UNDER_WAY.store(false, SeqCst);
-    WAITING.store(false, SeqCst);
-}
-
-/// Somebody waits for what is parked.
-static WAITING: AtomicBool = AtomicBool::new(false);
-
-pub fn is_waiting() -> bool {
-    WAITING.load(SeqCst)
-}
-
 /// So long every process waits: it is enough on a local network.
 const MOMENT_MS: u64 = 50;
 
@@ -62,16 +45,16 @@ pub fn wait() {
     if park::count() == 0 {
         return;
     }
-    WAITING.store(true, SeqCst);
+    process::waits(true);
     let budget = u64::from(settings::EXIT_WAIT_MS.load(Relaxed));
     reaper::finish(budget.min(MOMENT_MS));
     if budget > MOMENT_MS && park::count() > 0 {
         if let Some(turn) = take_turn() {
             reaper::finish(budget - MOMENT_MS);
-            park::close(turn);
+            own_fds::close(turn);
         }
     }
-    WAITING.store(false, SeqCst);
+    process::waits(false);
     record::not_waited_for(park::count());
 }
 
@@ -81,7 +64,7 @@ fn take_turn() -> Option<c_int> {
         let mut name = Text::new();
         let _ = write!(name, "graceful_close/{}/{number}", sys::parent_pid());
         let low = sys::named_socket(name.bytes()).ok()?;
-        let turn = park::duplicate(low);
+        let turn = own_fds::duplicate(low);
         let _ = sys::close(low);
         turn
     })

@@ -7,7 +7,7 @@
 //! counted (a descriptor that came by exec or in a message, or that a program started by vfork()
 //! may have) is in doubt, and is looked up in /proc by the background thread.
 
-use crate::memory::Mapped;
+use crate::memory::{Mapped, Zeroed};
 use crate::sys;
 use crate::table::{self, same_spawns, Entry, Kind, Taken, Word, FORKING, PASSED};
 use libc::c_int;
@@ -33,6 +33,10 @@ const SECONDS: u32 = 40;
 const LONG_AGO: u64 = 10;
 
 const SLOTS_COUNT: usize = 1 << 16;
+// SAFETY: atomics only, for which zero is a value.
+#[allow(unsafe_code)]
+unsafe impl Zeroed for Slot {}
+
 static SLOTS: Mapped<Slot> = Mapped::new();
 static NEXT_SLOT: AtomicUsize = AtomicUsize::new(0);
 

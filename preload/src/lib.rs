@@ -33,6 +33,7 @@ mod interpose;
 mod linked;
 #[allow(unsafe_code)]
 mod memory;
+mod own_fds;
 mod park;
 mod partial;
 mod process;

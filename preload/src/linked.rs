@@ -10,10 +10,8 @@
 //! the process (`--defsym`), and what they do is done by system call.
 
 use crate::raw;
-use crate::real::NAMES;
-use crate::record;
 use crate::sys;
-use libc::{c_int, c_long, c_uint, c_ulong};
+use libc::{c_int, c_long, c_uint};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 // Those that every C library on Linux has are found by the linker, or the program is not linked.
@@ -51,25 +49,31 @@ core::arch::global_asm!(
 );
 
 extern "C" {
-    static graceful_close_real_functions: [usize; NAMES.len()];
+    /// The first of as many as `real` has names.
+    static graceful_close_real_functions: usize;
     /// Not null if the program was linked by the options file.
     static graceful_close_is_whole: usize;
 }
 
-/// A function of the C library; 0: there is none.
-pub fn look_up(name: &'static str) -> usize {
+/// A function of the C library; 0: there is none. `names` are all that `real` knows.
+pub fn look_up(names: &[&str], name: &str) -> usize {
     if let Some(function) = by_system_call(name) {
         return function;
     }
-    let at = NAMES.iter().position(|known| *known == name);
-    // SAFETY: the linker has filled it in, and the loader has moved it, before any constructor.
-    let found = at.map_or(0, |at| unsafe { graceful_close_real_functions[at] });
+    let at = names.iter().position(|known| *known == name);
+    // SAFETY: there is an address for each of the names; the linker has filled them in, and the
+    // loader has moved them, before any constructor.
+    let found = at.map_or(0, |at| unsafe {
+        std::ptr::addr_of!(graceful_close_real_functions)
+            .add(at)
+            .read()
+    });
     if found != 0 {
         return found;
     }
     // In a static program a weak name alone brings no function along.
     let same = SAME.iter().find(|(weak, _)| *weak == name);
-    same.map_or(0, |(_, function)| look_up(function))
+    same.map_or(0, |(_, function)| look_up(names, function))
 }
 
 /// Functions that not every C library has, and what does the same where file offsets have 64 bits.
@@ -203,22 +207,4 @@ extern "C" fn execveat(
         libc::SYS_execveat,
         [folder as usize, path, words, environment, flags as usize],
     )
-}
-
-/// A vfork() that is a fork() is allowed (POSIX.1-2001, vfork), and no function can stand around
-/// a real one: it would return twice from the same frame.
-///
-/// # Safety
-/// As fork().
-#[no_mangle]
-pub unsafe extern "C" fn vfork() -> libc::pid_t {
-    // SAFETY: as the caller promises.
-    unsafe { crate::interpose::fork() }
-}
-
-/// How many closes have been taken over so far. `nm program` shows by this name whether the
-/// archive was linked in.
-#[no_mangle]
-pub extern "C" fn graceful_close_override_active() -> c_ulong {
-    record::taken_over() as c_ulong
 }

@@ -78,8 +78,3 @@ impl<T> Guarded<T> {
         work(unsafe { &mut *self.0.get() })
     }
 }
-
-// SAFETY: atomics only, for which zero is a value.
-unsafe impl Zeroed for crate::table::Entry {}
-// SAFETY: as above.
-unsafe impl Zeroed for crate::holders::Slot {}

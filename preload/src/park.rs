@@ -1,10 +1,10 @@
 //! The sockets that wait for their end: places of a fixed number, filled by any thread and
 //! emptied by the background one.
 
-use crate::room;
+use crate::own_fds::{self, Mark};
 use crate::settings;
 use crate::sys;
-use crate::table::{self, Entry, Kind, Word};
+use crate::table::{self, Kind};
 use libc::c_int;
 use std::sync::atomic::{AtomicI32, AtomicU32, Ordering::Relaxed, Ordering::SeqCst};
 
@@ -34,7 +34,6 @@ impl Place {
 static PLACE: [Place; PLACES] = [const { Place::new() }; PLACES];
 /// Taken or about to be. Waited for at the end of the process.
 static COUNT: AtomicU32 = AtomicU32::new(0);
-static NEXT_MARK: AtomicU32 = AtomicU32::new(0);
 static NEXT: AtomicU32 = AtomicU32::new(0);
 /// A timer that wakes the background thread; -1: there is none.
 static BELL: AtomicI32 = AtomicI32::new(-1);
@@ -83,56 +82,6 @@ fn most(limit: u64) -> u32 {
         .min(PLACES as u32)
 }
 
-/// The program's low numbers stay free: for select(), and as it expects the lowest free one.
-fn first_number(limit: u64) -> c_int {
-    // what is above is of no use to select(), and all that is parked has room there
-    const ABOVE_SELECT: u64 = libc::FD_SETSIZE as u64;
-    if limit >= ABOVE_SELECT + ABOVE_SELECT / 2 {
-        return ABOVE_SELECT as c_int;
-    }
-    (limit / 2).min(512) as c_int
-}
-
-/// A duplicate under a high number that is ours; `None` if there is none to spare.
-pub fn duplicate(fd: c_int) -> Option<c_int> {
-    let limit = sys::descriptor_limit();
-    let high = sys::duplicate_above(fd, first_number(limit)).ok()?;
-    let is_near_the_end = high as u64 >= room::first_of_the_reserve(limit);
-    // each mark is another one, so that none is taken off twice
-    let mark = Word::new(Kind::Internal, NEXT_MARK.fetch_add(1, Relaxed), 0);
-    if is_near_the_end || !table::note(high, mark) {
-        let _ = sys::close(high);
-        return None;
-    }
-    Some(high)
-}
-
-/// Closes a number of ours.
-pub fn close(fd: c_int) {
-    let mark = mark_of(fd);
-    let _ = sys::close(fd);
-    disown(mark);
-}
-
-/// What says that a number is ours.
-#[derive(Clone, Copy, Debug)]
-pub struct Mark {
-    fd: c_int,
-    word: Word,
-}
-
-pub fn mark_of(fd: c_int) -> Mark {
-    let word = table::get(fd).map(Entry::word).unwrap_or_default();
-    Mark { fd, word }
-}
-
-/// It has been closed: it is another's from then on, who may have noted it already.
-pub fn disown(mark: Mark) {
-    if let (Some(entry), Kind::Internal) = (table::get(mark.fd), mark.word.kind()) {
-        entry.replace(mark.word, Word::default());
-    }
-}
-
 /// Waits until a number of ours is closed. The background thread ends it in time; should there be
 /// none any more, it is not waited for much longer.
 pub fn wait_until_closed(mark: Mark, timeout_ms: u32) {
@@ -141,8 +90,7 @@ pub fn wait_until_closed(mark: Mark, timeout_ms: u32) {
     let until = sys::now_ms() + u64::from(timeout_ms) + MORE_MS;
     loop {
         let count = count();
-        let word = table::get(mark.fd).map(Entry::word).unwrap_or_default();
-        if word != mark.word || count == 0 || sys::now_ms() >= until {
+        if !mark.is_there() || count == 0 || sys::now_ms() >= until {
             return;
         }
         wait_for_change(count, LOOK_AGAIN_MS);
@@ -167,7 +115,7 @@ pub fn hand_over(parked: Parked) {
         }
     }
     // more places are reserved than there are: cannot be
-    close(parked.fd);
+    own_fds::close(parked.fd);
     give_back();
 }
 
@@ -197,17 +145,17 @@ pub fn is_any_ready() -> bool {
 }
 
 /// In a forked child: these are the parent's. Our duplicates would keep its connections open.
-pub fn after_fork_in_child() {
+/// `kept`: the one number of ours that is not closed.
+pub fn after_fork_in_child(kept: c_int) {
     for place in &PLACE {
         place.state.store(FREE, SeqCst);
     }
     COUNT.store(0, SeqCst);
     BELL.store(-1, SeqCst);
     SLEEPING.store(0, SeqCst);
-    let kept = crate::record::descriptor();
     for (fd, entry) in table::numbers_from(0) {
         if entry.word().kind() == Kind::Internal && fd != kept {
-            close(fd);
+            own_fds::close(fd);
         }
     }
 }
@@ -220,7 +168,7 @@ pub fn hang_bell() -> bool {
     let Ok(low) = sys::new_bell() else {
         return false;
     };
-    let high = duplicate(low);
+    let high = own_fds::duplicate(low);
     let _ = sys::close(low);
     BELL.store(high.unwrap_or(-1), SeqCst);
     high.is_some()
@@ -230,15 +178,15 @@ pub fn hang_bell() -> bool {
 /// the thread looks again when its time comes.
 pub fn move_bell() {
     let old = BELL.load(SeqCst);
-    BELL.store(duplicate(old).unwrap_or(-1), SeqCst);
-    close(old);
+    BELL.store(own_fds::duplicate(old).unwrap_or(-1), SeqCst);
+    own_fds::close(old);
 }
 
 /// Its number is needed, and nobody waits; whether there was one.
 pub fn take_down_bell() -> bool {
     let old = BELL.swap(-1, SeqCst);
     if old >= 0 {
-        close(old);
+        own_fds::close(old);
     }
     old >= 0
 }
@@ -275,7 +223,7 @@ pub fn wake_up() {
 
 #[cfg(test)]
 mod tests {
-    use super::{first_number, most};
+    use super::most;
 
     #[test]
     fn what_the_limit_can_afford() {
@@ -284,9 +232,5 @@ mod tests {
         assert_eq!(most(400), 100);
         assert_eq!(most(1024), 256);
         assert_eq!(most(u64::MAX), 256);
-        assert_eq!(first_number(400), 200);
-        assert_eq!(first_number(1024), 512);
-        assert_eq!(first_number(1536), 1024);
-        assert_eq!(first_number(u64::MAX), 1024);
     }
 }

@@ -1,7 +1,7 @@
 //! Which process this is, and whether the library is at work in it.
 
 use crate::sys;
-use std::sync::atomic::{AtomicI32, AtomicU8, Ordering::Relaxed, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, Ordering::Relaxed, Ordering::SeqCst};
 
 /// Before the constructor, switched off, or not for this program.
 const ASLEEP: u8 = 0;
@@ -20,6 +20,30 @@ pub fn wake_up() {
 /// In a forked child: it is another process now.
 pub fn is_a_child() {
     PID.store(sys::pid(), SeqCst);
+    ENDING.store(false, SeqCst);
+    WAITING.store(false, SeqCst);
+}
+
+/// The end of the process is under way.
+static ENDING: AtomicBool = AtomicBool::new(false);
+/// The end of the process, or of its program, waits for what is parked.
+static WAITING: AtomicBool = AtomicBool::new(false);
+
+/// Whether this is the first to say so.
+pub fn begins_to_end() -> bool {
+    !ENDING.swap(true, SeqCst)
+}
+
+pub fn is_ending() -> bool {
+    ENDING.load(SeqCst)
+}
+
+pub fn waits(on: bool) {
+    WAITING.store(on, SeqCst);
+}
+
+pub fn is_waiting() -> bool {
+    WAITING.load(SeqCst)
 }
 
 /// From now on everything is left alone.

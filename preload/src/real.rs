@@ -63,7 +63,9 @@ fn find(place: &AtomicUsize, name: &'static str) -> usize {
 }
 
 #[cfg(all(feature = "link", not(test)))]
-use crate::linked::look_up;
+fn look_up(name: &'static str) -> usize {
+    crate::linked::look_up(NAMES, name)
+}
 
 #[cfg(any(not(feature = "link"), test))]
 fn look_up(name: &'static str) -> usize {

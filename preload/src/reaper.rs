@@ -1,9 +1,9 @@
 //! The background thread: there while something is parked, and a little longer.
 
 use crate::driver::{self, Watched};
-use crate::exit;
 use crate::memory::Guarded;
 use crate::park;
+use crate::process;
 use crate::record;
 use crate::settings;
 use crate::sys;
@@ -110,7 +110,7 @@ fn drive(until_ms: Option<u64>, idle_ms: u64) -> bool {
         WATCHED.with(|watched| loop {
             driver.adopt();
             obey(driver);
-            let is_waited_for = exit::is_waiting();
+            let is_waited_for = process::is_waiting();
             if is_waited_for {
                 driver.give_up_silent(settings::EXIT_IDLE_MS.load(Relaxed).into());
             }
@@ -153,7 +153,7 @@ fn drive(until_ms: Option<u64>, idle_ms: u64) -> bool {
 
 /// Somebody waits for us.
 fn watched_is_urgent() -> bool {
-    exit::is_waiting() || WANTED.load(SeqCst) >= 0 || LET_GO.load(SeqCst) > 0
+    process::is_waiting() || WANTED.load(SeqCst) >= 0 || LET_GO.load(SeqCst) > 0
 }
 
 fn obey(driver: &mut driver::Driver) {

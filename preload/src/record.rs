@@ -1,7 +1,7 @@
 //! The log: one line for each process and for each close that mattered. Written with one
 //! system call each, to a file that all processes append to.
 
-use crate::park;
+use crate::own_fds;
 use crate::process;
 use crate::real;
 use crate::sys;
@@ -20,7 +20,7 @@ static LOG: AtomicI32 = AtomicI32::new(-1);
 pub fn open(path: &CStr) {
     let flags = libc::O_WRONLY | libc::O_CREAT | libc::O_APPEND;
     if let Ok(low) = sys::open_at(libc::AT_FDCWD, path, flags) {
-        LOG.store(park::duplicate(low).unwrap_or(-1), SeqCst);
+        LOG.store(own_fds::duplicate(low).unwrap_or(-1), SeqCst);
         let _ = sys::close(low);
     }
 }
@@ -28,8 +28,8 @@ pub fn open(path: &CStr) {
 /// Its number is wanted by the program.
 pub fn vacate() {
     let old = LOG.load(SeqCst);
-    LOG.store(park::duplicate(old).unwrap_or(-1), SeqCst);
-    park::close(old);
+    LOG.store(own_fds::duplicate(old).unwrap_or(-1), SeqCst);
+    own_fds::close(old);
 }
 
 pub fn descriptor() -> c_int {

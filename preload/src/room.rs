@@ -1,6 +1,7 @@
 //! Numbers for the program: no call of its may be refused one because of those that we have
 //! taken. The one rule, for whatever makes descriptors.
 
+use crate::own_fds::first_of_the_reserve;
 use crate::park;
 use crate::process;
 use crate::reaper;
@@ -43,11 +44,6 @@ pub fn taken(fd: c_int) {
     }
 }
 
-/// What is parked never takes these.
-pub fn first_of_the_reserve(limit: u64) -> u64 {
-    limit - limit / 8
-}
-
 /// So many are given up at once: few, as each may cost a peer its answer, but not each time a
 /// file is opened.
 fn piece(limit: u64) -> u32 {
@@ -56,11 +52,10 @@ fn piece(limit: u64) -> u32 {
 
 #[cfg(test)]
 mod tests {
-    use super::{first_of_the_reserve, piece};
+    use super::piece;
 
     #[test]
     fn what_stays_free() {
-        assert_eq!(first_of_the_reserve(256), 224);
         assert_eq!(piece(256), 8);
         assert_eq!(piece(16), 1);
         assert_eq!(piece(u64::MAX), 256);

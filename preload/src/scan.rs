@@ -28,7 +28,7 @@ fn look(fd: c_int) -> Result<Found, sys::Error> {
     let mut digits = [0u8; 12];
     let target = link(own.fd, decimal(fd, &mut digits)).ok_or(sys::Error(libc::EBADF))?;
     // a process that ends holds nothing but what is parked
-    if !crate::exit::is_under_way() && is_held_here(&mut own, &target)? {
+    if !crate::process::is_ending() && is_held_here(&mut own, &target)? {
         return Ok(Found::ThisProcess);
     }
     is_held_elsewhere(&target)

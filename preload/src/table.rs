@@ -1,6 +1,6 @@
 //! What is known of each descriptor of this process.
 
-use crate::memory::Mapped;
+use crate::memory::{Mapped, Zeroed};
 use libc::c_int;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
 
@@ -99,6 +99,10 @@ pub struct Taken {
     pub epolls: u64,
     pub stream: usize,
 }
+
+// SAFETY: atomics only, for which zero is a value.
+#[allow(unsafe_code)]
+unsafe impl Zeroed for Entry {}
 
 static TABLE: Mapped<Entry> = Mapped::new();
 /// No number above this one has an entry.

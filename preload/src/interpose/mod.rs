@@ -12,6 +12,8 @@ mod descriptors;
 mod epoll;
 #[cfg(has_naked_functions)]
 mod execl;
+#[cfg(all(feature = "link", not(test)))]
+mod linked;
 mod openings;
 mod processes;
 mod signals;
@@ -19,9 +21,6 @@ mod sockets;
 mod start;
 mod streams;
 mod system_call;
-
-#[cfg(all(feature = "link", not(test)))]
-pub use processes::fork;
 
 use crate::close::REFUSED;
 use libc::c_int;

@@ -83,8 +83,7 @@ extern "C" fn after_fork_in_child() {
     }
     process::is_a_child();
     reaper::after_fork_in_child();
-    park::after_fork_in_child();
+    park::after_fork_in_child(record::descriptor());
     holders::after_fork_in_child();
     epoll_sets::forked();
-    exit::after_fork_in_child();
 }

@@ -1,0 +1,85 @@
+//! The numbers that the library has for itself: above those that the program needs, and marked, so
+//! that the program cannot close them.
+
+use crate::sys;
+use crate::table::{self, Entry, Kind, Word};
+use libc::c_int;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+
+static NEXT_MARK: AtomicU32 = AtomicU32::new(0);
+
+/// The program's low numbers stay free: for select(), and as it expects the lowest free one.
+fn first_number(limit: u64) -> c_int {
+    // what is above is of no use to select(), and all that is parked has room there
+    const ABOVE_SELECT: u64 = libc::FD_SETSIZE as u64;
+    if limit >= ABOVE_SELECT + ABOVE_SELECT / 2 {
+        return ABOVE_SELECT as c_int;
+    }
+    (limit / 2).min(512) as c_int
+}
+
+/// A duplicate under a high number that is ours; `None` if there is none to spare.
+pub fn duplicate(fd: c_int) -> Option<c_int> {
+    let limit = sys::descriptor_limit();
+    let high = sys::duplicate_above(fd, first_number(limit)).ok()?;
+    let is_near_the_end = high as u64 >= first_of_the_reserve(limit);
+    // each mark is another one, so that none is taken off twice
+    let mark = Word::new(Kind::Internal, NEXT_MARK.fetch_add(1, Relaxed), 0);
+    if is_near_the_end || !table::note(high, mark) {
+        let _ = sys::close(high);
+        return None;
+    }
+    Some(high)
+}
+
+/// Ours are never these.
+pub fn first_of_the_reserve(limit: u64) -> u64 {
+    limit - limit / 8
+}
+
+/// Closes a number of ours.
+pub fn close(fd: c_int) {
+    let mark = mark_of(fd);
+    let _ = sys::close(fd);
+    disown(mark);
+}
+
+/// What says that a number is ours.
+#[derive(Clone, Copy, Debug)]
+pub struct Mark {
+    fd: c_int,
+    word: Word,
+}
+
+impl Mark {
+    /// It has not been closed since.
+    pub fn is_there(self) -> bool {
+        table::get(self.fd).map(Entry::word).unwrap_or_default() == self.word
+    }
+}
+
+pub fn mark_of(fd: c_int) -> Mark {
+    let word = table::get(fd).map(Entry::word).unwrap_or_default();
+    Mark { fd, word }
+}
+
+/// It has been closed: it is another's from then on, who may have noted it already.
+pub fn disown(mark: Mark) {
+    if let (Some(entry), Kind::Internal) = (table::get(mark.fd), mark.word.kind()) {
+        entry.replace(mark.word, Word::default());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{first_number, first_of_the_reserve};
+
+    #[test]
+    fn the_program_keeps_what_it_needs() {
+        assert_eq!(first_number(400), 200);
+        assert_eq!(first_number(1024), 512);
+        assert_eq!(first_number(1536), 1024);
+        assert_eq!(first_number(u64::MAX), 1024);
+        assert_eq!(first_of_the_reserve(256), 224);
+    }
+}
