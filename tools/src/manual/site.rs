@@ -54,17 +54,35 @@ fn inside(text: String, page: &Path, link: &str, folder: &Path) -> std::io::Resu
     Ok(text.replace(&written, &format!("]({up}{})", copy.display())))
 }
 
-/// Whether the index of the site's search has each word.
+/// Whether the index of the site's search has each word. Leaves a page that asks the search itself, and
+/// says so in its title.
 pub fn search(folder: &Path) -> ExitCode {
     let index = fs::read_to_string(folder.join("searchindex.js"))
         .unwrap_or_default()
         .to_lowercase();
-    let wrong: Vec<String> = words()
+    let mut wrong: Vec<String> = words()
         .filter(|word| !index.contains(&word.to_lowercase()))
         .map(|word| format!("{}: the search does not find '{word}'", folder.display()))
         .collect();
-    verdict(
-        &wrong,
-        &format!("the search finds {} words", words().count()),
-    )
+    let quoted: Vec<String> = words().map(|word| format!("{word:?}")).collect();
+    let page = SEARCH_PAGE.replace("WORDS", &quoted.join(", "));
+    wrong.extend(
+        fs::write(folder.join("search-test.html"), page)
+            .err()
+            .map(|error| error.to_string()),
+    );
+    verdict(&wrong, &format!("the index has {} words", words().count()))
 }
+
+/// What mdBook's own script does with the field for the search, for all words.
+const SEARCH_PAGE: &str = r#"<!DOCTYPE html>
+<title>search</title>
+<script src="elasticlunr.min.js"></script>
+<script>window.search = {};</script>
+<script src="searchindex.js"></script>
+<script>
+const index = elasticlunr.Index.load(window.search.index);
+const lost = [WORDS].filter(word => index.search(word, window.search.search_options).length === 0);
+document.title = lost.length === 0 ? "everything is found" : "not found: " + lost.join(", ");
+</script>
+"#;
