@@ -3,6 +3,7 @@
 
 use crate::{log, settings};
 use graceful_close::internals;
+use graceful_close_retrofit::qualify::{left_for, Answer, Question, Route};
 use std::mem::{size_of, zeroed};
 use std::os::windows::io::RawSocket;
 use std::ptr::{addr_of, addr_of_mut, null_mut};
@@ -11,69 +12,44 @@ use windows_sys::Win32::Networking::WinSock as ws;
 /// SO_CONNECT_TIME of a socket without a connection.
 const NEVER_CONNECTED: i32 = -1;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Verdict {
-    Finish,
-    Leave(Why),
+/// As many as allowed are waiting.
+pub(crate) const FULL: &str = "too many waiting";
+
+/// `None`: it is to be finished. Otherwise in words why not, for the log; none for what is not
+/// worth a line.
+pub(crate) fn left_for_what(socket: ws::SOCKET, is_client: bool) -> Option<&'static str> {
+    let row = left_for(Route::Hook, |question| answer(socket, is_client, question))?;
+    Some(row.words)
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Why {
-    /// No TCP connection: another kind of socket, a listener, never connected.
-    NoConnection,
-    /// Connected by this process.
-    Client,
-    /// SO_LINGER {1,0}: the program wants the reset.
-    Reset,
-    /// Another handle, here or in another process, refers to the same socket.
-    Shared,
-    /// Nothing was ever sent on it.
-    NothingSent,
-    /// As many as allowed are waiting.
-    Full,
-}
-
-impl Why {
-    fn words(self) -> &'static str {
-        match self {
-            Why::NoConnection => "no connection",
-            Why::Client => "a client's",
-            Why::Reset => "SO_LINGER asks for a reset",
-            Why::Shared => "shared with another handle",
-            Why::NothingSent => "nothing sent",
-            Why::Full => "too many waiting",
-        }
+fn answer(socket: ws::SOCKET, is_client: bool, question: Question) -> Answer {
+    match question {
+        Question::IsConnection => is_connection(socket).into(),
+        Question::IsClient => (is_client && !settings::get().any_role).into(),
+        Question::HasSent => bytes_sent(socket).map(|bytes| bytes > 0).into(),
+        Question::WantsReset => wants_reset(socket).into(),
+        Question::IsShared => internals::handle_count(socket as RawSocket)
+            .map(|count| count != 1)
+            .into(),
+        // not asked here, as the rule says
+        Question::IsForeign | Question::IsMultipath | Question::IsShutForReading => Answer::Unknown,
     }
 }
 
-/// Cheap questions first.
-pub(crate) fn at(socket: ws::SOCKET, is_client: bool) -> Verdict {
-    if !is_tcp(socket) || option::<i32>(socket, ws::SO_CONNECT_TIME) == Some(NEVER_CONNECTED) {
-        return Verdict::Leave(Why::NoConnection);
-    }
-    if is_client && !settings::get().any_role {
-        return Verdict::Leave(Why::Client);
-    }
-    match option::<ws::LINGER>(socket, ws::SO_LINGER) {
-        Some(linger) if linger.l_onoff != 0 && linger.l_linger == 0 => {
-            return Verdict::Leave(Why::Reset);
-        }
-        _ => {}
-    }
-    if internals::handle_count(socket as RawSocket) != Some(1) {
-        return Verdict::Leave(Why::Shared);
-    }
-    if bytes_sent(socket) == Some(0) {
-        return Verdict::Leave(Why::NothingSent);
-    }
-    Verdict::Finish
+fn is_connection(socket: ws::SOCKET) -> bool {
+    is_tcp(socket) && option::<i32>(socket, ws::SO_CONNECT_TIME) != Some(NEVER_CONNECTED)
 }
 
-/// Says in the log why a connection was left alone. Other sockets are not worth a line.
-pub(crate) fn tell(socket: ws::SOCKET, why: Why) {
-    if why != Why::NoConnection && log::is_on() {
+fn wants_reset(socket: ws::SOCKET) -> Option<bool> {
+    let linger = option::<ws::LINGER>(socket, ws::SO_LINGER)?;
+    Some(linger.l_onoff != 0 && linger.l_linger == 0)
+}
+
+/// Says in the log why a connection was left alone.
+pub(crate) fn tell(socket: ws::SOCKET, why: &str) {
+    if !why.is_empty() && log::is_on() {
         let ends = Ends::of(socket);
-        log::line(&format!("{}: left alone: {}", ends.words(), why.words()));
+        log::line(&format!("{}: left alone: {why}", ends.words()));
     }
 }
 

@@ -1,6 +1,6 @@
 //! Connections that the program has closed and that are still being finished.
 
-use crate::look::{self, Ends, Why};
+use crate::look::{self, Ends, FULL};
 use crate::{log, settings};
 use graceful_close::{
     internals, IfShared, Options, Outcome, OwnedSocket, Reaper, ReaperOptions, Report,
@@ -76,7 +76,7 @@ pub(crate) fn hand_over(socket: SOCKET) -> bool {
         let mut parked = parked();
         if parked.len() >= settings.max_parked {
             drop(parked);
-            look::tell(socket, Why::Full);
+            look::tell(socket, FULL);
             return false;
         }
         parked.push(Parked { socket, id, ends });

@@ -12,7 +12,7 @@ use crate::record;
 use crate::settings;
 use crate::sys;
 use crate::table::{self, Taken, Word, CONNECTED};
-use crate::tcp::{self, Fate};
+use crate::tcp::{self, Fate, Origin};
 use crate::thread;
 use libc::c_int;
 use std::sync::atomic::Ordering::Relaxed;
@@ -53,13 +53,10 @@ fn duplicate_if_last(fd: c_int, taken: &Taken, since: Birth, sent: Sent) -> Opti
         table::Kind::Counted => Some(holders::release(fd, taken, since)),
         _ => None,
     };
-    if standing == Some(Standing::Held) || !is_of_our_role(taken.word) {
+    if standing == Some(Standing::Held) {
         return None;
     }
-    if taken.word.kind() == table::Kind::Unknown && !is_foreign_of_our_role(fd) {
-        return None;
-    }
-    let fate = tcp::examine(fd, sent == Sent::Something);
+    let fate = tcp::examine(fd, origin(taken.word), sent == Sent::Something);
     if fate == Fate::Plain {
         return None;
     }
@@ -79,15 +76,15 @@ fn duplicate_if_last(fd: c_int, taken: &Taken, since: Birth, sent: Sent) -> Opti
     duplicate(fd, taken, is_doubtful)
 }
 
-pub fn is_of_our_role(word: Word) -> bool {
-    !word.has(CONNECTED) || settings::ANY_ROLE.load(Relaxed)
-}
-
-/// One of which nobody knows how it came. To what is preloaded it is the starter's, or it came in a
-/// message; what is linked in does not see what shared libraries make for themselves.
-fn is_foreign_of_our_role(fd: c_int) -> bool {
-    let is_any = settings::ANY_ROLE.load(Relaxed);
-    is_any || !cfg!(feature = "link") && !tcp::was_connected(fd)
+/// Of connections that are wanted by themselves there is nothing to be held against them.
+pub fn origin(word: Word) -> Origin {
+    if settings::ANY_ROLE.load(Relaxed) {
+        return Origin::default();
+    }
+    Origin {
+        is_client: word.has(CONNECTED),
+        is_foreign: word.kind() == table::Kind::Unknown,
+    }
 }
 
 /// A place in the background, the thread to serve it, a high number, and no trace of the

@@ -11,7 +11,7 @@ use crate::settings::{self, AtExit};
 use crate::streams;
 use crate::sys;
 use crate::table::{self, Kind};
-use crate::tcp::{self, Fate};
+use crate::tcp::{self, Fate, Origin};
 use libc::c_int;
 use std::fmt::Write;
 use std::sync::atomic::Ordering::Relaxed;
@@ -102,7 +102,7 @@ fn candidates(noted: c_int) -> impl Iterator<Item = c_int> {
         });
         (*fd < INHERITED || is_noted)
             && !table::is_internal(*fd)
-            && tcp::examine(*fd, false) != Fate::Plain
+            && tcp::examine(*fd, Origin::default(), false) != Fate::Plain
     })
 }
 

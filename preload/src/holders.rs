@@ -338,7 +338,7 @@ pub fn duplicated_elsewhere(fd: c_int) {
 
 /// It is about to be made close-on-exec: who was started before has it all the same.
 pub fn inherited_until_now(fd: c_int) {
-    let word = table::get(fd).map(Entry::word).unwrap_or_default();
+    let word = table::word_of(fd);
     if matches!(word.kind(), Kind::Alone | Kind::Counted) && may_be_inherited(fd, word) {
         duplicated_elsewhere(fd);
     }

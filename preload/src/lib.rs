@@ -47,6 +47,7 @@ mod room;
 mod scan;
 mod settings;
 mod streams;
+mod suitable;
 #[allow(unsafe_code)]
 mod sys;
 mod table;
