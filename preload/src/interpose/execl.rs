@@ -82,7 +82,7 @@ unsafe extern "C" fn list(registers: *const usize, stack: *const usize) -> c_int
     // SAFETY: called by execl() below.
     unsafe {
         with_list(Arguments { registers, stack }, false, |path, words, _| {
-            exec(|| real!(execv(path, words)))
+            exec(path, || real!(execv(path, words)))
         })
     }
 }
@@ -91,7 +91,7 @@ unsafe extern "C" fn list_searched(registers: *const usize, stack: *const usize)
     // SAFETY: called by execlp() below.
     unsafe {
         with_list(Arguments { registers, stack }, false, |file, words, _| {
-            exec(|| real!(execvp(file, words)))
+            exec(file, || real!(execvp(file, words)))
         })
     }
 }
@@ -102,7 +102,7 @@ unsafe extern "C" fn list_and_environment(registers: *const usize, stack: *const
         with_list(
             Arguments { registers, stack },
             true,
-            |path, words, environment| exec(|| real!(execve(path, words, environment))),
+            |path, words, environment| exec(path, || real!(execve(path, words, environment))),
         )
     }
 }

@@ -5,8 +5,10 @@ use crate::exit;
 use crate::holders;
 use crate::process;
 use crate::raw;
+use crate::succession;
 use crate::thread::keeping_errno;
 use libc::{c_char, c_int, c_void, pid_t, FILE};
+use std::ffi::CStr;
 
 type Words = *const *const c_char;
 type Opaque = *const c_void;
@@ -167,8 +169,12 @@ pub unsafe extern "C" fn posix_spawn_file_actions_adddup2(
     real!(posix_spawn_file_actions_adddup2(actions, fd, new))
 }
 
-/// Around a call that returns only when it has failed.
-pub fn exec<R>(real: impl FnOnce() -> R) -> R {
+/// Around a call that returns only when it has failed; `program` is what is to be run, null if that
+/// is not known by a name.
+///
+/// # Safety
+/// A name must be what exec takes.
+pub unsafe fn exec<R>(program: *const c_char, real: impl FnOnce() -> R) -> R {
     if !process::is_own() {
         if process::is_awake() {
             holders::exec_elsewhere();
@@ -176,8 +182,13 @@ pub fn exec<R>(real: impl FnOnce() -> R) -> R {
         return real();
     }
     keeping_errno(exit::wait);
+    if !program.is_null() {
+        // SAFETY: as the caller promises.
+        succession::bequeath(unsafe { CStr::from_ptr(program) });
+    }
     holders::before_exec();
     let result = real();
+    succession::take_back();
     holders::exec_failed();
     result
 }
@@ -190,21 +201,24 @@ pub unsafe extern "C" fn execve(
     arguments: Words,
     environment: Words,
 ) -> c_int {
-    exec(|| real!(execve(path, arguments, environment)))
+    // SAFETY: the caller's name.
+    unsafe { exec(path, || real!(execve(path, arguments, environment))) }
 }
 
 /// # Safety
 /// As execv().
 #[cfg_attr(not(test), no_mangle)]
 pub unsafe extern "C" fn execv(path: *const c_char, arguments: Words) -> c_int {
-    exec(|| real!(execv(path, arguments)))
+    // SAFETY: the caller's name.
+    unsafe { exec(path, || real!(execv(path, arguments))) }
 }
 
 /// # Safety
 /// As execvp().
 #[cfg_attr(not(test), no_mangle)]
 pub unsafe extern "C" fn execvp(file: *const c_char, arguments: Words) -> c_int {
-    exec(|| real!(execvp(file, arguments)))
+    // SAFETY: the caller's name.
+    unsafe { exec(file, || real!(execvp(file, arguments))) }
 }
 
 /// # Safety
@@ -215,14 +229,20 @@ pub unsafe extern "C" fn execvpe(
     arguments: Words,
     environment: Words,
 ) -> c_int {
-    exec(|| real!(execvpe(file, arguments, environment)))
+    // SAFETY: the caller's name.
+    unsafe { exec(file, || real!(execvpe(file, arguments, environment))) }
 }
 
 /// # Safety
 /// As fexecve().
 #[cfg_attr(not(test), no_mangle)]
 pub unsafe extern "C" fn fexecve(fd: c_int, arguments: Words, environment: Words) -> c_int {
-    exec(|| real!(fexecve(fd, arguments, environment)))
+    // SAFETY: there is no name.
+    unsafe {
+        exec(std::ptr::null(), || {
+            real!(fexecve(fd, arguments, environment))
+        })
+    }
 }
 
 /// # Safety
@@ -235,7 +255,12 @@ pub unsafe extern "C" fn execveat(
     environment: Words,
     flags: c_int,
 ) -> c_int {
-    exec(|| real!(execveat(folder, path, arguments, environment, flags)))
+    // SAFETY: there is no name.
+    unsafe {
+        exec(std::ptr::null(), || {
+            real!(execveat(folder, path, arguments, environment, flags))
+        })
+    }
 }
 
 /// # Safety

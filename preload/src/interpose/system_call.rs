@@ -107,7 +107,12 @@ unsafe fn noted(number: c_long, a: &Arguments) -> c_long {
             );
             call()
         }
-        libc::SYS_execve | libc::SYS_execveat => processes::exec(call),
+        libc::SYS_execve => {
+            // SAFETY: the caller's own name.
+            unsafe { processes::exec(a[0] as *const libc::c_char, call) }
+        }
+        // SAFETY: there is no name.
+        libc::SYS_execveat => unsafe { processes::exec(std::ptr::null(), call) },
         libc::SYS_rt_sigprocmask => signals::changes(call),
         libc::SYS_exit_group => {
             exit::before_end(false);
