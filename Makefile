@@ -19,7 +19,7 @@ TARGET ?= $(HOST)
 INSTALL_PLACES = PREFIX="$(PREFIX)" DESTDIR="$(DESTDIR)" LIBDIR="$(LIBDIR)" BINDIR="$(BINDIR)" \
 	INCLUDEDIR="$(INCLUDEDIR)" MANDIR="$(MANDIR)" TARGET="$(TARGET)"
 
-.PHONY: help lib lib-windows demo test test-all test-more test-linux test-windows checks header man bench \
+.PHONY: help lib lib-windows demo test test-all test-more test-linux test-windows checks header man docs pictures bench \
 	setup clean \
 	packaged install install-preload uninstall preload hook override selftest dist abi
 
@@ -48,6 +48,8 @@ help:
 	@echo 'make checks        format, lints, documentation, the other systems'
 	@echo 'make header        writes include/graceful_close.h anew'
 	@echo 'make man           writes the manual pages anew, from the header'
+	@echo 'make docs          the manual as a site, into target/manual/site'
+	@echo 'make pictures      draws the pictures of the manual anew, from captured connections'
 	@echo 'make bench         the measurements of docs'
 	@echo 'make clean'
 
@@ -128,6 +130,12 @@ header:
 
 man:
 	scripts/man-pages
+
+docs:
+	scripts/docs
+
+pictures:
+	scripts/pictures
 
 bench: lib
 	scripts/bench

@@ -2,84 +2,54 @@
 //! is not.
 
 use crate::{log, settings};
-use std::ffi::c_void;
+use graceful_close::internals;
+use graceful_close_retrofit::qualify::{left_for, Answer, Question, Route};
 use std::mem::{size_of, zeroed};
+use std::os::windows::io::RawSocket;
 use std::ptr::{addr_of, addr_of_mut, null_mut};
 use windows_sys::Win32::Networking::WinSock as ws;
-use windows_sys::Win32::System::LibraryLoader::{GetModuleHandleA, GetProcAddress};
-
-/// OBJECT_INFORMATION_CLASS ("NtQueryObject"), and its result as words: attributes, access,
-/// handle count, pointer count, and ten reserved ones.
-const OBJECT_BASIC_INFORMATION: i32 = 0;
-const BASIC_INFORMATION_WORDS: usize = 14;
-const HANDLE_COUNT: usize = 2;
 
 /// SO_CONNECT_TIME of a socket without a connection.
 const NEVER_CONNECTED: i32 = -1;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Verdict {
-    Finish,
-    Leave(Why),
+/// As many as allowed are waiting.
+pub(crate) const FULL: &str = "too many waiting";
+
+/// `None`: it is to be finished. Otherwise in words why not, for the log; none for what is not
+/// worth a line.
+pub(crate) fn left_for_what(socket: ws::SOCKET, is_client: bool) -> Option<&'static str> {
+    let row = left_for(Route::Hook, |question| answer(socket, is_client, question))?;
+    Some(row.words)
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Why {
-    /// No TCP connection: another kind of socket, a listener, never connected.
-    NoConnection,
-    /// Connected by this process.
-    Client,
-    /// SO_LINGER {1,0}: the program wants the reset.
-    Reset,
-    /// Another handle, here or in another process, refers to the same socket.
-    Shared,
-    /// Nothing was ever sent on it.
-    NothingSent,
-    /// As many as allowed are waiting.
-    Full,
-}
-
-impl Why {
-    fn words(self) -> &'static str {
-        match self {
-            Why::NoConnection => "no connection",
-            Why::Client => "a client's",
-            Why::Reset => "SO_LINGER asks for a reset",
-            Why::Shared => "shared with another handle",
-            Why::NothingSent => "nothing sent",
-            Why::Full => "too many waiting",
-        }
+fn answer(socket: ws::SOCKET, is_client: bool, question: Question) -> Answer {
+    match question {
+        Question::IsConnection => is_connection(socket).into(),
+        Question::IsClient => (is_client && !settings::get().any_role).into(),
+        Question::HasSent => bytes_sent(socket).map(|bytes| bytes > 0).into(),
+        Question::WantsReset => wants_reset(socket).into(),
+        Question::IsShared => internals::handle_count(socket as RawSocket)
+            .map(|count| count != 1)
+            .into(),
+        // not asked here, as the rule says
+        Question::IsForeign | Question::IsMultipath | Question::IsShutForReading => Answer::Unknown,
     }
 }
 
-/// Cheap questions first.
-pub(crate) fn at(socket: ws::SOCKET, is_client: bool) -> Verdict {
-    if !is_tcp(socket) || option::<i32>(socket, ws::SO_CONNECT_TIME) == Some(NEVER_CONNECTED) {
-        return Verdict::Leave(Why::NoConnection);
-    }
-    if is_client && !settings::get().any_role {
-        return Verdict::Leave(Why::Client);
-    }
-    match option::<ws::LINGER>(socket, ws::SO_LINGER) {
-        Some(linger) if linger.l_onoff != 0 && linger.l_linger == 0 => {
-            return Verdict::Leave(Why::Reset);
-        }
-        _ => {}
-    }
-    if handle_count(socket) != Some(1) {
-        return Verdict::Leave(Why::Shared);
-    }
-    if bytes_sent(socket) == Some(0) {
-        return Verdict::Leave(Why::NothingSent);
-    }
-    Verdict::Finish
+fn is_connection(socket: ws::SOCKET) -> bool {
+    is_tcp(socket) && option::<i32>(socket, ws::SO_CONNECT_TIME) != Some(NEVER_CONNECTED)
 }
 
-/// Says in the log why a connection was left alone. Other sockets are not worth a line.
-pub(crate) fn tell(socket: ws::SOCKET, why: Why) {
-    if why != Why::NoConnection && log::is_on() {
+fn wants_reset(socket: ws::SOCKET) -> Option<bool> {
+    let linger = option::<ws::LINGER>(socket, ws::SO_LINGER)?;
+    Some(linger.l_onoff != 0 && linger.l_linger == 0)
+}
+
+/// Says in the log why a connection was left alone.
+pub(crate) fn tell(socket: ws::SOCKET, why: &str) {
+    if !why.is_empty() && log::is_on() {
         let ends = Ends::of(socket);
-        log::line(&format!("{}: left alone: {}", ends.words(), why.words()));
+        log::line(&format!("{}: left alone: {why}", ends.words()));
     }
 }
 
@@ -139,32 +109,6 @@ fn bytes_sent(socket: ws::SOCKET) -> Option<u64> {
     };
     // SAFETY: within `info`; the BOOLEAN is not looked at.
     (result == 0).then(|| unsafe { addr_of!(info.BytesOut).read() })
-}
-
-/// How many handles, in all processes, refer to the same socket: duplicates, and those that a
-/// child has inherited.
-fn handle_count(socket: ws::SOCKET) -> Option<u32> {
-    type NtQueryObject =
-        unsafe extern "system" fn(*mut c_void, i32, *mut c_void, u32, *mut u32) -> i32;
-    // SAFETY: literals that end with a zero; ntdll is in every process, and its function of
-    // this name has this type.
-    let query = unsafe {
-        let ntdll = GetModuleHandleA(c"ntdll.dll".as_ptr().cast());
-        let found = GetProcAddress(ntdll, c"NtQueryObject".as_ptr().cast())?;
-        std::mem::transmute::<unsafe extern "system" fn() -> isize, NtQueryObject>(found)
-    };
-    let mut information = [0u32; BASIC_INFORMATION_WORDS];
-    // SAFETY: as large as said; the length that would be needed may be left out.
-    let status = unsafe {
-        query(
-            socket as *mut c_void,
-            OBJECT_BASIC_INFORMATION,
-            information.as_mut_ptr().cast(),
-            size_of::<[u32; BASIC_INFORMATION_WORDS]>() as u32,
-            null_mut(),
-        )
-    };
-    (status >= 0).then_some(information[HANDLE_COUNT])
 }
 
 /// Both addresses of a connection, in the system's own form.

@@ -1,6 +1,6 @@
 //! What stands in the slots instead of Winsock's functions.
 
-use crate::look::{self, Ends, Verdict};
+use crate::look::{self, Ends};
 use crate::{extensions, park, roles, settings};
 use std::ffi::c_void;
 use std::mem::size_of;
@@ -48,14 +48,14 @@ fn close(socket: ws::SOCKET) -> Option<i32> {
 fn close_open(socket: ws::SOCKET) -> bool {
     let is_client = roles::forget(socket);
     let listener = extensions::forget(socket);
-    match look::at(socket, is_client) {
-        Verdict::Finish => {
+    match look::left_for_what(socket, is_client) {
+        None => {
             if !Ends::of(socket).are_known() {
                 extensions::complete(socket, listener);
             }
             park::hand_over(socket)
         }
-        Verdict::Leave(why) => {
+        Some(why) => {
             look::tell(socket, why);
             false
         }

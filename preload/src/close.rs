@@ -3,7 +3,7 @@
 
 use crate::epoll_sets;
 use crate::holders::{self, Birth, Standing};
-use crate::kin::Origin;
+use crate::kin::Arrival;
 use crate::own_fds;
 use crate::park::{self, Parked};
 use crate::partial;
@@ -13,7 +13,7 @@ use crate::record;
 use crate::settings;
 use crate::sys;
 use crate::table::{self, Taken, Word, CONNECTED};
-use crate::tcp::{self, Fate};
+use crate::tcp::{self, Fate, Origin};
 use crate::thread;
 use libc::c_int;
 use std::sync::atomic::Ordering::Relaxed;
@@ -54,23 +54,20 @@ fn duplicate_if_last(fd: c_int, taken: &Taken, since: Birth, sent: Sent) -> Opti
         table::Kind::Counted => Some(holders::release(fd, taken, since)),
         _ => None,
     };
-    if standing == Some(Standing::Held) || !is_of_our_role(taken.word) {
+    if standing == Some(Standing::Held) {
         return None;
     }
-    if taken.word.kind() == table::Kind::Unknown && !is_foreign_of_our_role(fd) {
-        return None;
-    }
-    let fate = tcp::examine(fd, sent == Sent::Something);
+    let fate = tcp::examine(fd, origin(taken.word), sent == Sent::Something);
     if fate == Fate::Plain {
         return None;
     }
     let doubt = match standing.unwrap_or_else(|| holders::release(fd, taken, since)) {
         Standing::Held | Standing::Shared => return None,
-        Standing::Last | Standing::Doubt(Origin::Counted) if !partial::sees_all() => {
-            Some(Origin::Made)
+        Standing::Last | Standing::Doubt(Arrival::Counted) if !partial::sees_all() => {
+            Some(Arrival::Made)
         }
         Standing::Last => None,
-        Standing::Doubt(origin) => Some(origin),
+        Standing::Doubt(arrival) => Some(arrival),
     };
     if !partial::sees_all() && partial::has_another_number(fd) {
         return None;
@@ -83,20 +80,20 @@ fn duplicate_if_last(fd: c_int, taken: &Taken, since: Birth, sent: Sent) -> Opti
     duplicate(fd, taken, doubt)
 }
 
-pub fn is_of_our_role(word: Word) -> bool {
-    !word.has(CONNECTED) || settings::ANY_ROLE.load(Relaxed)
-}
-
-/// One of which nobody knows how it came. To what is preloaded it is the starter's, or it came in a
-/// message; what is linked in does not see what shared libraries make for themselves.
-fn is_foreign_of_our_role(fd: c_int) -> bool {
-    let is_any = settings::ANY_ROLE.load(Relaxed);
-    is_any || !cfg!(feature = "link") && !tcp::was_connected(fd)
+/// Of connections that are wanted by themselves there is nothing to be held against them.
+pub fn origin(word: Word) -> Origin {
+    if settings::ANY_ROLE.load(Relaxed) {
+        return Origin::default();
+    }
+    Origin {
+        is_client: word.has(CONNECTED),
+        is_foreign: word.kind() == table::Kind::Unknown,
+    }
 }
 
 /// A place in the background, the thread to serve it, a high number, and no trace of the
 /// descriptor in the program's epoll sets; if one of these is not to be had, nothing.
-fn duplicate(fd: c_int, taken: &Taken, doubt: Option<Origin>) -> Option<Parked> {
+fn duplicate(fd: c_int, taken: &Taken, doubt: Option<Arrival>) -> Option<Parked> {
     if !park::reserve() {
         record::refused(fd, "no room");
         return None;

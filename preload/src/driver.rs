@@ -1,7 +1,7 @@
 //! Drives what is parked, with the state machine of `graceful_close`: on the background thread,
 //! or at the end of a process that has none on the thread that ends it. Asks for no memory.
 
-use crate::kin::Origin;
+use crate::kin::Arrival;
 use crate::memory::Guarded;
 use crate::own_fds::{self, Mark};
 use crate::park::{self, Parked, PLACES};
@@ -25,7 +25,7 @@ enum Work {
     /// Whether others hold it is looked up again then.
     Doubt {
         fd: c_int,
-        origin: Origin,
+        arrival: Arrival,
         looks: usize,
         at_ms: u64,
     },
@@ -246,10 +246,10 @@ fn options() -> Options {
 }
 
 fn begin(parked: Parked) -> Option<Work> {
-    if let Some(origin) = parked.doubt {
+    if let Some(arrival) = parked.doubt {
         let work = Work::Doubt {
             fd: parked.fd,
-            origin,
+            arrival,
             looks: 0,
             at_ms: 0,
         };
@@ -273,8 +273,8 @@ fn begin(parked: Parked) -> Option<Work> {
 fn go_on(work: Work, now: u64) -> Option<Work> {
     match work {
         Work::Doubt {
-            fd, origin, looks, ..
-        } => look_up(fd, origin, looks, now),
+            fd, arrival, looks, ..
+        } => look_up(fd, arrival, looks, now),
         Work::Closing(mut closing, ticket) => match closing.step() {
             Ok(None) => Some(Work::Closing(closing, ticket)),
             ended => {
@@ -286,12 +286,12 @@ fn go_on(work: Work, now: u64) -> Option<Work> {
     }
 }
 
-fn look_up(fd: c_int, origin: Origin, looks: usize, now: u64) -> Option<Work> {
-    match scan::others_hold(fd, origin) {
+fn look_up(fd: c_int, arrival: Arrival, looks: usize, now: u64) -> Option<Work> {
+    match scan::others_hold(fd, arrival) {
         Found::Nobody => begin(Parked { fd, doubt: None }),
         Found::OtherProcess(holder) if looks < looks_again(holder) => Some(Work::Doubt {
             fd,
-            origin,
+            arrival,
             looks: looks + 1,
             at_ms: now + LOOK_AGAIN_MS[looks],
         }),

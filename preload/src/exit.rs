@@ -11,7 +11,7 @@ use crate::settings::{self, AtExit};
 use crate::streams;
 use crate::sys;
 use crate::table;
-use crate::tcp::{self, Fate};
+use crate::tcp::{self, Fate, Origin};
 use libc::c_int;
 use std::fmt::Write;
 use std::sync::atomic::Ordering::Relaxed;
@@ -107,7 +107,7 @@ fn candidates(noted: c_int) -> impl Iterator<Item = c_int> {
             table::get(*fd).is_some_and(|entry| entry.is_counted() || entry.stream() != 0);
         (*fd < INHERITED || is_noted)
             && !table::is_internal(*fd)
-            && tcp::examine(*fd, false) != Fate::Plain
+            && tcp::examine(*fd, Origin::default(), false) != Fate::Plain
     })
 }
 

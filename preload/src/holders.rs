@@ -7,7 +7,7 @@
 //! counted (a descriptor that came by exec or in a message, or that a program started by vfork()
 //! may have) is in doubt, and is looked up in /proc by the background thread.
 
-use crate::kin::Origin;
+use crate::kin::Arrival;
 use crate::memory::{Mapped, Zeroed};
 use crate::sys;
 use crate::table::{self, same_spawns, Entry, Kind, Taken, Word, FORKING, PASSED, RECEIVED};
@@ -61,7 +61,7 @@ pub enum Standing {
     /// Somebody else does, or may always.
     Held,
     /// Only /proc can tell.
-    Doubt(Origin),
+    Doubt(Arrival),
 }
 
 pub fn set_up() -> bool {
@@ -216,7 +216,7 @@ fn is_settled(since: Birth) -> bool {
 /// the descriptor, or too early to have it counted.
 pub fn release(fd: c_int, taken: &Taken, since: Birth) -> Standing {
     match release_as_known(fd, taken) {
-        Standing::Shared | Standing::Last if !is_settled(since) => Standing::Doubt(Origin::Made),
+        Standing::Shared | Standing::Last if !is_settled(since) => Standing::Doubt(Arrival::Made),
         Standing::Shared => Standing::Held,
         standing => standing,
     }
@@ -226,19 +226,19 @@ fn release_as_known(fd: c_int, taken: &Taken) -> Standing {
     let word = taken.word;
     match word.kind() {
         Kind::Alone if word.has(PASSED) => Standing::Held,
-        Kind::Alone if word.value() != FORKS.load(SeqCst) => Standing::Doubt(Origin::Made),
-        Kind::Alone if may_be_inherited(fd, word) => Standing::Doubt(Origin::Counted),
+        Kind::Alone if word.value() != FORKS.load(SeqCst) => Standing::Doubt(Arrival::Made),
+        Kind::Alone if may_be_inherited(fd, word) => Standing::Doubt(Arrival::Counted),
         Kind::Alone => Standing::Last,
         Kind::Counted => release_counted(fd, taken),
         _ if word.has(PASSED) => Standing::Held,
-        _ if word.has(RECEIVED) => Standing::Doubt(Origin::Received),
-        _ => Standing::Doubt(Origin::Inherited),
+        _ if word.has(RECEIVED) => Standing::Doubt(Arrival::Received),
+        _ => Standing::Doubt(Arrival::Inherited),
     }
 }
 
 fn release_counted(fd: c_int, taken: &Taken) -> Standing {
     let Some(slot) = slot_of(taken.word) else {
-        return Standing::Doubt(Origin::Inherited);
+        return Standing::Doubt(Arrival::Inherited);
     };
     let is_same = cookie(fd) == Some(slot.cookie.load(SeqCst));
     let mut flags = 0;
@@ -253,7 +253,7 @@ fn release_counted(fd: c_int, taken: &Taken) -> Standing {
     let was = slot.state.fetch_or(flags | stray, SeqCst);
     let before = slot.leave();
     if !is_same {
-        return Standing::Doubt(Origin::Inherited);
+        return Standing::Doubt(Arrival::Inherited);
     }
     if before & SENT_AWAY != 0 || was & STRAY != 0 {
         return Standing::Held;
@@ -262,10 +262,10 @@ fn release_counted(fd: c_int, taken: &Taken) -> Standing {
         return Standing::Shared;
     }
     if before & PASSED_BY_EXEC != 0 {
-        return Standing::Doubt(Origin::Made);
+        return Standing::Doubt(Arrival::Made);
     }
     if before & UNTRUSTED != 0 {
-        return Standing::Doubt(Origin::Counted);
+        return Standing::Doubt(Arrival::Counted);
     }
     Standing::Last
 }
@@ -354,7 +354,7 @@ pub fn duplicated_elsewhere(fd: c_int) {
 
 /// It is about to be made close-on-exec: who was started before has it all the same.
 pub fn inherited_until_now(fd: c_int) {
-    let word = table::get(fd).map(Entry::word).unwrap_or_default();
+    let word = table::word_of(fd);
     if matches!(word.kind(), Kind::Alone | Kind::Counted) && may_be_inherited(fd, word) {
         duplicated_elsewhere(fd);
     }

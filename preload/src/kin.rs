@@ -9,7 +9,7 @@ use std::ffi::CStr;
 
 /// How a socket came to this process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Origin {
+pub enum Arrival {
     /// Made by this program, whose forked processes count it: only what they have started is in
     /// doubt.
     Counted,
@@ -51,7 +51,7 @@ pub struct Kin {
     /// When the oldest of these began.
     since: u64,
     session: c_int,
-    origin: Origin,
+    arrival: Arrival,
     group: Group,
     /// All that may have it are seen. Not where /proc hides the processes of others (hidepid), nor
     /// in the first process of a PID namespace, whose parent is outside.
@@ -59,14 +59,14 @@ pub struct Kin {
 }
 
 impl Kin {
-    pub fn of(proc: c_int, own: c_int, origin: Origin) -> Kin {
+    pub fn of(proc: c_int, own: c_int, arrival: Arrival) -> Kin {
         let mut kin = Kin {
             line: [own; GENERATIONS],
             count: 1,
             family: 1,
             since: 0,
             session: 0,
-            origin,
+            arrival,
             group: Group::of(proc, own),
             is_complete: false,
         };
@@ -110,7 +110,7 @@ impl Kin {
     /// The process in which the program was started that has made the socket; `None`: it was there
     /// before, or processes have other numbers for us than /proc has.
     fn root(&self) -> Option<c_int> {
-        let is_made_here = matches!(self.origin, Origin::Counted | Origin::Made);
+        let is_made_here = matches!(self.arrival, Arrival::Counted | Arrival::Made);
         (is_made_here && self.line[0] == process::own_pid()).then(process::root_pid)
     }
 
@@ -121,8 +121,8 @@ impl Kin {
 
     /// Those that we come from and that may have it, the nearest first.
     pub fn forebears(&self) -> &[c_int] {
-        match self.origin {
-            Origin::Counted => &[],
+        match self.arrival {
+            Arrival::Counted => &[],
             _ => &self.line[1..self.family],
         }
     }
@@ -130,8 +130,8 @@ impl Kin {
     pub fn relation(&self, proc: c_int, process: &CStr) -> Relation {
         let pid = folder::number(process).unwrap_or(0);
         if self.is_of_family(pid) {
-            return match self.origin {
-                Origin::Counted => Relation::Counts,
+            return match self.arrival {
+                Arrival::Counted => Relation::Counts,
                 _ => Relation::MayHave,
             };
         }
@@ -143,7 +143,7 @@ impl Kin {
             };
         };
         let life = theirs.life;
-        let is_of_session = self.origin == Origin::Inherited && theirs.session == self.session;
+        let is_of_session = self.arrival == Arrival::Inherited && theirs.session == self.session;
         match (is_of_session || self.is_from_us(proc, pid, theirs), life) {
             (false, _) | (_, Life::Ended) => Relation::Foreign,
             (true, Life::Headless) => Relation::MayHaveUnseen,

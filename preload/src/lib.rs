@@ -52,6 +52,7 @@ mod scan;
 mod settings;
 mod streams;
 mod succession;
+mod suitable;
 #[allow(unsafe_code)]
 mod sys;
 mod table;

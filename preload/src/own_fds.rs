@@ -2,7 +2,7 @@
 //! that the program cannot close them.
 
 use crate::sys;
-use crate::table::{self, Entry, Kind, Word};
+use crate::table::{self, Kind, Word};
 use libc::c_int;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
@@ -54,13 +54,15 @@ pub struct Mark {
 impl Mark {
     /// It has not been closed since.
     pub fn is_there(self) -> bool {
-        table::get(self.fd).map(Entry::word).unwrap_or_default() == self.word
+        table::word_of(self.fd) == self.word
     }
 }
 
 pub fn mark_of(fd: c_int) -> Mark {
-    let word = table::get(fd).map(Entry::word).unwrap_or_default();
-    Mark { fd, word }
+    Mark {
+        fd,
+        word: table::word_of(fd),
+    }
 }
 
 /// It has been closed: it is another's from then on, who may have noted it already.

@@ -1,7 +1,7 @@
 //! The sockets that wait for their end: places of a fixed number, filled by any thread and
 //! emptied by the background one.
 
-use crate::kin::Origin;
+use crate::kin::Arrival;
 use crate::own_fds::{self, Mark};
 use crate::settings;
 use crate::sys;
@@ -47,27 +47,27 @@ static SLEEPING: AtomicU32 = AtomicU32::new(0);
 pub struct Parked {
     pub fd: c_int,
     /// Whether nobody else holds it is still to be found out, of a socket that came so.
-    pub doubt: Option<Origin>,
+    pub doubt: Option<Arrival>,
 }
 
 /// For an atomic.
-fn code(doubt: Option<Origin>) -> u32 {
+fn code(doubt: Option<Arrival>) -> u32 {
     match doubt {
         None => 0,
-        Some(Origin::Counted) => 1,
-        Some(Origin::Made) => 2,
-        Some(Origin::Inherited) => 3,
-        Some(Origin::Received) => 4,
+        Some(Arrival::Counted) => 1,
+        Some(Arrival::Made) => 2,
+        Some(Arrival::Inherited) => 3,
+        Some(Arrival::Received) => 4,
     }
 }
 
-fn decoded(code: u32) -> Option<Origin> {
+fn decoded(code: u32) -> Option<Arrival> {
     match code {
         0 => None,
-        1 => Some(Origin::Counted),
-        2 => Some(Origin::Made),
-        3 => Some(Origin::Inherited),
-        _ => Some(Origin::Received),
+        1 => Some(Arrival::Counted),
+        2 => Some(Arrival::Made),
+        3 => Some(Arrival::Inherited),
+        _ => Some(Arrival::Received),
     }
 }
 

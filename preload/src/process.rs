@@ -60,6 +60,12 @@ pub fn is_awake() -> bool {
     MODE.load(Relaxed) == AWAKE
 }
 
+/// Whether a system call of the library's own may be made for a program that is about to start.
+#[inline]
+pub fn may_look() -> bool {
+    MODE.load(Relaxed) != CONFINED
+}
+
 /// Whether it does, and this is the process whose tables these are. In a child of vfork() they
 /// are its parent's, who goes on with them; in one that fork handlers do not hear of, they are
 /// out of date.

@@ -64,6 +64,14 @@ pub fn started() {
     write(None, format_args!("active"));
 }
 
+/// A program gets an environment without the library.
+pub fn started_without(why: &str) {
+    write(
+        None,
+        format_args!("starts a program without the library: {why}"),
+    );
+}
+
 /// A setting of which the default counts.
 pub fn not_understood(option: &str, text: &str, wrong: Wrong) {
     write(

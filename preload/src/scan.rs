@@ -2,7 +2,7 @@
 //! only. By system call, without asking for memory.
 
 use crate::folder::{decimal, link, number, Folder, Target};
-use crate::kin::{Kin, Origin, Relation};
+use crate::kin::{Arrival, Kin, Relation};
 use crate::process;
 use crate::sys;
 use crate::table;
@@ -25,30 +25,30 @@ const MOST: u32 = 1 << 16;
 /// number of them, and each takes its microsecond.
 const MOST_OF_OTHERS: u32 = 1 << 12;
 
-fn most_of_others(origin: Origin) -> u32 {
-    match origin {
+fn most_of_others(arrival: Arrival) -> u32 {
+    match arrival {
         // of messages with what is made here we know
-        Origin::Counted | Origin::Made => 0,
-        Origin::Inherited | Origin::Received => MOST_OF_OTHERS,
+        Arrival::Counted | Arrival::Made => 0,
+        Arrival::Inherited | Arrival::Received => MOST_OF_OTHERS,
     }
 }
 
-pub fn others_hold(fd: c_int, origin: Origin) -> Found {
-    look(fd, origin).unwrap_or(Found::Unknown)
+pub fn others_hold(fd: c_int, arrival: Arrival) -> Found {
+    look(fd, arrival).unwrap_or(Found::Unknown)
 }
 
-fn look(fd: c_int, origin: Origin) -> Result<Found, sys::Error> {
+fn look(fd: c_int, arrival: Arrival) -> Result<Found, sys::Error> {
     let mut own = Folder::open(libc::AT_FDCWD, c"/proc/self/fd")?;
     let mut digits = [0u8; 12];
     let target = link(own.fd, decimal(fd, &mut digits)).ok_or(sys::Error(libc::EBADF))?;
     // what we have ourselves is counted; and a process that ends holds nothing but what is parked
-    let is_known = origin == Origin::Counted || process::is_ending();
+    let is_known = arrival == Arrival::Counted || process::is_ending();
     if !is_known && is_held_here(&mut own, &target)? {
         return Ok(Found::ThisProcess);
     }
     let processes = Folder::open(libc::AT_FDCWD, c"/proc")?;
     let own = own_number(processes.fd).ok_or(sys::Error(libc::ENOENT))?;
-    let kin = Kin::of(processes.fd, own, origin);
+    let kin = Kin::of(processes.fd, own, arrival);
     let search = Search {
         proc: processes.fd,
         // whom we do not see may hold it all the same
@@ -56,8 +56,8 @@ fn look(fd: c_int, origin: Origin) -> Result<Found, sys::Error> {
         kin,
         target,
         left: MOST,
-        left_of_others: most_of_others(origin),
-        may_be_anybody: origin == Origin::Received,
+        left_of_others: most_of_others(arrival),
+        may_be_anybody: arrival == Arrival::Received,
     };
     search.run(processes, own)
 }
@@ -178,7 +178,8 @@ pub fn is_ancestor(pid: c_int) -> bool {
     let Ok(proc) = Folder::open(libc::AT_FDCWD, c"/proc") else {
         return false;
     };
-    own_number(proc.fd).is_some_and(|own| Kin::of(proc.fd, own, Origin::Inherited).is_ancestor(pid))
+    own_number(proc.fd)
+        .is_some_and(|own| Kin::of(proc.fd, own, Arrival::Inherited).is_ancestor(pid))
 }
 
 /// The process with this number has been started by us, or by one that we have started, and so on.
@@ -186,7 +187,8 @@ pub fn is_descendant(pid: c_int) -> bool {
     let Ok(proc) = Folder::open(libc::AT_FDCWD, c"/proc") else {
         return false;
     };
-    own_number(proc.fd).is_some_and(|own| Kin::of(proc.fd, pid, Origin::Inherited).is_ancestor(own))
+    own_number(proc.fd)
+        .is_some_and(|own| Kin::of(proc.fd, pid, Arrival::Inherited).is_ancestor(own))
 }
 
 /// Not getpid(): that may be another where /proc is of an outer PID namespace.

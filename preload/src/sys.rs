@@ -217,6 +217,22 @@ pub fn read(fd: c_int, bytes: &mut [u8]) -> Result<usize, Error> {
     result(unsafe { call(libc::SYS_read, [fd as usize, at, bytes.len(), 0, 0, 0]) })
 }
 
+/// From a place of the file; how many bytes there were.
+pub fn read_at(fd: c_int, bytes: &mut [u8], place: u64) -> Result<usize, Error> {
+    let at = bytes.as_mut_ptr() as usize;
+    let arguments = [fd as usize, at, bytes.len(), place as usize, 0, 0];
+    // SAFETY: the kernel writes at most so many bytes.
+    result(unsafe { call(libc::SYS_pread64, arguments) })
+}
+
+/// Whether the process's user may do so with a file (R_OK, X_OK). Without the capabilities that a
+/// user other than root has kept, and loses with exec().
+pub fn access(path: &CStr, mode: c_int) -> Result<usize, Error> {
+    let (folder, at) = (libc::AT_FDCWD as usize, path.as_ptr() as usize);
+    // SAFETY: the path ends with a zero and lives through the call.
+    result(unsafe { call(libc::SYS_faccessat, [folder, at, mode as usize, 0, 0, 0]) })
+}
+
 pub fn open_at(folder: c_int, path: &CStr, flags: c_int) -> Result<c_int, Error> {
     let mode = 0o644;
     let at = path.as_ptr() as usize;

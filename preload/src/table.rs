@@ -120,6 +120,10 @@ pub fn get(fd: c_int) -> Option<&'static Entry> {
     TABLE.all().get(usize::try_from(fd).ok()?)
 }
 
+pub fn word_of(fd: c_int) -> Word {
+    get(fd).map(Entry::word).unwrap_or_default()
+}
+
 /// The numbers that may have entries, from `first` on.
 pub fn numbers_from(first: c_int) -> impl Iterator<Item = (c_int, &'static Entry)> {
     let first = usize::try_from(first).unwrap_or(0);

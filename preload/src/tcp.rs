@@ -1,12 +1,14 @@
 //! What a descriptor is, and what its close would do.
 
 use crate::sys;
+use graceful_close_retrofit::qualify::{left_for, Answer, Question, Route};
 use libc::c_int;
 
 /// What to do with a descriptor that nobody else holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Fate {
     /// Nothing but close it.
+    #[default]
     Plain,
     /// The peer has closed: what it sent before must be read, or the close resets.
     Drain,
@@ -38,24 +40,73 @@ const CLOSE_WAIT: u8 = 8;
 const LAST_ACK: u8 = 9;
 const CLOSING: u8 = 11;
 
+const ROUTE: Route = match cfg!(feature = "link") {
+    true => Route::Link,
+    false => Route::Preload,
+};
+
+/// What is known of a descriptor besides the socket itself.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Origin {
+    /// The process has connected it, and that is a reason to leave it alone.
+    pub is_client: bool,
+    /// Nobody has seen how it came, and that may be one.
+    pub is_foreign: bool,
+}
+
 /// Looks a descriptor up. TCP_INFO alone tells what is no TCP socket: it fails.
-pub fn examine(fd: c_int, must_have_sent: bool) -> Fate {
-    let Some(info) = info(fd) else {
-        return Fate::Plain;
-    };
-    if must_have_sent && !info.has_sent() {
-        return Fate::Plain;
+pub fn examine(fd: c_int, origin: Origin, must_have_sent: bool) -> Fate {
+    let mut found = Found::default();
+    match left_for(ROUTE, |question| {
+        found.answer(fd, origin, must_have_sent, question)
+    }) {
+        None => found.fate,
+        Some(_) => Fate::Plain,
     }
-    let fate = match info.state {
-        // both FINs may be on their way: what is unread resets all the same
-        CLOSE_WAIT | LAST_ACK | CLOSING => Fate::Drain,
-        ESTABLISHED | FIN_WAIT_1 | FIN_WAIT_2 => Fate::Park,
-        _ => return Fate::Plain,
-    };
-    if is_to_be_reset(fd) || is_multipath(fd) || (fate == Fate::Park && is_shut_for_reading(fd)) {
-        return Fate::Plain;
+}
+
+/// What has been found out of it so far.
+#[derive(Default)]
+struct Found {
+    info: Option<Info>,
+    fate: Fate,
+}
+
+impl Found {
+    fn answer(
+        &mut self,
+        fd: c_int,
+        origin: Origin,
+        must_have_sent: bool,
+        question: Question,
+    ) -> Answer {
+        match question {
+            Question::IsClient => {
+                (origin.is_client || origin.is_foreign && was_connected(fd)).into()
+            }
+            Question::IsForeign => origin.is_foreign.into(),
+            Question::IsConnection => self.is_connection(fd).into(),
+            Question::HasSent if !must_have_sent => Answer::Yes,
+            Question::HasSent => self.info.map(|info| info.has_sent()).into(),
+            Question::WantsReset => wants_reset(fd).into(),
+            Question::IsMultipath => is_multipath(fd).into(),
+            // after the peer's FIN it makes no difference
+            Question::IsShutForReading if self.fate == Fate::Drain => Answer::No,
+            Question::IsShutForReading => is_shut_for_reading(fd).into(),
+            Question::IsShared => Answer::Unknown,
+        }
     }
-    fate
+
+    fn is_connection(&mut self, fd: c_int) -> bool {
+        self.info = info(fd);
+        self.fate = match self.info.map(|info| info.state) {
+            // both FINs may be on their way: what is unread resets all the same
+            Some(CLOSE_WAIT | LAST_ACK | CLOSING) => Fate::Drain,
+            Some(ESTABLISHED | FIN_WAIT_1 | FIN_WAIT_2) => Fate::Park,
+            _ => Fate::Plain,
+        };
+        self.fate != Fate::Plain
+    }
 }
 
 fn info(fd: c_int) -> Option<Info> {
@@ -80,31 +131,29 @@ impl Info {
     }
 }
 
-/// SO_LINGER {1, 0}: the program wants a reset.
-fn is_to_be_reset(fd: c_int) -> bool {
+fn wants_reset(fd: c_int) -> Option<bool> {
     let mut linger = libc::linger {
         l_onoff: 0,
         l_linger: 0,
     };
-    let told = sys::option(fd, libc::SOL_SOCKET, libc::SO_LINGER, &mut linger);
-    told.is_err() || linger.l_onoff != 0 && linger.l_linger == 0
+    sys::option(fd, libc::SOL_SOCKET, libc::SO_LINGER, &mut linger).ok()?;
+    Some(linger.l_onoff != 0 && linger.l_linger == 0)
 }
 
-fn is_multipath(fd: c_int) -> bool {
+fn is_multipath(fd: c_int) -> Option<bool> {
     let mut protocol: c_int = 0;
-    let told = sys::option(fd, libc::SOL_SOCKET, libc::SO_PROTOCOL, &mut protocol);
-    told.is_err() || protocol != libc::IPPROTO_TCP
+    sys::option(fd, libc::SOL_SOCKET, libc::SO_PROTOCOL, &mut protocol).ok()?;
+    Some(protocol != libc::IPPROTO_TCP)
 }
 
 /// By the program, in whatever process: the peer's FIN, which looks the same to poll(), would
 /// show in the state.
-fn is_shut_for_reading(fd: c_int) -> bool {
-    match sys::events_now(fd, libc::POLLRDHUP) {
-        Ok(events) if events & libc::POLLRDHUP == 0 => false,
-        // the peer's FIN has come this moment
-        Ok(_) => !info(fd).is_some_and(|info| info.state == CLOSE_WAIT),
-        Err(_) => true,
+fn is_shut_for_reading(fd: c_int) -> Option<bool> {
+    if sys::events_now(fd, libc::POLLRDHUP).ok()? & libc::POLLRDHUP == 0 {
+        return Some(false);
     }
+    // or the peer's FIN has come this moment
+    Some(info(fd)?.state != CLOSE_WAIT)
 }
 
 /// Whether the peer's FIN has been read.

@@ -171,12 +171,19 @@ check_starters() {
     says "--check of what a starter starts" 126 "no: it starts .*narrow, which is for another" \
         run --check -- nice -n 5 "$scratch/narrow"
     # the file's name decides, so that it need not be installed
-    for starter in sudo service inetd xinetd cron dovecot; do
+    for starter in sudo service inetd cron; do
         mkdir -p "$scratch/starters"
         ln -sf /bin/true "$scratch/starters/$starter"
         says "--check of $starter" 126 "no: $starter starts .*without LD_PRELOAD" \
             run --check -- "$scratch/starters/$starter" x
     done
+    ln -sf /bin/true "$scratch/starters/xinetd"
+    echo 'passenv = PATH' >"$scratch/xinetd.conf"
+    says "--check of xinetd with a passenv" 126 "no: xinetd starts .*passenv" \
+        run --check -- "$scratch/starters/xinetd" -f "$scratch/xinetd.conf"
+    echo 'passenv = PATH LD_PRELOAD' >"$scratch/xinetd.conf"
+    says "--check of xinetd with LD_PRELOAD in it" 0 "would end gracefully" \
+        run --check -- "$scratch/starters/xinetd" -f "$scratch/xinetd.conf"
     says "--check of inetd -E" 0 "would end gracefully" run --check -- "$scratch/starters/inetd" -E x
     mkdir -p "$scratch/root/bin"
     ln -sf /bin/true "$scratch/starters/chroot"

@@ -2,6 +2,7 @@
 
 mod circles;
 mod libraries;
+mod manual;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -9,7 +10,11 @@ use std::process::ExitCode;
 const USAGE: &str = "usage: tools COMMAND
   circles FOLDER...    whether files below these folders need each other
   libraries [FOLDER]   sizes of the built libraries and programs and what they need from the system,
-                       against limits; FOLDER: where the folders of the targets are (target/artifacts)";
+                       against limits; FOLDER: where the folders of the targets are (target/artifacts)
+  manual               README and docs/: links, the header's names, words that people search by
+  code                 whether the blocks of C in README and docs/ compile
+  site FOLDER          copies docs/ to FOLDER for mdBook
+  search FOLDER        whether the search of the site that mdBook has made there finds those words";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -18,6 +23,10 @@ fn main() -> ExitCode {
         ["circles", ref roots @ ..] if !roots.is_empty() => circles::check(roots),
         ["libraries"] => libraries::check(Path::new("target/artifacts")),
         ["libraries", folder] => libraries::check(Path::new(folder)),
+        ["manual"] => manual::check(),
+        ["code"] => manual::code::check(),
+        ["site", folder] => manual::site::copy(Path::new(folder)),
+        ["search", folder] => manual::site::search(Path::new(folder)),
         _ => {
             eprintln!("{USAGE}");
             ExitCode::from(2)

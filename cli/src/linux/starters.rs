@@ -17,6 +17,9 @@ enum Cleans {
     Unless(&'static [u8], &'static [&'static str]),
     /// With one of these short or long options.
     With(&'static [u8], &'static [&'static str]),
+    /// Only if one of these files, or of the files in these folders, has such a line without
+    /// LD_PRELOAD.
+    IfListedIn(&'static [u8], &'static [&'static str]),
     /// Unless one of these files, or of the files in these folders, names LD_PRELOAD.
     UnlessNamedIn(&'static [&'static str]),
 }
@@ -91,7 +94,7 @@ static STARTERS: &[Starter] = &[
     ),
     starter(
         &["xinetd"],
-        Cleans::UnlessNamedIn(&["/etc/xinetd.conf", "/etc/xinetd.d"]),
+        Cleans::IfListedIn(b"passenv", &["/etc/xinetd.conf", "/etc/xinetd.d"]),
         "write \"passenv = PATH LD_PRELOAD\" into the service (and the GRACEFUL_CLOSE_... that are set), or make graceful-close its server",
         b"",
     ),
@@ -165,8 +168,16 @@ impl<'a> Start<'a> {
             Cleans::Always => true,
             Cleans::Unless(short, long) => !self.has(short, long),
             Cleans::With(short, long) => self.has(short, long),
+            // xinetd hands all on to a service that has no such line
+            Cleans::IfListedIn(word, files) => {
+                let lists = |line: &[u8]| line.starts_with(word) && !names_preload(line);
+                self.configured(files)
+                    .iter()
+                    .any(|file| any_line(file, &lists))
+            }
             Cleans::UnlessNamedIn(files) => {
-                !files.iter().any(|file| names_the_variable(Path::new(file)))
+                let named = |file: &PathBuf| any_line(file, &names_preload);
+                !self.configured(files).iter().any(named)
             }
         };
         cleans.then(|| {
@@ -176,6 +187,16 @@ impl<'a> Start<'a> {
                 self.starter.advice
             )
         })
+    }
+
+    /// The file that -f (xinetd) or -c (dovecot, postfix) names, or those that are read without it.
+    fn configured(&self, usual: &[&str]) -> Vec<PathBuf> {
+        let mut pairs = self.arguments.windows(2);
+        let named = pairs.find(|pair| pair[0] == "-f" || pair[0] == "-c");
+        match named {
+            Some(pair) => vec![PathBuf::from(&pair[1])],
+            None => usual.iter().map(PathBuf::from).collect(),
+        }
     }
 
     /// Its own options; those of the program that it starts come later. su takes its own behind the
@@ -238,22 +259,20 @@ impl<'a> Start<'a> {
     }
 }
 
-/// In a line that is no comment; of a folder in one of its files.
-fn names_the_variable(place: &Path) -> bool {
-    let files = match fs::read_dir(place) {
-        Ok(entries) => entries.flatten().map(|entry| entry.path()).collect(),
-        Err(_) => vec![PathBuf::from(place)],
-    };
-    files.iter().any(|file| {
-        let Ok(text) = fs::read(file) else {
-            return file.is_dir() && names_the_variable(file);
-        };
-        let mut lines = text.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
-        lines.any(|line| {
-            let name = PRELOAD.as_bytes();
-            !line.starts_with(b"#") && line.windows(name.len()).any(|part| part == name)
-        })
-    })
+fn names_preload(line: &[u8]) -> bool {
+    let name = PRELOAD.as_bytes();
+    line.windows(name.len()).any(|part| part == name)
+}
+
+/// Of a file, or of the files in a folder: whether a line that is no comment is such a one.
+fn any_line(place: &Path, is_it: &dyn Fn(&[u8]) -> bool) -> bool {
+    if let Ok(entries) = fs::read_dir(place) {
+        let mut entries = entries.flatten();
+        return entries.any(|entry| any_line(&entry.path(), is_it));
+    }
+    let text = fs::read(place).unwrap_or_default();
+    let mut lines = text.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
+    lines.any(|line| !line.starts_with(b"#") && is_it(line))
 }
 
 #[cfg(test)]
@@ -332,6 +351,27 @@ mod tests {
         assert_eq!(inner("timeout 10 /bin/sh"), Some("/bin/sh".into()));
         assert_eq!(inner("nice -n 5"), None);
         assert!(known(OsStr::new("sh"), &["/bin/ls".into()]).is_none());
+    }
+
+    #[test]
+    fn what_a_configuration_hands_on() {
+        let file = std::env::temp_dir().join(format!("xinetd-{}", std::process::id()));
+        let line = format!("xinetd -f {}", file.display());
+        for (text, cleans) in [
+            ("port = 80\n", false),
+            ("  passenv = PATH\n", true),
+            ("# passenv = PATH\n", false),
+            ("passenv = PATH LD_PRELOAD\n", false),
+        ] {
+            std::fs::write(&file, text).unwrap();
+            assert_eq!(obstacle(&line).is_some(), cleans, "{text}");
+        }
+        std::fs::write(&file, "import_environment = TZ\n").unwrap();
+        let line = format!("dovecot -c {}", file.display());
+        assert!(obstacle(&line).is_some());
+        std::fs::write(&file, "import_environment = TZ LD_PRELOAD\n").unwrap();
+        assert!(obstacle(&line).is_none());
+        std::fs::remove_file(file).unwrap();
     }
 
     #[test]

@@ -2,11 +2,10 @@
 //! of the function itself can find. The C library's own end in its execve() without a call that
 //! could be interposed.
 
-use super::processes::exec;
-use super::{fail, real};
+use super::child::{environment, Words};
+use super::fail;
+use super::processes::{exec_at, exec_named};
 use libc::{c_char, c_int};
-
-type Words = *const *const c_char;
 
 /// How many arguments are passed in registers, the path among them.
 #[cfg(target_arch = "x86_64")]
@@ -82,7 +81,7 @@ unsafe extern "C" fn list(registers: *const usize, stack: *const usize) -> c_int
     // SAFETY: called by execl() below.
     unsafe {
         with_list(Arguments { registers, stack }, false, |path, words, _| {
-            exec(path, || real!(execv(path, words)))
+            exec_at(path, words, environment())
         })
     }
 }
@@ -91,7 +90,7 @@ unsafe extern "C" fn list_searched(registers: *const usize, stack: *const usize)
     // SAFETY: called by execlp() below.
     unsafe {
         with_list(Arguments { registers, stack }, false, |file, words, _| {
-            exec(file, || real!(execvp(file, words)))
+            exec_named(file, words, environment())
         })
     }
 }
@@ -102,7 +101,7 @@ unsafe extern "C" fn list_and_environment(registers: *const usize, stack: *const
         with_list(
             Arguments { registers, stack },
             true,
-            |path, words, environment| exec(path, || real!(execve(path, words, environment))),
+            |path, words, environment| exec_at(path, words, environment),
         )
     }
 }

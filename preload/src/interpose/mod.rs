@@ -8,6 +8,7 @@
 //! them in the same registers (and, the seventh of x86_64, in the same place on the stack), and
 //! what the caller did not pass is handed on unread.
 
+mod child;
 mod descriptors;
 mod epoll;
 #[cfg(has_naked_functions)]

@@ -1,5 +1,6 @@
 //! Where processes begin and end.
 
+use super::child::{environment, with_environment, Program, Words};
 use super::{openings, real};
 use crate::exit;
 use crate::holders;
@@ -10,7 +11,6 @@ use crate::thread::keeping_errno;
 use libc::{c_char, c_int, c_void, pid_t, FILE};
 use std::ffi::CStr;
 
-type Words = *const *const c_char;
 type Opaque = *const c_void;
 
 /// The handlers of [`super::start`] do the counting; what they are not told is that it failed.
@@ -118,16 +118,25 @@ pub unsafe extern "C" fn posix_spawn(
     arguments: Words,
     environment: Words,
 ) -> c_int {
-    spawn(|| {
-        real!(posix_spawn(
-            pid,
-            path,
-            actions,
-            attributes,
-            arguments,
-            environment
-        ))
-    })
+    // SAFETY: the caller's own arguments.
+    unsafe {
+        with_environment(
+            &Program::At(libc::AT_FDCWD, path),
+            environment,
+            &mut |environment| {
+                spawn(|| {
+                    real!(posix_spawn(
+                        pid,
+                        path,
+                        actions,
+                        attributes,
+                        arguments,
+                        environment
+                    ))
+                })
+            },
+        )
+    }
 }
 
 /// # Safety
@@ -141,16 +150,21 @@ pub unsafe extern "C" fn posix_spawnp(
     arguments: Words,
     environment: Words,
 ) -> c_int {
-    spawn(|| {
-        real!(posix_spawnp(
-            pid,
-            file,
-            actions,
-            attributes,
-            arguments,
-            environment
-        ))
-    })
+    // SAFETY: the caller's own arguments.
+    unsafe {
+        with_environment(&Program::Named(file), environment, &mut |environment| {
+            spawn(|| {
+                real!(posix_spawnp(
+                    pid,
+                    file,
+                    actions,
+                    attributes,
+                    arguments,
+                    environment
+                ))
+            })
+        })
+    }
 }
 
 /// The program to be started gets a duplicate, close-on-exec or not.
@@ -201,24 +215,47 @@ pub unsafe extern "C" fn execve(
     arguments: Words,
     environment: Words,
 ) -> c_int {
-    // SAFETY: the caller's name.
-    unsafe { exec(path, || real!(execve(path, arguments, environment))) }
+    // SAFETY: the caller's own arguments.
+    unsafe { exec_at(path, arguments, environment) }
+}
+
+/// # Safety
+/// As execve().
+pub unsafe fn exec_at(path: *const c_char, arguments: Words, environment: Words) -> c_int {
+    let program = Program::At(libc::AT_FDCWD, path);
+    // SAFETY: the caller's own arguments.
+    unsafe {
+        with_environment(&program, environment, &mut |environment| {
+            exec(path, || real!(execve(path, arguments, environment)))
+        })
+    }
+}
+
+/// # Safety
+/// As execvpe().
+pub unsafe fn exec_named(file: *const c_char, arguments: Words, environment: Words) -> c_int {
+    // SAFETY: the caller's own arguments.
+    unsafe {
+        with_environment(&Program::Named(file), environment, &mut |environment| {
+            exec(file, || real!(execvpe(file, arguments, environment)))
+        })
+    }
 }
 
 /// # Safety
 /// As execv().
 #[cfg_attr(not(test), no_mangle)]
 pub unsafe extern "C" fn execv(path: *const c_char, arguments: Words) -> c_int {
-    // SAFETY: the caller's name.
-    unsafe { exec(path, || real!(execv(path, arguments))) }
+    // SAFETY: the caller's own arguments.
+    unsafe { exec_at(path, arguments, environment()) }
 }
 
 /// # Safety
 /// As execvp().
 #[cfg_attr(not(test), no_mangle)]
 pub unsafe extern "C" fn execvp(file: *const c_char, arguments: Words) -> c_int {
-    // SAFETY: the caller's name.
-    unsafe { exec(file, || real!(execvp(file, arguments))) }
+    // SAFETY: the caller's own arguments.
+    unsafe { exec_named(file, arguments, environment()) }
 }
 
 /// # Safety
@@ -229,18 +266,20 @@ pub unsafe extern "C" fn execvpe(
     arguments: Words,
     environment: Words,
 ) -> c_int {
-    // SAFETY: the caller's name.
-    unsafe { exec(file, || real!(execvpe(file, arguments, environment))) }
+    // SAFETY: the caller's own arguments.
+    unsafe { exec_named(file, arguments, environment) }
 }
 
 /// # Safety
 /// As fexecve().
 #[cfg_attr(not(test), no_mangle)]
 pub unsafe extern "C" fn fexecve(fd: c_int, arguments: Words, environment: Words) -> c_int {
-    // SAFETY: there is no name.
+    // SAFETY: the caller's own arguments.
     unsafe {
-        exec(std::ptr::null(), || {
-            real!(fexecve(fd, arguments, environment))
+        with_environment(&Program::Open(fd), environment, &mut |environment| {
+            exec(std::ptr::null(), || {
+                real!(fexecve(fd, arguments, environment))
+            })
         })
     }
 }
@@ -255,10 +294,13 @@ pub unsafe extern "C" fn execveat(
     environment: Words,
     flags: c_int,
 ) -> c_int {
-    // SAFETY: there is no name.
+    // SAFETY: the caller's own arguments.
     unsafe {
-        exec(std::ptr::null(), || {
-            real!(execveat(folder, path, arguments, environment, flags))
+        let program = Program::in_folder(folder, path, flags);
+        with_environment(&program, environment, &mut |environment| {
+            exec(std::ptr::null(), || {
+                real!(execveat(folder, path, arguments, environment, flags))
+            })
         })
     }
 }

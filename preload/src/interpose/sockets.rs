@@ -72,8 +72,7 @@ pub fn shut(fd: c_int, how: c_int) -> c_int {
     let is_half = how == libc::SHUT_RDWR
         && settings::BOTH_IS_HALF.load(Relaxed)
         && process::is_own()
-        && close::is_of_our_role(table::get(fd).map(table::Entry::word).unwrap_or_default())
-        && tcp::examine(fd, true) == Fate::Park;
+        && tcp::examine(fd, close::origin(table::word_of(fd)), true) == Fate::Park;
     if is_half {
         libc::SHUT_WR
     } else {

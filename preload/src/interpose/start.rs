@@ -1,5 +1,6 @@
 //! The constructor and the destructor, and what happens around fork().
 
+use super::child;
 use crate::epoll_sets;
 use crate::exit;
 use crate::holders;
@@ -32,6 +33,7 @@ const MOST_DESCRIPTORS: u64 = 1 << 20;
 extern "C" fn construct() {
     keeping_errno(|| {
         real::find_all();
+        child::find_own_file();
         if settings::read() && set_up() {
             // what the starter has blocked no handler has
             thread::begins();

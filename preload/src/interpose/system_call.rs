@@ -1,5 +1,6 @@
 //! syscall(): the way of libuv, and with it Node.js and uvloop.
 
+use super::child::{with_environment, Program};
 use super::{descriptors, epoll, openings, processes, refused_or, signals, sockets};
 use crate::close;
 use crate::epoll_sets;
@@ -31,6 +32,26 @@ pub unsafe extern "C" fn syscall(
 
 fn real(number: c_long, a: &Arguments) -> c_long {
     super::real!(syscall(number, a[0], a[1], a[2], a[3], a[4], a[5]))
+}
+
+/// A program; its environment is the argument of this number.
+///
+/// # Safety
+/// As syscall().
+unsafe fn started(program: &Program, number: c_long, a: &Arguments, environment: usize) -> c_long {
+    let name = match program {
+        Program::At(libc::AT_FDCWD, path) => *path,
+        _ => std::ptr::null(),
+    };
+    // SAFETY: as the caller promises.
+    unsafe {
+        with_environment(program, a[environment] as _, &mut |other| {
+            let mut changed = *a;
+            changed[environment] = other as usize;
+            processes::exec(name, || real(number, &changed)) as c_int
+        })
+        .into()
+    }
 }
 
 /// # Safety
@@ -108,11 +129,17 @@ unsafe fn noted(number: c_long, a: &Arguments) -> c_long {
             call()
         }
         libc::SYS_execve => {
-            // SAFETY: the caller's own name.
-            unsafe { processes::exec(a[0] as *const libc::c_char, call) }
+            let program = Program::At(libc::AT_FDCWD, a[0] as _);
+            // SAFETY: the caller's own arguments.
+            unsafe { started(&program, number, a, 2) }
         }
-        // SAFETY: there is no name.
-        libc::SYS_execveat => unsafe { processes::exec(std::ptr::null(), call) },
+        libc::SYS_execveat => {
+            // SAFETY: the caller's own arguments.
+            unsafe {
+                let program = Program::in_folder(first, a[1] as _, a[4] as c_int);
+                started(&program, number, a, 3)
+            }
+        }
         libc::SYS_rt_sigprocmask => signals::changes(call),
         libc::SYS_exit_group => {
             exit::before_end(false);

@@ -1,0 +1,220 @@
+//! Which socket is finished gracefully when the program closes it: one rule for all routes, and
+//! what each of them makes of it.
+
+/// How the closes of a program are caught.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Route {
+    /// `LD_PRELOAD`.
+    Preload,
+    /// `-Wl,--wrap`.
+    Link,
+    /// The imports of a Windows program.
+    Hook,
+}
+
+/// The columns of [`RULE`], in their order.
+pub const ROUTES: [Route; 3] = [Route::Preload, Route::Link, Route::Hook];
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    Yes,
+    No,
+    /// The system cannot tell.
+    Unknown,
+}
+
+impl From<bool> for Answer {
+    fn from(is: bool) -> Answer {
+        match is {
+            true => Answer::Yes,
+            false => Answer::No,
+        }
+    }
+}
+
+impl From<Option<bool>> for Answer {
+    fn from(is: Option<bool>) -> Answer {
+        is.map_or(Answer::Unknown, Answer::from)
+    }
+}
+
+/// What is asked of a socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Question {
+    /// A TCP connection that stands, or that either side has shut.
+    IsConnection,
+    /// The process has connected it, and only what it has accepted is wanted.
+    IsClient,
+    /// Nobody has seen how it came, and only what the process has accepted is wanted.
+    IsForeign,
+    /// Something was sent on it. Where nothing was, a reset tells the peer that nobody reads.
+    HasSent,
+    /// SO_LINGER {1, 0}: the program wants the reset.
+    WantsReset,
+    /// Multipath TCP: what is asked of the socket tells of its first subflow alone.
+    IsMultipath,
+    /// The program has shut it for reading: the peer's FIN could not be told from that.
+    IsShutForReading,
+    /// Somebody else holds it, here or in another process.
+    IsShared,
+}
+
+/// What a route does with a question.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Column {
+    /// Asked. Where it cannot be told the socket is left to the system's close.
+    LeaveUnknown,
+    /// Asked. Where it cannot be told the socket is finished.
+    FinishUnknown,
+    /// Not asked here, for this reason.
+    NotAsked(&'static str),
+}
+
+use Column::{FinishUnknown, LeaveUnknown, NotAsked};
+
+pub struct Row {
+    pub question: Question,
+    /// The answer with which it is left to the system's close.
+    pub leaves: Answer,
+    /// For the log; empty where every program has many of these.
+    pub words: &'static str,
+    /// As [`ROUTES`].
+    pub columns: [Column; 3],
+}
+
+const COUNTED: Column = NotAsked("its holders are counted, and given up, when all else is settled");
+const NO_MULTIPATH: Column = NotAsked("Windows has no multipath TCP");
+
+/// In this order: most descriptors are no connection.
+pub const RULE: [Row; 8] = [
+    Row {
+        question: Question::IsConnection,
+        leaves: Answer::No,
+        words: "",
+        columns: [LeaveUnknown; 3],
+    },
+    Row {
+        question: Question::IsClient,
+        leaves: Answer::Yes,
+        words: "a client's",
+        columns: [FinishUnknown; 3],
+    },
+    Row {
+        question: Question::IsForeign,
+        leaves: Answer::Yes,
+        words: "it is not known how it came",
+        columns: [
+            NotAsked("the starter's, as inetd gives it: whether it is a client's is told by its ports"),
+            LeaveUnknown,
+            NotAsked("whoever gives a program a handle gives it a duplicate, which is left alone while both are open"),
+        ],
+    },
+    Row {
+        question: Question::HasSent,
+        leaves: Answer::No,
+        words: "nothing sent",
+        // Windows before 10 1703 does not tell, and nobody would be reached there
+        columns: [LeaveUnknown, LeaveUnknown, FinishUnknown],
+    },
+    Row {
+        question: Question::WantsReset,
+        leaves: Answer::Yes,
+        words: "SO_LINGER asks for a reset",
+        columns: [LeaveUnknown; 3],
+    },
+    Row {
+        question: Question::IsMultipath,
+        leaves: Answer::Yes,
+        words: "multipath TCP",
+        columns: [LeaveUnknown, LeaveUnknown, NO_MULTIPATH],
+    },
+    Row {
+        question: Question::IsShutForReading,
+        leaves: Answer::Yes,
+        words: "shut for reading",
+        columns: [
+            LeaveUnknown,
+            LeaveUnknown,
+            NotAsked("Winsock tells it only by a receive; the library finds it out and ends at once"),
+        ],
+    },
+    Row {
+        question: Question::IsShared,
+        leaves: Answer::Yes,
+        words: "shared with another handle",
+        columns: [COUNTED, COUNTED, LeaveUnknown],
+    },
+];
+
+/// `None`: it is finished. Otherwise what it is left to the system's close for. Asks no more than
+/// it takes to know.
+#[inline]
+pub fn left_for(route: Route, mut ask: impl FnMut(Question) -> Answer) -> Option<&'static Row> {
+    RULE.iter().find(|row| {
+        let column = row.columns[route as usize];
+        match column {
+            NotAsked(_) => false,
+            LeaveUnknown | FinishUnknown => match ask(row.question) {
+                Answer::Unknown => column == LeaveUnknown,
+                answer => answer == row.leaves,
+            },
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ANSWERS: [Answer; 3] = [Answer::Yes, Answer::No, Answer::Unknown];
+
+    fn ordinary(question: Question) -> Answer {
+        let is = matches!(question, Question::IsConnection | Question::HasSent);
+        Answer::from(is)
+    }
+
+    #[test]
+    fn columns_stand_in_the_order_of_the_routes() {
+        for (at, route) in ROUTES.into_iter().enumerate() {
+            assert_eq!(route as usize, at);
+        }
+    }
+
+    /// Every answer to every question on every route: what asks leaves what it shall leave, what
+    /// does not ask has a reason.
+    #[test]
+    fn each_answer_on_each_route() {
+        for (at, route) in ROUTES.into_iter().enumerate() {
+            assert!(left_for(route, ordinary).is_none(), "{route:?}");
+            for row in &RULE {
+                for answer in ANSWERS {
+                    let ask = |question| match question == row.question {
+                        true => answer,
+                        false => ordinary(question),
+                    };
+                    let is_left = left_for(route, ask).map(|row| row.question);
+                    let shall_be = match row.columns[at] {
+                        Column::NotAsked(why) => {
+                            assert!(!why.is_empty());
+                            false
+                        }
+                        Column::LeaveUnknown => answer == row.leaves || answer == Answer::Unknown,
+                        Column::FinishUnknown => answer == row.leaves,
+                    };
+                    let shall_be = shall_be.then_some(row.question);
+                    assert_eq!(is_left, shall_be, "{route:?} {:?} {answer:?}", row.question);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn no_question_is_asked_behind_the_one_that_decides() {
+        let mut asked = 0;
+        left_for(Route::Preload, |_| {
+            asked += 1;
+            Answer::No
+        });
+        assert_eq!(asked, 1);
+    }
+}
