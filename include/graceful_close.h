@@ -1,5 +1,5 @@
 /*
- * graceful_close.h: end a TCP connection properly, and be told how it ended.
+ * graceful_close.h: end a TCP connection properly, and know how it ended.
  *
  * A bare closesocket(s) or close(fd) resets the connection if unread bytes sit in
  * the receive buffer, or arrive a moment later; the tail of our own answer is
@@ -13,7 +13,7 @@
  *
  *     what the program wants                     what it calls
  *     one call instead of closesocket(s)         gc_close(s, timeout_ms)
- *     the same, tuned, and told how it ended     gc_close_with(s, &options, &report)
+ *     the same with options and a report         gc_close_with(s, &options, &report)
  *     not to wait: somebody else finishes it     gc_close_async(s, timeout_ms), gc_reaper
  *     everything closed, under one deadline      gc_close_many(...)
  *     to stay in its own event loop              gc_closing_new(...), gc_closing_step
@@ -131,7 +131,9 @@ typedef int gc_socket;
 /** The peer sent more than max_drain_bytes. */
 #define GC_DRAIN_LIMIT 4
 
-/** on_data asked to stop. */
+/**
+ * on_data asked to stop: the socket is closed. (GC_ERR_STOPPED is something else.)
+ */
 #define GC_STOPPED 5
 
 /**
@@ -182,7 +184,9 @@ typedef int gc_socket;
 /** No memory, descriptor or thread for it. */
 #define GC_ERR_RESOURCES (-3)
 
-/** The reaper has been stopped. */
+/**
+ * The reaper has been stopped: nothing was done. (GC_STOPPED is something else.)
+ */
 #define GC_ERR_STOPPED (-4)
 
 /** Any other refusal of the system; errno or WSAGetLastError() says which. */
@@ -213,8 +217,8 @@ typedef int gc_socket;
  * GC_CONTINUED. Only where the time ran out, total or idle; what ends otherwise is closed
  * ordinarily. In the background what the peer sends is thrown away, no idle time-out counts,
  * and when background_ms are over it is closed ordinarily. on_data and the report are not
- * touched any more: the final outcome is told by gc_set_log() and gc_get_stats(), where it
- * counts once. As with gc_close_async(), gc_flush() before the end of the program waits for
+ * touched any more: gc_set_log() and gc_get_stats() have the final outcome, which counts
+ * once. As with gc_close_async(), gc_flush() before the end of the program waits for
  * it. If the reaper cannot be started or take it (memory, descriptors, a child of vfork()),
  * it is closed ordinarily: GC_TIMED_OUT. GC_ERR_ARGUMENT in the background itself, and with
  * GC_KEEP_OPEN.
@@ -229,15 +233,15 @@ typedef int gc_socket;
 
 /**
  * if_shared: look, and if another descriptor or process holds the connection
- * only close our own: GC_RELEASED. What cannot be told counts as shared; then
+ * only close our own: GC_RELEASED. What cannot be determined counts as shared; then
  * SO_LINGER is switched off before, so that the close neither waits nor resets.
  * Looking is as good as the system: exact on Windows (handle count) and macOS. On
  * Linux it walks /proc (about 1 us per descriptor seen there), once for all of
- * gc_close_many(). It cannot be told without /proc, nor while a process that could
+ * gc_close_many(). It cannot be determined without /proc, nor while a process that could
  * hold the connection does not let itself be looked at: after setuid() every
  * other process of the same user (EACCES; prctl(PR_SET_DUMPABLE, 1) after it lets
  * them look at each other), and a parent or a child that is another user. On the
- * BSDs it cannot be told at all: GC_SHARED_RELEASE is a bare close there. Looking
+ * BSDs it cannot be determined at all: GC_SHARED_RELEASE is a bare close there. Looking
  * and closing are two steps; a fork() between them is not seen.
  */
 #define GC_SHARED_RELEASE 1U
@@ -370,7 +374,9 @@ typedef struct gc_report {
     size_t struct_size;
     /** GC_GRACEFUL ..., or the GC_ERR_... that the call returned. */
     int outcome;
-    /** The first errno or Winsock error met on the way; 0 if none. */
+    /**
+     * The first errno or Winsock error met on the way; 0 if there was no error.
+     */
     int system_error;
     /** 1: the descriptor is closed; 0: it is still open and yours. */
     int closed;
@@ -470,12 +476,12 @@ int gc_close(gc_socket sock,
              unsigned int timeout_ms);
 
 /**
- * The same, tuned, and told how it ended.
+ * gc_close() with options, and with a report of how the connection ended.
  *
- * options may be NULL (the defaults of GC_OPTIONS_INIT), and so may report
- * (nobody asks). Both are yours and are looked at during the call only. The
- * report is filled on errors too, with outcome set to what is returned; after
- * GC_ERR_ARGUMENT only if it is itself in order.
+ * options may be NULL (the defaults of GC_OPTIONS_INIT), and report may be NULL
+ * (no report is written). Both structs are yours; the library reads and writes them
+ * during the call only. The report is filled on errors too, with outcome set to what
+ * is returned; after GC_ERR_ARGUMENT only if it is itself in order.
  *
  * Returns and threads as gc_close(). With GC_THEN_KEEP look at report.closed: 0
  * says that the socket is still open, half-closed, and yours.
@@ -504,21 +510,23 @@ int gc_finish(gc_socket sock,
               unsigned int timeout_ms);
 
 /**
- * Resets the connection now: the peer is told by an RST, unsent data is
- * dropped, nothing lingers. A socket without a connection is closed ordinarily.
+ * Resets the connection now: the peer gets an RST, unsent data is dropped, and
+ * nothing remains in the system. A socket without a connection is closed ordinarily.
  *
  * Like a shutdown this hits every holder of the connection: on Linux at once,
  * elsewhere when the last of them closes. Does not block.
  *
  * Returns 0: the socket is closed. Or GC_ERR_...: it is still open and yours.
  */
-GRACEFUL_CLOSE_API int gc_abort(gc_socket sock);
+GRACEFUL_CLOSE_API
+int gc_abort(gc_socket sock);
 
 /**
  * Sets how long gc_closesocket() waits at most, for the whole process, in
- * milliseconds; initially 5000. Any thread, at any time.
+ * milliseconds; initially 5000. No other function uses this time. Any thread, at any time.
  */
-GRACEFUL_CLOSE_API void gc_set_default_timeout(unsigned int timeout_ms);
+GRACEFUL_CLOSE_API
+void gc_set_default_timeout(unsigned int timeout_ms);
 
 /**
  * Begins a close that the program's own event loop drives: no thread, no blocking
@@ -529,7 +537,8 @@ GRACEFUL_CLOSE_API void gc_set_default_timeout(unsigned int timeout_ms);
  * WSAAsyncSelect or WSAEventSelect (FD_READ | FD_CLOSE) stays in force; the socket
  * becomes non-blocking.
  *
- * What the socket is, and whether it is connected, is looked at by the first step.
+ * timeout_ms counts from this call, not from the first step. What the socket is, and
+ * whether it is connected, is looked at by the first step.
  *
  * Returns 0, or an error: *out is not written, and the socket is untouched and yours.
  */
@@ -604,8 +613,9 @@ void gc_closing_free(struct gc_closing *closing);
 /**
  * Closes many connections gracefully under one deadline, on this thread.
  *
- * socks are count descriptors; those that are none are told by their report
- * (GC_ERR_NOT_A_SOCKET) and disturb nobody. No descriptor may stand in it twice.
+ * socks is an array of count descriptors. An entry that is not a socket gets a report
+ * with GC_ERR_NOT_A_SOCKET; the other entries are closed all the same. No descriptor may
+ * stand in the array twice.
  * reports may be NULL or an array of count, each set up by GC_REPORT_INIT; all
  * of the struct_size of the first. options as in gc_close_with(); on_data gets
  * the data of all of them, one call at a time.
@@ -675,7 +685,7 @@ GRACEFUL_CLOSE_API
 size_t gc_reaper_pending(const struct gc_reaper *reaper);
 
 /**
- * Waits until none is pending, for at most timeout_ms.
+ * Waits until no close is pending, for at most timeout_ms.
  *
  * Returns 0, GC_TIMED_OUT, or an error. Inside a callback it does not wait.
  */
@@ -712,8 +722,8 @@ int gc_close_async(gc_socket sock,
                    unsigned int timeout_ms);
 
 /**
- * gc_reaper_close() on the reaper of the process: gc_close_async() with options, and told how
- * it ended. options, done and user as there; gc_flush() waits for it.
+ * gc_reaper_close() on the reaper of the process: gc_close_async() with options, and
+ * with a callback when it has ended. options, done and user as there; gc_flush() waits for it.
  *
  * Returns 0: it is taken over. Or an error, and the socket is untouched and yours.
  */
@@ -765,7 +775,7 @@ GRACEFUL_CLOSE_API int gc_get_stats(struct gc_stats *stats_out);
  *   gc_close_with: struct_size of gc_options is 0: start from GC_OPTIONS_INIT; nothing was done
  *
  * and outcome is what the call returned (GC_ERR_NOT_A_SOCKET for gc_closesocket(), too).
- * gc_close_many() has one for each socket that is none. What was handed over and then
+ * gc_close_many() has a line for each entry that is not a socket. What was handed over and then
  * closed by the program has one with GC_ERR_NOT_A_SOCKET.
  *
  * A line ends without a line end, has 511 bytes at most (one that was cut ends with
@@ -783,11 +793,10 @@ void gc_set_log(gc_log_fn log,
 /**
  * An outcome or error in words: "graceful", "timed out", "not a socket" ...
  *
- * Never NULL; "unknown" for a number that is none. The text is the library's and
+ * Never NULL; "unknown" for any other number. The text is the library's and
  * lives as long as it is loaded. Any thread.
  */
-GRACEFUL_CLOSE_API
-const char *gc_outcome_name(int code);
+GRACEFUL_CLOSE_API const char *gc_outcome_name(int code);
 
 /**
  * The version of the library that is running, as "0.2.0". Compare it with

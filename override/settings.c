@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "settings.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -47,13 +48,18 @@ static unsigned int milliseconds(const char *name, const char *short_name, unsig
 {
     const char *text = setting(name);
     char *end;
-    unsigned long long value, factor;
+    unsigned long value, factor;
+    int before = errno, refused;
 
     if (text == NULL || *text == '\0') text = setting(short_name);
     if (text == NULL) return otherwise;
     while (*text == ' ') text++;
     if (*text < '0' || *text > '9') return otherwise;
-    value = strtoull(text, &end, 10);
+    errno = 0; /* an unsigned long may be too short for it */
+    value = strtoul(text, &end, 10);
+    refused = errno;
+    errno = before;
+    if (refused != 0) return otherwise;
     while (*end == ' ') end++;
     if (*end == '\0' || strcmp(end, "ms") == 0) factor = 1;
     else if (strcmp(end, "s") == 0) factor = 1000;

@@ -66,6 +66,8 @@ mod capi;
 mod clock;
 mod connection;
 mod drive;
+#[doc(hidden)]
+pub mod internals;
 mod log;
 mod machine;
 mod options;

@@ -2,18 +2,12 @@
 //! is not.
 
 use crate::{log, settings};
+use graceful_close::internals;
 use graceful_close_retrofit::qualify::{left_for, Answer, Question, Route};
-use std::ffi::c_void;
 use std::mem::{size_of, zeroed};
+use std::os::windows::io::RawSocket;
 use std::ptr::{addr_of, addr_of_mut, null_mut};
 use windows_sys::Win32::Networking::WinSock as ws;
-use windows_sys::Win32::System::LibraryLoader::{GetModuleHandleA, GetProcAddress};
-
-/// OBJECT_INFORMATION_CLASS ("NtQueryObject"), and its result as words: attributes, access,
-/// handle count, pointer count, and ten reserved ones.
-const OBJECT_BASIC_INFORMATION: i32 = 0;
-const BASIC_INFORMATION_WORDS: usize = 14;
-const HANDLE_COUNT: usize = 2;
 
 /// SO_CONNECT_TIME of a socket without a connection.
 const NEVER_CONNECTED: i32 = -1;
@@ -34,7 +28,9 @@ fn answer(socket: ws::SOCKET, is_client: bool, question: Question) -> Answer {
         Question::IsClient => (is_client && !settings::get().any_role).into(),
         Question::HasSent => bytes_sent(socket).map(|bytes| bytes > 0).into(),
         Question::WantsReset => wants_reset(socket).into(),
-        Question::IsShared => handle_count(socket).map(|count| count != 1).into(),
+        Question::IsShared => internals::handle_count(socket as RawSocket)
+            .map(|count| count != 1)
+            .into(),
         // not asked here, as the rule says
         Question::IsForeign | Question::IsMultipath | Question::IsShutForReading => Answer::Unknown,
     }
@@ -113,32 +109,6 @@ fn bytes_sent(socket: ws::SOCKET) -> Option<u64> {
     };
     // SAFETY: within `info`; the BOOLEAN is not looked at.
     (result == 0).then(|| unsafe { addr_of!(info.BytesOut).read() })
-}
-
-/// How many handles, in all processes, refer to the same socket: duplicates, and those that a
-/// child has inherited.
-fn handle_count(socket: ws::SOCKET) -> Option<u32> {
-    type NtQueryObject =
-        unsafe extern "system" fn(*mut c_void, i32, *mut c_void, u32, *mut u32) -> i32;
-    // SAFETY: literals that end with a zero; ntdll is in every process, and its function of
-    // this name has this type.
-    let query = unsafe {
-        let ntdll = GetModuleHandleA(c"ntdll.dll".as_ptr().cast());
-        let found = GetProcAddress(ntdll, c"NtQueryObject".as_ptr().cast())?;
-        std::mem::transmute::<unsafe extern "system" fn() -> isize, NtQueryObject>(found)
-    };
-    let mut information = [0u32; BASIC_INFORMATION_WORDS];
-    // SAFETY: as large as said; the length that would be needed may be left out.
-    let status = unsafe {
-        query(
-            socket as *mut c_void,
-            OBJECT_BASIC_INFORMATION,
-            information.as_mut_ptr().cast(),
-            size_of::<[u32; BASIC_INFORMATION_WORDS]>() as u32,
-            null_mut(),
-        )
-    };
-    (status >= 0).then_some(information[HANDLE_COUNT])
 }
 
 /// Both addresses of a connection, in the system's own form.

@@ -2,15 +2,14 @@
 
 use crate::look::{self, Ends, FULL};
 use crate::{log, settings};
-use graceful_close::{IfShared, Options, Outcome, OwnedSocket, Reaper, ReaperOptions, Report};
-use std::mem::size_of;
+use graceful_close::{
+    internals, IfShared, Options, Outcome, OwnedSocket, Reaper, ReaperOptions, Report,
+};
 use std::os::windows::io::{FromRawSocket, IntoRawSocket, RawSocket};
-use std::ptr::null_mut;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
-use windows_sys::Win32::Networking::WinSock::{self as ws, SOCKET};
-use windows_sys::Win32::System::IO::CancelIoEx;
+use windows_sys::Win32::Networking::WinSock::SOCKET;
 
 /// One that is being finished.
 struct Parked {
@@ -60,24 +59,6 @@ pub(crate) fn holds(socket: SOCKET) -> bool {
     before.is_some_and(|ends| ends == Ends::of(socket))
 }
 
-/// A call that sends waits for room in the buffer; or there is no buffer, which shows nothing.
-fn may_be_sending(socket: SOCKET) -> bool {
-    let mut room = 0i32;
-    let mut size = size_of::<i32>() as i32;
-    let mut entry = ws::WSAPOLLFD {
-        fd: socket,
-        events: ws::POLLWRNORM,
-        revents: 0,
-    };
-    // SAFETY: `room` and `entry` are as large as said; without time it does not wait.
-    let (asked, _) = unsafe {
-        let place = (&mut room as *mut i32).cast();
-        let asked = ws::getsockopt(socket, ws::SOL_SOCKET, ws::SO_SNDBUF, place, &mut size);
-        (asked, ws::WSAPoll(&mut entry, 1, 0))
-    };
-    asked != 0 || room == 0 || entry.revents & (ws::POLLWRNORM | ws::POLLERR) == 0
-}
-
 /// Whether it has been taken over. Otherwise it is untouched, but for what was pending on it:
 /// that would not survive the real close either.
 pub(crate) fn hand_over(socket: SOCKET) -> bool {
@@ -100,14 +81,7 @@ pub(crate) fn hand_over(socket: SOCKET) -> bool {
         }
         parked.push(Parked { socket, id, ends });
     }
-    // As closesocket: what waits for the socket comes back now, not when the peer is done, and
-    // nothing is written into the program's buffers any more. But nothing cancels receives alone,
-    // and a send that is cut before a clean end looks to the peer as if it had everything: it is
-    // finished first, or cut by a reset when the time is up.
-    if !may_be_sending(socket) {
-        // SAFETY: a number; nothing pending makes it fail, harmlessly.
-        unsafe { CancelIoEx(socket as _, null_mut()) };
-    }
+    internals::give_back_receives(socket as RawSocket);
     let options = Options::new()
         .timeout(settings.timeout)
         .idle_timeout(settings.idle)

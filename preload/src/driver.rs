@@ -1,6 +1,7 @@
 //! Drives what is parked, with the state machine of `graceful_close`: on the background thread,
 //! or at the end of a process that has none on the thread that ends it. Asks for no memory.
 
+use crate::kin::Arrival;
 use crate::memory::Guarded;
 use crate::own_fds::{self, Mark};
 use crate::park::{self, Parked, PLACES};
@@ -24,6 +25,7 @@ enum Work {
     /// Whether others hold it is looked up again then.
     Doubt {
         fd: c_int,
+        arrival: Arrival,
         looks: usize,
         at_ms: u64,
     },
@@ -67,7 +69,7 @@ static DRIVER: Guarded<Driver> = Guarded::new(Driver {
 /// Two that close at the same moment see each other's duplicates: who has seen somebody looks
 /// again after these many milliseconds. A process that ends waits for one look less, and of two
 /// alike the one with the lower number gives up first, so that the other finds itself alone.
-const LOOK_AGAIN_MS: [u64; 5] = [1, 4, 16, 64, 250];
+const LOOK_AGAIN_MS: [u64; 6] = [1, 4, 16, 64, 250, 1000];
 
 fn looks_again(holder: c_int) -> usize {
     let is_ending = process::is_ending();
@@ -76,8 +78,13 @@ fn looks_again(holder: c_int) -> usize {
         // then it finds itself alone.
         return 1;
     }
+    if !is_ending && scan::is_descendant(holder) {
+        // It answers, and ends then: it gives up, and we find ourselves alone. Both must not give
+        // up in the same moment.
+        return LOOK_AGAIN_MS.len();
+    }
     let gives_up_first = process::own_pid() < holder;
-    LOOK_AGAIN_MS.len() - usize::from(is_ending) - usize::from(gives_up_first)
+    LOOK_AGAIN_MS.len() - 1 - usize::from(is_ending) - usize::from(gives_up_first)
 }
 
 /// The driver, for the thread that has been made sure to be the only one that drives.
@@ -206,12 +213,7 @@ impl Driver {
                 forget_socket(closing);
             }
             own_fds::close(fd);
-            let again = moved.and_then(|fd| {
-                begin(Parked {
-                    fd,
-                    is_doubtful: false,
-                })
-            });
+            let again = moved.and_then(|fd| begin(Parked { fd, doubt: None }));
             match again {
                 Some(_) => self.work[at] = again,
                 None => park::finished(at),
@@ -244,9 +246,10 @@ fn options() -> Options {
 }
 
 fn begin(parked: Parked) -> Option<Work> {
-    if parked.is_doubtful {
+    if let Some(arrival) = parked.doubt {
         let work = Work::Doubt {
             fd: parked.fd,
+            arrival,
             looks: 0,
             at_ms: 0,
         };
@@ -269,7 +272,9 @@ fn begin(parked: Parked) -> Option<Work> {
 /// What is left to do of it.
 fn go_on(work: Work, now: u64) -> Option<Work> {
     match work {
-        Work::Doubt { fd, looks, .. } => look_up(fd, looks, now),
+        Work::Doubt {
+            fd, arrival, looks, ..
+        } => look_up(fd, arrival, looks, now),
         Work::Closing(mut closing, ticket) => match closing.step() {
             Ok(None) => Some(Work::Closing(closing, ticket)),
             ended => {
@@ -281,19 +286,20 @@ fn go_on(work: Work, now: u64) -> Option<Work> {
     }
 }
 
-fn look_up(fd: c_int, looks: usize, now: u64) -> Option<Work> {
-    match scan::others_hold(fd) {
-        Found::Nobody => begin(Parked {
-            fd,
-            is_doubtful: false,
-        }),
+fn look_up(fd: c_int, arrival: Arrival, looks: usize, now: u64) -> Option<Work> {
+    match scan::others_hold(fd, arrival) {
+        Found::Nobody => begin(Parked { fd, doubt: None }),
         Found::OtherProcess(holder) if looks < looks_again(holder) => Some(Work::Doubt {
             fd,
+            arrival,
             looks: looks + 1,
             at_ms: now + LOOK_AGAIN_MS[looks],
         }),
-        Found::OtherProcess(_) | Found::ThisProcess | Found::Unknown => {
-            record::left_to_others(fd);
+        found => {
+            match found {
+                Found::Unknown => record::refused(fd, "others may hold it who cannot be read"),
+                _ => record::left_to_others(fd),
+            }
             own_fds::close(fd);
             None
         }

@@ -10,7 +10,7 @@ use std::sync::atomic::AtomicU32;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Error(pub c_int);
 
-fn result(value: isize) -> Result<usize, Error> {
+pub fn result(value: isize) -> Result<usize, Error> {
     match value {
         -4095..=-1 => Err(Error(-value as c_int)),
         _ => Ok(value as usize),
@@ -136,6 +136,17 @@ pub fn wait(entries: &mut [libc::pollfd], limit_ms: Option<u64>) -> Result<usize
     let at = entries.as_mut_ptr() as usize;
     // SAFETY: the entries and the limit live through the call.
     result(unsafe { call(libc::SYS_ppoll, [at, entries.len(), limit_at, 0, 0, 0]) })
+}
+
+/// Waits for a moment.
+pub fn wait_us(microseconds: u32) {
+    let limit = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: (microseconds * 1000) as _,
+    };
+    let at = (&limit as *const libc::timespec) as usize;
+    // SAFETY: no entries, and a limit that lives through the call.
+    let _ = unsafe { call(libc::SYS_ppoll, [0, 0, at, 0, 0, 0]) };
 }
 
 fn timespec(ms: u64) -> libc::timespec {

@@ -39,7 +39,9 @@ pub const CONNECTED: u64 = 1 << 56;
 pub const PASSED: u64 = 1 << 57;
 /// A fork that is under way has counted the child in.
 pub const FORKING: u64 = 1 << 58;
-const FLAGS: u64 = CONNECTED | PASSED | FORKING;
+/// It has come in a message.
+pub const RECEIVED: u64 = 1 << 59;
+const FLAGS: u64 = CONNECTED | PASSED | FORKING | RECEIVED;
 
 const KIND: u32 = 61;
 const SPAWNS: u32 = 32;
@@ -151,6 +153,11 @@ impl Entry {
     #[inline]
     pub fn word(&self) -> Word {
         Word(self.word.load(SeqCst))
+    }
+
+    /// It was made here, and its holders are known as long as nothing comes between.
+    pub fn is_counted(&self) -> bool {
+        matches!(self.word().kind(), Kind::Alone | Kind::Counted)
     }
 
     /// Changes it, unless somebody else has meanwhile.

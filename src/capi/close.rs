@@ -46,12 +46,12 @@ pub extern "C" fn gc_close(sock: gc_socket, timeout_ms: c_uint) -> c_int {
     call("gc_close", Some(sock), || close(sock, &options, None, None))
 }
 
-/// The same, tuned, and told how it ended.
+/// gc_close() with options, and with a report of how the connection ended.
 ///
-/// options may be NULL (the defaults of GC_OPTIONS_INIT), and so may report
-/// (nobody asks). Both are yours and are looked at during the call only. The
-/// report is filled on errors too, with outcome set to what is returned; after
-/// GC_ERR_ARGUMENT only if it is itself in order.
+/// options may be NULL (the defaults of GC_OPTIONS_INIT), and report may be NULL
+/// (no report is written). Both structs are yours; the library reads and writes them
+/// during the call only. The report is filled on errors too, with outcome set to what
+/// is returned; after GC_ERR_ARGUMENT only if it is itself in order.
 ///
 /// Returns and threads as gc_close(). With GC_THEN_KEEP look at report.closed: 0
 /// says that the socket is still open, half-closed, and yours.
@@ -106,8 +106,8 @@ pub extern "C" fn gc_finish(sock: gc_socket, timeout_ms: c_uint) -> c_int {
     })
 }
 
-/// Resets the connection now: the peer is told by an RST, unsent data is
-/// dropped, nothing lingers. A socket without a connection is closed ordinarily.
+/// Resets the connection now: the peer gets an RST, unsent data is dropped, and
+/// nothing remains in the system. A socket without a connection is closed ordinarily.
 ///
 /// Like a shutdown this hits every holder of the connection: on Linux at once,
 /// elsewhere when the last of them closes. Does not block.
@@ -125,7 +125,7 @@ pub extern "C" fn gc_abort(sock: gc_socket) -> c_int {
 static DEFAULT_TIMEOUT: AtomicU32 = AtomicU32::new(DEFAULT_TIMEOUT_MS);
 
 /// Sets how long gc_closesocket() waits at most, for the whole process, in
-/// milliseconds; initially 5000. Any thread, at any time.
+/// milliseconds; initially 5000. No other function uses this time. Any thread, at any time.
 #[no_mangle]
 pub extern "C" fn gc_set_default_timeout(timeout_ms: c_uint) {
     DEFAULT_TIMEOUT.store(timeout_ms, Ordering::Relaxed);

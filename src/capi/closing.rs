@@ -32,7 +32,8 @@ pub struct gc_closing {
 /// WSAAsyncSelect or WSAEventSelect (FD_READ | FD_CLOSE) stays in force; the socket
 /// becomes non-blocking.
 ///
-/// What the socket is, and whether it is connected, is looked at by the first step.
+/// timeout_ms counts from this call, not from the first step. What the socket is, and
+/// whether it is connected, is looked at by the first step.
 ///
 /// Returns 0, or an error: *out is not written, and the socket is untouched and yours.
 #[no_mangle]

@@ -42,7 +42,7 @@ pub unsafe extern "C" fn gc_get_stats(stats_out: *mut gc_stats) -> c_int {
 ///   gc_close_with: struct_size of gc_options is 0: start from GC_OPTIONS_INIT; nothing was done
 ///
 /// and outcome is what the call returned (GC_ERR_NOT_A_SOCKET for gc_closesocket(), too).
-/// gc_close_many() has one for each socket that is none. What was handed over and then
+/// gc_close_many() has a line for each entry that is not a socket. What was handed over and then
 /// closed by the program has one with GC_ERR_NOT_A_SOCKET.
 ///
 /// A line ends without a line end, has 511 bytes at most (one that was cut ends with
@@ -87,7 +87,7 @@ impl User {
 
 /// An outcome or error in words: "graceful", "timed out", "not a socket" ...
 ///
-/// Never NULL; "unknown" for a number that is none. The text is the library's and
+/// Never NULL; "unknown" for any other number. The text is the library's and
 /// lives as long as it is loaded. Any thread.
 #[no_mangle]
 pub extern "C" fn gc_outcome_name(code: c_int) -> *const c_char {

@@ -15,8 +15,9 @@ use std::ffi::c_int;
 
 /// Closes many connections gracefully under one deadline, on this thread.
 ///
-/// socks are count descriptors; those that are none are told by their report
-/// (GC_ERR_NOT_A_SOCKET) and disturb nobody. No descriptor may stand in it twice.
+/// socks is an array of count descriptors. An entry that is not a socket gets a report
+/// with GC_ERR_NOT_A_SOCKET; the other entries are closed all the same. No descriptor may
+/// stand in the array twice.
 /// reports may be NULL or an array of count, each set up by GC_REPORT_INIT; all
 /// of the struct_size of the first. options as in gc_close_with(); on_data gets
 /// the data of all of them, one call at a time.

@@ -112,7 +112,7 @@ pub unsafe extern "C" fn gc_reaper_pending(reaper: *const gc_reaper) -> usize {
     })
 }
 
-/// Waits until none is pending, for at most timeout_ms.
+/// Waits until no close is pending, for at most timeout_ms.
 ///
 /// Returns 0, GC_TIMED_OUT, or an error. Inside a callback it does not wait.
 #[no_mangle]
@@ -175,8 +175,8 @@ pub extern "C" fn gc_close_async(sock: gc_socket, timeout_ms: c_uint) -> c_int {
     })
 }
 
-/// gc_reaper_close() on the reaper of the process: gc_close_async() with options, and told how
-/// it ended. options, done and user as there; gc_flush() waits for it.
+/// gc_reaper_close() on the reaper of the process: gc_close_async() with options, and
+/// with a callback when it has ended. options, done and user as there; gc_flush() waits for it.
 ///
 /// Returns 0: it is taken over. Or an error, and the socket is untouched and yours.
 #[no_mangle]

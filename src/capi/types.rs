@@ -22,7 +22,7 @@ pub const GC_RESET: c_int = 2;
 pub const GC_LOST: c_int = 3;
 /// The peer sent more than max_drain_bytes.
 pub const GC_DRAIN_LIMIT: c_int = 4;
-/// on_data asked to stop.
+/// on_data asked to stop: the socket is closed. (GC_ERR_STOPPED is something else.)
 pub const GC_STOPPED: c_int = 5;
 /// Nothing to negotiate: datagram, listening or never connected; closed at once.
 pub const GC_NOT_CONNECTED: c_int = 6;
@@ -52,7 +52,7 @@ pub const GC_ERR_NOT_A_SOCKET: c_int = -1;
 pub const GC_ERR_ARGUMENT: c_int = -2;
 /// No memory, descriptor or thread for it.
 pub const GC_ERR_RESOURCES: c_int = -3;
-/// The reaper has been stopped.
+/// The reaper has been stopped: nothing was done. (GC_STOPPED is something else.)
 pub const GC_ERR_STOPPED: c_int = -4;
 /// Any other refusal of the system; errno or WSAGetLastError() says which.
 pub const GC_ERR_SYSTEM: c_int = -5;
@@ -73,8 +73,8 @@ pub const GC_THEN_KEEP: c_uint = 2;
 /// GC_CONTINUED. Only where the time ran out, total or idle; what ends otherwise is closed
 /// ordinarily. In the background what the peer sends is thrown away, no idle time-out counts,
 /// and when background_ms are over it is closed ordinarily. on_data and the report are not
-/// touched any more: the final outcome is told by gc_set_log() and gc_get_stats(), where it
-/// counts once. As with gc_close_async(), gc_flush() before the end of the program waits for
+/// touched any more: gc_set_log() and gc_get_stats() have the final outcome, which counts
+/// once. As with gc_close_async(), gc_flush() before the end of the program waits for
 /// it. If the reaper cannot be started or take it (memory, descriptors, a child of vfork()),
 /// it is closed ordinarily: GC_TIMED_OUT. GC_ERR_ARGUMENT in the background itself, and with
 /// GC_KEEP_OPEN.
@@ -84,15 +84,15 @@ pub const GC_THEN_BACKGROUND: c_uint = 3;
 /// everybody who holds it.
 pub const GC_SHARED_SHUTDOWN: c_uint = 0;
 /// if_shared: look, and if another descriptor or process holds the connection
-/// only close our own: GC_RELEASED. What cannot be told counts as shared; then
+/// only close our own: GC_RELEASED. What cannot be determined counts as shared; then
 /// SO_LINGER is switched off before, so that the close neither waits nor resets.
 /// Looking is as good as the system: exact on Windows (handle count) and macOS. On
 /// Linux it walks /proc (about 1 us per descriptor seen there), once for all of
-/// gc_close_many(). It cannot be told without /proc, nor while a process that could
+/// gc_close_many(). It cannot be determined without /proc, nor while a process that could
 /// hold the connection does not let itself be looked at: after setuid() every
 /// other process of the same user (EACCES; prctl(PR_SET_DUMPABLE, 1) after it lets
 /// them look at each other), and a parent or a child that is another user. On the
-/// BSDs it cannot be told at all: GC_SHARED_RELEASE is a bare close there. Looking
+/// BSDs it cannot be determined at all: GC_SHARED_RELEASE is a bare close there. Looking
 /// and closing are two steps; a fork() between them is not seen.
 pub const GC_SHARED_RELEASE: c_uint = 1;
 
@@ -188,7 +188,7 @@ pub struct gc_report {
     pub struct_size: usize,
     /// GC_GRACEFUL ..., or the GC_ERR_... that the call returned.
     pub outcome: c_int,
-    /// The first errno or Winsock error met on the way; 0 if none.
+    /// The first errno or Winsock error met on the way; 0 if there was no error.
     pub system_error: c_int,
     /// 1: the descriptor is closed; 0: it is still open and yours.
     pub closed: c_int,

@@ -57,12 +57,14 @@ typedef SOCKET check_socket;
 typedef int check_length;
 #define CHECK_NO_SOCKET INVALID_SOCKET
 #define CHECK_EINVAL WSAEINVAL
+#define CHECK_ECONNRESET WSAECONNRESET
 #define CHECK_SEND_FLAGS 0
 #else
 typedef int check_socket;
 typedef socklen_t check_length;
 #define CHECK_NO_SOCKET (-1)
 #define CHECK_EINVAL EINVAL
+#define CHECK_ECONNRESET ECONNRESET
 #ifdef MSG_NOSIGNAL
 #define CHECK_SEND_FLAGS MSG_NOSIGNAL
 #else
@@ -187,6 +189,22 @@ CHECK_HELPER void check_start(void)
     CHECK_IS(WSAStartup(MAKEWORD(2, 2), &data), 0);
 #endif
     setvbuf(stdout, NULL, _IONBF, 0);
+}
+
+/* --- the system --- */
+
+/* Wine before 10 shows a reset as an end of the stream, Windows does not. What Wine does is expected there alone. */
+CHECK_HELPER int check_hides_resets(void)
+{
+#ifdef _WIN32
+    const char *(__cdecl *version)(void) = NULL;
+    FARPROC found = GetProcAddress(GetModuleHandleA("ntdll.dll"), "wine_get_version");
+    if (found == NULL) return 0;
+    memcpy(&version, &found, sizeof(version));
+    return atoi(version()) < 10;
+#else
+    return 0;
+#endif
 }
 
 /* --- threads --- */

@@ -235,6 +235,74 @@ static void shut_both_ways(void)
     passed("after SD_BOTH the state tells of the FIN");
 }
 
+/* The time is up while a receive is pending and the peer has not taken what was sent: that is no send which
+   would be cut, so the close need not reset. With a send pending it must. */
+static void receives_are_cancelled_alone(int is_sending)
+{
+    static OVERLAPPED receiving, sending;
+    static char data[16];
+    WSABUF buffer, all;
+    SOCKET ours, other;
+    DWORD flags = 0;
+    long sent = 0;
+    int now;
+    u_long on = 1;
+    peer p;
+
+    buffer.buf = data;
+    buffer.len = sizeof data;
+    all.buf = filler;
+    all.len = sizeof filler;
+    memset(&receiving, 0, sizeof receiving);
+    memset(&sending, 0, sizeof sending);
+    make_pair(&ours, &other);
+    CHECK_INT(WSARecv(ours, &buffer, 1, NULL, &flags, &receiving, NULL), SOCKET_ERROR);
+    CHECK_INT(ioctlsocket(ours, (long)FIONBIO, &on), 0);
+    while ((now = send(ours, filler, sizeof filler, 0)) > 0) {
+        sent += now;
+    }
+    if (is_sending) {
+        CHECK_INT(WSASend(ours, &all, 1, NULL, 0, &sending, NULL), SOCKET_ERROR);
+    }
+    CHECK_INT(gc_close(ours, 200), GC_TIMED_OUT);
+    CHECK(receiving.Internal != (ULONG_PTR)STATUS_PENDING);
+    memset(&p, 0, sizeof p);
+    peer_start(&p, other);
+    peer_join(&p);
+    if (is_sending) {
+        CHECK(p.reset);
+        passed("a send that is cut resets, beside a receive, too");
+    } else {
+        CHECK_INT(p.received, sent);
+        CHECK_INT(p.reset, 0);
+        passed("a receive that is pending when the time is up resets nothing");
+    }
+}
+
+/* A receive of the library's own would block on it until something comes. */
+static void without_overlapped_calls(void)
+{
+    struct sockaddr_in address = loopback(0);
+    SOCKET accepting = WSASocketA(AF_INET, SOCK_STREAM, 0, NULL, 0, 0), ours, other = tcp_socket();
+    int size = sizeof address;
+    DWORD started;
+
+    CHECK_INT(bind(accepting, (struct sockaddr *)&address, sizeof address), 0);
+    CHECK_INT(listen(accepting, 1), 0);
+    CHECK_INT(getsockname(accepting, (struct sockaddr *)&address, &size), 0);
+    CHECK_INT(connect(other, (struct sockaddr *)&address, sizeof address), 0);
+    ours = accept(accepting, NULL, NULL);
+    CHECK(ours != INVALID_SOCKET);
+    /* more than is acknowledged, less than blocks */
+    CHECK_INT(send(ours, filler, sizeof filler, 0), sizeof filler);
+    started = GetTickCount();
+    CHECK_INT(gc_close(ours, 200), GC_TIMED_OUT);
+    CHECK(GetTickCount() - started < 3000);
+    closesocket(other);
+    closesocket(accepting);
+    passed("a socket without overlapped calls");
+}
+
 /* WSAEventSelect makes a socket non-blocking, too, but a stepped close leaves the selection alone. The last
    case: from then on the library looks before each receive. */
 static void a_mode_that_cannot_be_changed(void)
@@ -280,6 +348,9 @@ int main(void)
     connected_by_connect_ex();
     with_a_linger_time();
     shut_both_ways();
+    receives_are_cancelled_alone(0);
+    receives_are_cancelled_alone(1);
+    without_overlapped_calls();
     a_mode_that_cannot_be_changed();
     WSACleanup();
     return 0;

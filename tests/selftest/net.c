@@ -114,16 +114,21 @@ const char *fate(SOCKET s, OVERLAPPED *call, DWORD wait_ms, char *words)
     return words;
 }
 
-void fill(SOCKET s)
+size_t fill(SOCKET s)
 {
     static char filler[1 << 18];
-    int quiet;
+    size_t all = 0;
+    int quiet, sent;
 
     blocking(s, 0);
     for (quiet = 0; quiet < 5; quiet++) {
-        while (send(s, filler, sizeof filler, 0) > 0) quiet = 0;
+        while ((sent = send(s, filler, sizeof filler, 0)) > 0) {
+            all += (size_t)sent;
+            quiet = 0;
+        }
         Sleep(10);
     }
+    return all;
 }
 
 void *extension(SOCKET s, GUID id)

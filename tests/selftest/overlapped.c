@@ -154,6 +154,28 @@ static void pending_receive_at_the_end(probe *p)
     closesocket(other);
 }
 
+/* Nothing of ours is acknowledged then, but no send is pending: the library cancels receives alone. */
+static void receive_and_unacknowledged(probe *p)
+{
+    static char data[16];
+    static OVERLAPPED call;
+    WSABUF buffer = buffer_of(data, sizeof data);
+    SOCKET ours, other;
+    char words[64];
+    size_t sent;
+    reader r;
+
+    NEED(pair(&ours, &other));
+    start(&call, NULL);
+    NEED(receive_later(ours, &buffer, &call));
+    sent = fill(ours);
+    made(p, "%s", gc_outcome_name(gc_close(ours, 200)));
+    made(p, "its call %s", fate(ours, &call, 500, words));
+    read_all(&r, other, 0, 0);
+    join(&r);
+    made(p, "%s", fared(&r, sent, words));
+}
+
 static void pending_send(probe *p)
 {
     SOCKET ours, other;
@@ -208,6 +230,8 @@ probe of_overlapped[] = {
     {"pending-receive", "closesocket with a receive pending", pending_receive, "a reset", "graceful, whole, an end"},
     {"receive-at-end", "A receive still pending when the time is up", pending_receive_at_the_end, "",
      "timed out, its call cancelled, no reset, the answer is there"},
+    {"receive-unacked", "The same, while the peer has not taken what we sent", receive_and_unacknowledged, "-",
+     "timed out, its call cancelled, whole, an end"},
     {"pending-send", "8 MiB of a send pending, cancelled and closed", pending_send, "cut, an end|whole, an end",
      "graceful, its call done, whole, an end"},
     {"cut-send", "8 MiB of a send pending, and no time for it", cut_send, "", "timed out, the peer knows"},

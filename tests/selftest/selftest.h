@@ -77,8 +77,8 @@ int receive_later(SOCKET s, WSABUF *buffer, OVERLAPPED *call);
 int send_later(SOCKET s, WSABUF *buffer, OVERLAPPED *call);
 /* "done", "cancelled", "pending" or the error's number */
 const char *fate(SOCKET s, OVERLAPPED *call, DWORD wait_ms, char *words);
-/* sends until nothing more goes into the buffers; the socket is non-blocking from then on */
-void fill(SOCKET s);
+/* sends until nothing more goes into the buffers, and how much; the socket is non-blocking from then on */
+size_t fill(SOCKET s);
 void *extension(SOCKET s, GUID id);
 /* TCPSTATE, which not all compilers' headers have */
 enum { STATE_ESTABLISHED = 4, STATE_FIN_WAIT_2 = 6, STATE_TIME_WAIT = 10 };

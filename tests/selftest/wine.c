@@ -15,13 +15,16 @@ typedef struct difference {
 
 #define WITH_CONTEXT                                                                                                       \
     "getpeername 0, shutdown 0, SO_CONNECT_TIME known, the socket itself in the listener's place 0, then shutdown 0"
+#define ONLY_ITSELF "itself cancelled, the other receive pending, the send pending"
+#define CUT_BY_A_RESET "timed out, its call cancelled, cut, a reset|timed out, its call cancelled, nothing, a reset"
 #define EVENTS_TAKEN "one of two: 0, NVAL, alone: 10038, events not to be asked for: 0"
 
 static const difference known[] = {
     {"", "cleanup", "10038, then 10038", NULL},
     {"", "both", "not yet, none by the FIN", NULL},
     {"", "receive-side", "no reset", NULL},
-    {"", "cancel", "itself cancelled, the other receive pending, the send pending", NULL},
+    {"8.", "cancel", ONLY_ITSELF, NULL},
+    {"10.", "cancel", ONLY_ITSELF, NULL},
     {"8.", "accept-ex", WITH_CONTEXT, NULL},
     {"10.", "accept-ex", WITH_CONTEXT, NULL},
     {"8.", "reset", "WSAPoll HUP ERR, SO_ERROR 0, recv 0, again 0, send 10054, WSAPoll HUP ERR", NULL},
@@ -36,6 +39,7 @@ static const difference known[] = {
     {"10.", "linger", "closesocket 0, closed", NULL},
     {"8.", "pending-receive", "an end", NULL},
     {"10.", "pending-receive", "an end", NULL},
+    {"10.", "receive-unacked", NULL, CUT_BY_A_RESET},
     {"8.", "nothing", "succeeds", NULL},
     {NULL, NULL, NULL, NULL}};
 

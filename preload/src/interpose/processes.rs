@@ -6,8 +6,10 @@ use crate::exit;
 use crate::holders;
 use crate::process;
 use crate::raw;
+use crate::succession;
 use crate::thread::keeping_errno;
 use libc::{c_char, c_int, c_void, pid_t, FILE};
+use std::ffi::CStr;
 
 type Opaque = *const c_void;
 
@@ -181,8 +183,12 @@ pub unsafe extern "C" fn posix_spawn_file_actions_adddup2(
     real!(posix_spawn_file_actions_adddup2(actions, fd, new))
 }
 
-/// Around a call that returns only when it has failed.
-pub fn exec<R>(real: impl FnOnce() -> R) -> R {
+/// Around a call that returns only when it has failed; `program` is what is to be run, null if that
+/// is not known by a name.
+///
+/// # Safety
+/// A name must be what exec takes.
+pub unsafe fn exec<R>(program: *const c_char, real: impl FnOnce() -> R) -> R {
     if !process::is_own() {
         if process::is_awake() {
             holders::exec_elsewhere();
@@ -190,8 +196,13 @@ pub fn exec<R>(real: impl FnOnce() -> R) -> R {
         return real();
     }
     keeping_errno(exit::wait);
+    if !program.is_null() {
+        // SAFETY: as the caller promises.
+        succession::bequeath(unsafe { CStr::from_ptr(program) });
+    }
     holders::before_exec();
     let result = real();
+    succession::take_back();
     holders::exec_failed();
     result
 }
@@ -215,7 +226,7 @@ pub unsafe fn exec_at(path: *const c_char, arguments: Words, environment: Words)
     // SAFETY: the caller's own arguments.
     unsafe {
         with_environment(&program, environment, &mut |environment| {
-            exec(|| real!(execve(path, arguments, environment)))
+            exec(path, || real!(execve(path, arguments, environment)))
         })
     }
 }
@@ -226,7 +237,7 @@ pub unsafe fn exec_named(file: *const c_char, arguments: Words, environment: Wor
     // SAFETY: the caller's own arguments.
     unsafe {
         with_environment(&Program::Named(file), environment, &mut |environment| {
-            exec(|| real!(execvpe(file, arguments, environment)))
+            exec(file, || real!(execvpe(file, arguments, environment)))
         })
     }
 }
@@ -266,7 +277,9 @@ pub unsafe extern "C" fn fexecve(fd: c_int, arguments: Words, environment: Words
     // SAFETY: the caller's own arguments.
     unsafe {
         with_environment(&Program::Open(fd), environment, &mut |environment| {
-            exec(|| real!(fexecve(fd, arguments, environment)))
+            exec(std::ptr::null(), || {
+                real!(fexecve(fd, arguments, environment))
+            })
         })
     }
 }
@@ -285,7 +298,9 @@ pub unsafe extern "C" fn execveat(
     unsafe {
         let program = Program::in_folder(folder, path, flags);
         with_environment(&program, environment, &mut |environment| {
-            exec(|| real!(execveat(folder, path, arguments, environment, flags)))
+            exec(std::ptr::null(), || {
+                real!(execveat(folder, path, arguments, environment, flags))
+            })
         })
     }
 }

@@ -39,12 +39,16 @@ fn real(number: c_long, a: &Arguments) -> c_long {
 /// # Safety
 /// As syscall().
 unsafe fn started(program: &Program, number: c_long, a: &Arguments, environment: usize) -> c_long {
+    let name = match program {
+        Program::At(libc::AT_FDCWD, path) => *path,
+        _ => std::ptr::null(),
+    };
     // SAFETY: as the caller promises.
     unsafe {
         with_environment(program, a[environment] as _, &mut |other| {
             let mut changed = *a;
             changed[environment] = other as usize;
-            processes::exec(|| real(number, &changed)) as c_int
+            processes::exec(name, || real(number, &changed)) as c_int
         })
         .into()
     }

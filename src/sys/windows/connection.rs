@@ -1,7 +1,7 @@
 //! The answers of Winsock 2.
 //!
 //! Nothing here makes an overlapped call: what completes lands on the program's
-//! completion port, and plain calls do not post there.
+//! completion port, and plain calls do not post there. (`receives` makes one that does not either.)
 
 use super::fault::{fault, syscall};
 use super::handle::{RawSocket, Socket};
@@ -60,7 +60,7 @@ impl Connection for Socket {
     /// The count is exact: duplicates and inherited handles alike. A layered provider's
     /// handle (LSP) is none of the system's, and has no count.
     fn sharing(&mut self, _until: Time) -> Sharing {
-        match system_dll::handle_count(self.0) {
+        match self.handle_count() {
             Some(1) => Sharing::Alone,
             Some(_) => Sharing::Shared,
             None => Sharing::Unknown(fault(ws::WSAEOPNOTSUPP)),
@@ -177,6 +177,10 @@ impl Connection for Socket {
 }
 
 impl Socket {
+    pub(crate) fn handle_count(self) -> Option<u32> {
+        system_dll::handle_count(self.0)
+    }
+
     /// An option of SOL_SOCKET whose value is an `int`.
     pub(super) fn option(self, name: i32) -> Result<i32, Fault> {
         let mut value = 0i32;

@@ -41,13 +41,14 @@ fn tells_what_was_pending() -> bool {
 }
 
 impl Socket {
-    /// A receive still pending would make a reset of the close, so it is cancelled. Nothing
-    /// cancels receives alone, and a send that is cut and followed by our FIN looks to the peer
-    /// as if it had everything. So where sends may be pending the close resets, as soon as
-    /// anything was cancelled; what was not pending needs nothing.
+    /// A receive still pending would make a reset of the close, so it is cancelled. A send that
+    /// is cut and followed by our FIN looks to the peer as if it had everything. So where sends
+    /// may be pending, receives are cancelled alone before, and then the close resets as soon as
+    /// anything more was cancelled; what was not pending needs nothing.
     pub(super) fn cancel_pending(mut self) {
         let may_cut = !self.has_sent_all();
         if may_cut {
+            self.cancel_receives();
             // Before the cut, behind which our FIN leaves.
             self.set_linger(true);
         }
@@ -71,10 +72,23 @@ impl Socket {
     /// Nothing waits for room in the send buffer. What has no buffer shows nothing by that, and
     /// is left to CancelIoEx, too.
     fn has_room(self) -> bool {
-        let is_buffered = self.option(ws::SO_SNDBUF).is_ok_and(|size| size > 0);
         let events = self.poll(ws::POLLWRNORM, 0).unwrap_or(0);
         let has_room = events & (ws::POLLWRNORM | ws::POLLERR) != 0;
-        has_room && (is_buffered || !tells_what_was_pending())
+        has_room && (self.is_buffered() || !tells_what_was_pending())
+    }
+
+    /// As closesocket: what waits to receive comes back, and nothing is written into the program's
+    /// buffers any more. No send is cut: where receives are not cancelled alone, all is cancelled
+    /// if the send buffer shows that no send is pending.
+    pub(crate) fn give_back_receives(self) {
+        self.cancel_receives();
+        if self.is_buffered() && self.has_room() {
+            cancel_all(self);
+        }
+    }
+
+    fn is_buffered(self) -> bool {
+        self.option(ws::SO_SNDBUF).is_ok_and(|size| size > 0)
     }
 
     pub(super) fn close_for_certain(self) -> Result<(), Fault> {

@@ -11,6 +11,7 @@ mod identity;
 mod keep_alive;
 mod poll_entry;
 mod process;
+mod receives;
 mod started;
 mod system_dll;
 mod thread;

@@ -15,6 +15,14 @@ use windows_sys::Win32::System::LibraryLoader::{
 type CloseSocket = unsafe extern "system" fn(RawSocket) -> i32;
 type NtQueryObject = unsafe extern "system" fn(*mut c_void, i32, *mut c_void, u32, *mut u32) -> i32;
 
+type NtQueryInformationFile =
+    unsafe extern "system" fn(*mut c_void, *mut c_void, *mut c_void, u32, i32) -> i32;
+
+/// FILE_INFORMATION_CLASS ("NtQueryInformationFile"), and of its answer FILE_SYNCHRONOUS_IO_ALERT
+/// and FILE_SYNCHRONOUS_IO_NONALERT ("NtCreateFile").
+const FILE_MODE_INFORMATION: i32 = 16;
+const FILE_SYNCHRONOUS_IO: u32 = 0x10 | 0x20;
+
 /// OBJECT_INFORMATION_CLASS ("NtQueryObject").
 const OBJECT_BASIC_INFORMATION: i32 = 0;
 /// PUBLIC_OBJECT_BASIC_INFORMATION as words: attributes, access, handle count,
@@ -51,6 +59,30 @@ pub(super) fn handle_count(socket: RawSocket) -> Option<u32> {
         )
     };
     (status >= 0).then_some(information[HANDLE_COUNT])
+}
+
+/// Whether the handle's calls end before they return, as those of a socket without
+/// WSA_FLAG_OVERLAPPED.
+pub(super) fn is_synchronous(socket: RawSocket) -> Option<bool> {
+    static NT_QUERY_FILE: AtomicPtr<c_void> = AtomicPtr::new(null_mut());
+    let name = s!("NtQueryInformationFile");
+    let address = look_up(&NT_QUERY_FILE, s!("ntdll.dll"), name)?;
+    // SAFETY: the function of this name has this type ("NtQueryInformationFile").
+    let query = unsafe { transmute::<*mut c_void, NtQueryInformationFile>(address) };
+    let mut status_block = [0usize; 2];
+    let mut mode = 0u32;
+    // SAFETY: `mode` and `status_block` are as large as said and as IO_STATUS_BLOCK; a number
+    // that is no handle makes it fail.
+    let status = unsafe {
+        query(
+            socket as *mut c_void,
+            status_block.as_mut_ptr().cast(),
+            (&mut mode as *mut u32).cast(),
+            size_of_val(&mode) as u32,
+            FILE_MODE_INFORMATION,
+        )
+    };
+    (status >= 0).then_some(mode & FILE_SYNCHRONOUS_IO != 0)
 }
 
 /// Keeps the module that this code is in, DLL or program, loaded to the end.

@@ -111,7 +111,7 @@ int WSAAPI WSASend(SOCKET s, LPWSABUF buffers, DWORD count, LPDWORD sent, DWORD 
     error = result == 0 ? 0 : (int)GetLastError();
     if (result == 0 || error == WSA_IO_PENDING) {
         for (i = 0; i < count; i++) r->sent += buffers[i].len;
-        if (call != NULL && error != 0) record_call(r, call);
+        if (call != NULL && error != 0) record_call(r, call, 0);
     }
     SetLastError((DWORD)error);
     return result;
@@ -125,7 +125,7 @@ int WSAAPI WSARecv(SOCKET s, LPWSABUF buffers, DWORD count, LPDWORD got, LPDWORD
 
     if (is_on(RESET) && call == NULL && is_reset(r)) return fails(reset_error(r));
     result = REAL(WSARecv)(s, buffers, count, got, flags, call, routine);
-    if (call != NULL && result != 0 && GetLastError() == WSA_IO_PENDING) record_call(r, call);
+    if (call != NULL && result != 0 && GetLastError() == WSA_IO_PENDING) record_call(r, call, 1);
     return result;
 }
 

@@ -14,7 +14,7 @@
 #include <windows.h>
 
 /* The names of the environment variable GC_WINSOCK, in this order; "all" stands for those before FILTER. */
-enum behaviour { INFO, SO_ERROR_SILENT, RESET, AS_CONTEXT, LINGERING, PENDING, HANGUP, EVENTS, ALERTABLE, FILTER, REFUSED, GONE, BLOCKING, BEHAVIOURS };
+enum behaviour { INFO, SO_ERROR_SILENT, RESET, AS_CONTEXT, LINGERING, PENDING, HANGUP, EVENTS, ALERTABLE, CANCEL, FILTER, REFUSED, GONE, BLOCKING, BEHAVIOURS };
 int is_on(enum behaviour which);
 
 /* the system's own function of this name */
@@ -29,11 +29,15 @@ typedef struct record {
     int wants_context; /* connected by AcceptEx or ConnectEx, and not updated */
     ULONG64 sent;
     LPWSAOVERLAPPED calls[16]; /* those that may be pending */
+    int receives[16];          /* which of them receive */
 } record;
 
 record *record_of(SOCKET s);
 void record_new(SOCKET s);
-void record_call(record *r, LPWSAOVERLAPPED call);
+void record_call(record *r, LPWSAOVERLAPPED call, int receives);
+/* the record of what may be no socket, or NULL */
+record *known_record(SOCKET s);
+int is_pending(LPWSAOVERLAPPED call);
 int has_pending_call(const record *r);
 
 /* Whether it is or was connected: the system tells that no longer after a reset. */

@@ -6,7 +6,7 @@
 #define MOST 16384
 
 static const char *const names[BEHAVIOURS] = {"info",   "error",     "reset",  "context", "linger", "pending",
-                                              "hangup", "events", "alertable", "filter", "refused", "gone", "blocking"};
+                                              "hangup", "events", "alertable", "cancel", "filter", "refused", "gone", "blocking"};
 
 /* Asked each time: a test sets the variable itself for what it is about. */
 int is_on(enum behaviour which)
@@ -29,9 +29,17 @@ FARPROC system_function(const char *name)
     return GetProcAddress(winsock, name);
 }
 
+static record records[MOST];
+
+record *known_record(SOCKET s)
+{
+    record *r = &records[(s / 4) % MOST];
+
+    return r->s == s ? r : NULL;
+}
+
 record *record_of(SOCKET s)
 {
-    static record records[MOST];
     record *r = &records[(s / 4) % MOST];
 
     if (r->s != s) {
@@ -48,7 +56,7 @@ void record_new(SOCKET s)
 }
 
 /* Its memory may be gone once it is over. */
-static int is_pending(LPWSAOVERLAPPED call)
+int is_pending(LPWSAOVERLAPPED call)
 {
     WSAOVERLAPPED now;
     SIZE_T got = 0;
@@ -57,13 +65,14 @@ static int is_pending(LPWSAOVERLAPPED call)
            now.Internal == (ULONG_PTR)STATUS_PENDING;
 }
 
-void record_call(record *r, LPWSAOVERLAPPED call)
+void record_call(record *r, LPWSAOVERLAPPED call, int receives)
 {
     size_t i;
 
     for (i = 0; i < sizeof r->calls / sizeof r->calls[0]; i++) {
         if (r->calls[i] == NULL || r->calls[i] == call || !is_pending(r->calls[i])) {
             r->calls[i] = call;
+            r->receives[i] = receives;
             return;
         }
     }

@@ -1,0 +1,21 @@
+//! What `retrofit/`, `hook/` and `preload/` share with the library, and nobody else may use: no
+//! part of the interface, it may change at any time.
+
+#[cfg(windows)]
+mod of_windows {
+    use crate::sys::Socket;
+    use std::os::windows::io::RawSocket;
+
+    /// As closesocket: the program's pending receives come back, and no send is cut.
+    pub fn give_back_receives(socket: RawSocket) {
+        Socket(socket as usize).give_back_receives();
+    }
+
+    /// How many handles, in all processes, refer to the socket, if the system tells.
+    pub fn handle_count(socket: RawSocket) -> Option<u32> {
+        Socket(socket as usize).handle_count()
+    }
+}
+
+#[cfg(windows)]
+pub use of_windows::{give_back_receives, handle_count};
