@@ -3,6 +3,7 @@
 
 mod command;
 mod items;
+mod reference;
 mod roff;
 
 use items::{Item, Kind};
@@ -29,6 +30,12 @@ pub fn generate(root: &Path) -> Vec<(String, String)> {
         ));
     }
     pages
+}
+
+/// The text of docs/reference.md.
+pub fn reference(root: &Path) -> String {
+    let header = read(root, "include/graceful_close.h").expect("include/graceful_close.h");
+    reference::page(root, &header)
 }
 
 fn read(root: &Path, file: &str) -> Option<String> {
