@@ -399,7 +399,7 @@ impl Watched {
     }
 
     /// Until the bell rings, something can be read, a time has come, or `limit_ms` is over.
-    pub fn wait(&mut self, bell: c_int, limit_ms: Option<u64>) {
+    pub fn wait(&mut self, bell: c_int, limit_ms: Option<u64>) -> Result<(), sys::Error> {
         let now = sys::now_ms();
         let first = self.until.iter().min().copied().unwrap_or(NEVER);
         let next = (first != NEVER).then(|| first.saturating_sub(now));
@@ -411,6 +411,6 @@ impl Watched {
             fd: bell,
             ..NOTHING
         };
-        let _ = sys::wait(&mut self.entries[..self.count], limit);
+        sys::wait(&mut self.entries[..self.count], limit).map(drop)
     }
 }
