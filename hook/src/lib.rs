@@ -25,6 +25,7 @@ mod log;
 mod look;
 mod park;
 mod patch;
+mod replacements;
 mod roles;
 mod settings;
 mod table;
