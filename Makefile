@@ -47,7 +47,7 @@ help:
 	@echo 'make test-windows  Rust and C tests under Wine only'
 	@echo 'make checks        format, lints, documentation, the other systems'
 	@echo 'make header        writes include/graceful_close.h anew'
-	@echo 'make man           writes the manual pages anew, from the header'
+	@echo 'make man           writes the manual pages and docs/reference.md anew, from the header'
 	@echo 'make docs          the manual as a site, into target/manual/site'
 	@echo 'make pictures      draws the pictures of the manual anew, from captured connections'
 	@echo 'make bench         the measurements of docs'

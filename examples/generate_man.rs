@@ -1,5 +1,5 @@
 //! Writes the manual pages in `man` anew from the comments of `include/graceful_close.h` and the
-//! help text of the command: `make man`.
+//! help text of the command, and docs/reference.md: `make man`.
 
 #[path = "../tests/support/man/mod.rs"]
 mod man;
@@ -20,5 +20,6 @@ fn main() -> std::io::Result<()> {
     for (name, text) in man::generate(root) {
         std::fs::write(folder.join(name), text)?;
     }
+    std::fs::write(root.join("docs/reference.md"), man::reference(root))?;
     Ok(())
 }

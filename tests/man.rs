@@ -26,6 +26,15 @@ fn the_committed_pages_are_up_to_date() {
 }
 
 #[test]
+fn the_reference_in_docs_is_up_to_date() {
+    let committed = std::fs::read_to_string(root().join("docs/reference.md")).unwrap_or_default();
+    assert!(
+        committed.replace("\r\n", "\n") == man::reference(root()),
+        "run `make man`"
+    );
+}
+
+#[test]
 fn there_are_no_other_pages() {
     let generated: BTreeSet<String> = man::generate(root())
         .into_iter()

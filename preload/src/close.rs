@@ -3,6 +3,7 @@
 
 use crate::epoll_sets;
 use crate::holders::{self, Birth, Standing};
+use crate::kin::Arrival;
 use crate::own_fds;
 use crate::park::{self, Parked};
 use crate::partial;
@@ -60,20 +61,23 @@ fn duplicate_if_last(fd: c_int, taken: &Taken, since: Birth, sent: Sent) -> Opti
     if fate == Fate::Plain {
         return None;
     }
-    let is_doubtful = match standing.unwrap_or_else(|| holders::release(fd, taken, since)) {
+    let doubt = match standing.unwrap_or_else(|| holders::release(fd, taken, since)) {
         Standing::Held | Standing::Shared => return None,
-        Standing::Last => !partial::sees_all(),
-        Standing::Doubt => true,
+        Standing::Last | Standing::Doubt(Arrival::Counted) if !partial::sees_all() => {
+            Some(Arrival::Made)
+        }
+        Standing::Last => None,
+        Standing::Doubt(arrival) => Some(arrival),
     };
     if !partial::sees_all() && partial::has_another_number(fd) {
         return None;
     }
-    if fate == Fate::Drain && !is_doubtful {
+    if fate == Fate::Drain && doubt.is_none() {
         // to the FIN: what is there is all that will come
         while matches!(sys::discard(fd, PASS), Ok(1..)) {}
         return None;
     }
-    duplicate(fd, taken, is_doubtful)
+    duplicate(fd, taken, doubt)
 }
 
 /// Of connections that are wanted by themselves there is nothing to be held against them.
@@ -89,7 +93,7 @@ pub fn origin(word: Word) -> Origin {
 
 /// A place in the background, the thread to serve it, a high number, and no trace of the
 /// descriptor in the program's epoll sets; if one of these is not to be had, nothing.
-fn duplicate(fd: c_int, taken: &Taken, is_doubtful: bool) -> Option<Parked> {
+fn duplicate(fd: c_int, taken: &Taken, doubt: Option<Arrival>) -> Option<Parked> {
     if !park::reserve() {
         record::refused(fd, "no room");
         return None;
@@ -108,10 +112,7 @@ fn duplicate(fd: c_int, taken: &Taken, is_doubtful: bool) -> Option<Parked> {
         return None;
     };
     sys::end_signals(high);
-    Some(Parked {
-        fd: high,
-        is_doubtful,
-    })
+    Some(Parked { fd: high, doubt })
 }
 
 fn leave_epoll_sets(fd: c_int, mask: u64) -> bool {
@@ -162,7 +163,7 @@ impl Closing {
 
 fn start(parked: Parked) {
     record::took_over();
-    if parked.is_doubtful || !half_close(parked.fd) {
+    if parked.doubt.is_some() || !half_close(parked.fd) {
         park::hand_over(parked);
     }
 }

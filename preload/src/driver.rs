@@ -1,6 +1,7 @@
 //! Drives what is parked, with the state machine of `graceful_close`: on the background thread,
 //! or at the end of a process that has none on the thread that ends it. Asks for no memory.
 
+use crate::kin::Arrival;
 use crate::memory::Guarded;
 use crate::own_fds::{self, Mark};
 use crate::park::{self, Parked, PLACES};
@@ -24,6 +25,7 @@ enum Work {
     /// Whether others hold it is looked up again then.
     Doubt {
         fd: c_int,
+        arrival: Arrival,
         looks: usize,
         at_ms: u64,
     },
@@ -37,9 +39,38 @@ struct Ticket {
     peer: Option<Peer>,
 }
 
+/// Room for one. Nothing is all zero bytes, so that the table takes no room in the library's file:
+/// the tag of an `Option` would not be.
+#[repr(u8)]
+#[allow(clippy::large_enum_variant)]
+enum Room {
+    Nothing = 0,
+    Taken(Work) = 1,
+}
+
+impl Room {
+    fn get(&self) -> Option<&Work> {
+        match self {
+            Room::Nothing => None,
+            Room::Taken(work) => Some(work),
+        }
+    }
+
+    fn take(&mut self) -> Option<Work> {
+        match std::mem::replace(self, Room::Nothing) {
+            Room::Nothing => None,
+            Room::Taken(work) => Some(work),
+        }
+    }
+
+    fn put(&mut self, work: Work) {
+        *self = Room::Taken(work);
+    }
+}
+
 /// All of them.
 pub struct Driver {
-    work: [Option<Work>; PLACES],
+    work: [Room; PLACES],
     since_ms: [u64; PLACES],
     seen: [Seen; PLACES],
 }
@@ -52,14 +83,15 @@ struct Seen {
     at_ms: u64,
 }
 
+/// No parked one has the number 0. All zero bytes, too.
 const NOTHING_SEEN: Seen = Seen {
-    fd: -1,
+    fd: 0,
     progress: 0,
     at_ms: 0,
 };
 
 static DRIVER: Guarded<Driver> = Guarded::new(Driver {
-    work: [const { None }; PLACES],
+    work: [const { Room::Nothing }; PLACES],
     since_ms: [0; PLACES],
     seen: [NOTHING_SEEN; PLACES],
 });
@@ -67,7 +99,7 @@ static DRIVER: Guarded<Driver> = Guarded::new(Driver {
 /// Two that close at the same moment see each other's duplicates: who has seen somebody looks
 /// again after these many milliseconds. A process that ends waits for one look less, and of two
 /// alike the one with the lower number gives up first, so that the other finds itself alone.
-const LOOK_AGAIN_MS: [u64; 5] = [1, 4, 16, 64, 250];
+const LOOK_AGAIN_MS: [u64; 6] = [1, 4, 16, 64, 250, 1000];
 
 fn looks_again(holder: c_int) -> usize {
     let is_ending = process::is_ending();
@@ -76,8 +108,13 @@ fn looks_again(holder: c_int) -> usize {
         // then it finds itself alone.
         return 1;
     }
+    if !is_ending && scan::is_descendant(holder) {
+        // It answers, and ends then: it gives up, and we find ourselves alone. Both must not give
+        // up in the same moment.
+        return LOOK_AGAIN_MS.len();
+    }
     let gives_up_first = process::own_pid() < holder;
-    LOOK_AGAIN_MS.len() - usize::from(is_ending) - usize::from(gives_up_first)
+    LOOK_AGAIN_MS.len() - 1 - usize::from(is_ending) - usize::from(gives_up_first)
 }
 
 /// The driver, for the thread that has been made sure to be the only one that drives.
@@ -105,7 +142,7 @@ impl Driver {
             self.seen[at] = NOTHING_SEEN;
             let work = begin(parked);
             match work {
-                Some(_) => self.work[at] = work,
+                Some(work) => self.work[at].put(work),
                 None => park::finished(at),
             }
         }
@@ -116,12 +153,12 @@ impl Driver {
     pub fn step(&mut self, watched: &Watched) {
         let now = sys::now_ms();
         for at in 0..PLACES {
-            if self.work[at].is_none() || !watched.is_due(at, now) {
+            if self.work[at].get().is_none() || !watched.is_due(at, now) {
                 continue;
             }
             let work = self.work[at].take().and_then(|work| go_on(work, now));
             match work {
-                Some(_) => self.work[at] = work,
+                Some(work) => self.work[at].put(work),
                 None => park::finished(at),
             }
         }
@@ -131,7 +168,7 @@ impl Driver {
     pub fn watch(&self, watched: &mut Watched) {
         watched.clear();
         let now = sys::now_ms();
-        for (at, work) in self.work.iter().enumerate() {
+        for (at, work) in self.work.iter().map(Room::get).enumerate() {
             match work {
                 None => {}
                 Some(Work::Doubt { at_ms, .. }) => watched.add(at, None, Some(*at_ms)),
@@ -148,7 +185,7 @@ impl Driver {
     pub fn give_up_oldest(&mut self, most: u32) -> u32 {
         for given_up in 0..most {
             let oldest = (0..PLACES)
-                .filter(|at| self.work[*at].is_some())
+                .filter(|at| self.work[*at].get().is_some())
                 .min_by_key(|at| self.since_ms[*at]);
             let Some(at) = oldest else {
                 return given_up;
@@ -162,7 +199,7 @@ impl Driver {
     pub fn give_up_silent(&mut self, limit_ms: u64) {
         let now = sys::now_ms();
         for at in 0..PLACES {
-            let Some(fd) = self.work[at].as_ref().and_then(Work::half_closed) else {
+            let Some(fd) = self.work[at].get().and_then(Work::half_closed) else {
                 continue;
             };
             let seen = &mut self.seen[at];
@@ -192,9 +229,7 @@ impl Driver {
     /// Gives a number back to the program; the socket goes on under another, if there is one.
     pub fn vacate(&mut self, fd: c_int) {
         for at in 0..PLACES {
-            let is_it = self.work[at]
-                .as_ref()
-                .is_some_and(|work| work.number() == fd);
+            let is_it = self.work[at].get().is_some_and(|work| work.number() == fd);
             if !is_it {
                 continue;
             }
@@ -206,14 +241,9 @@ impl Driver {
                 forget_socket(closing);
             }
             own_fds::close(fd);
-            let again = moved.and_then(|fd| {
-                begin(Parked {
-                    fd,
-                    is_doubtful: false,
-                })
-            });
+            let again = moved.and_then(|fd| begin(Parked { fd, doubt: None }));
             match again {
-                Some(_) => self.work[at] = again,
+                Some(again) => self.work[at].put(again),
                 None => park::finished(at),
             }
         }
@@ -244,9 +274,10 @@ fn options() -> Options {
 }
 
 fn begin(parked: Parked) -> Option<Work> {
-    if parked.is_doubtful {
+    if let Some(arrival) = parked.doubt {
         let work = Work::Doubt {
             fd: parked.fd,
+            arrival,
             looks: 0,
             at_ms: 0,
         };
@@ -269,7 +300,9 @@ fn begin(parked: Parked) -> Option<Work> {
 /// What is left to do of it.
 fn go_on(work: Work, now: u64) -> Option<Work> {
     match work {
-        Work::Doubt { fd, looks, .. } => look_up(fd, looks, now),
+        Work::Doubt {
+            fd, arrival, looks, ..
+        } => look_up(fd, arrival, looks, now),
         Work::Closing(mut closing, ticket) => match closing.step() {
             Ok(None) => Some(Work::Closing(closing, ticket)),
             ended => {
@@ -281,19 +314,20 @@ fn go_on(work: Work, now: u64) -> Option<Work> {
     }
 }
 
-fn look_up(fd: c_int, looks: usize, now: u64) -> Option<Work> {
-    match scan::others_hold(fd) {
-        Found::Nobody => begin(Parked {
-            fd,
-            is_doubtful: false,
-        }),
+fn look_up(fd: c_int, arrival: Arrival, looks: usize, now: u64) -> Option<Work> {
+    match scan::others_hold(fd, arrival) {
+        Found::Nobody => begin(Parked { fd, doubt: None }),
         Found::OtherProcess(holder) if looks < looks_again(holder) => Some(Work::Doubt {
             fd,
+            arrival,
             looks: looks + 1,
             at_ms: now + LOOK_AGAIN_MS[looks],
         }),
-        Found::OtherProcess(_) | Found::ThisProcess | Found::Unknown => {
-            record::left_to_others(fd);
+        found => {
+            match found {
+                Found::Unknown => record::refused(fd, "others may hold it who cannot be read"),
+                _ => record::left_to_others(fd),
+            }
             own_fds::close(fd);
             None
         }
@@ -365,7 +399,7 @@ impl Watched {
     }
 
     /// Until the bell rings, something can be read, a time has come, or `limit_ms` is over.
-    pub fn wait(&mut self, bell: c_int, limit_ms: Option<u64>) {
+    pub fn wait(&mut self, bell: c_int, limit_ms: Option<u64>) -> Result<(), sys::Error> {
         let now = sys::now_ms();
         let first = self.until.iter().min().copied().unwrap_or(NEVER);
         let next = (first != NEVER).then(|| first.saturating_sub(now));
@@ -377,6 +411,6 @@ impl Watched {
             fd: bell,
             ..NOTHING
         };
-        let _ = sys::wait(&mut self.entries[..self.count], limit);
+        sys::wait(&mut self.entries[..self.count], limit).map(drop)
     }
 }

@@ -10,7 +10,7 @@ use crate::record::{self, Text};
 use crate::settings::{self, AtExit};
 use crate::streams;
 use crate::sys;
-use crate::table::{self, Kind};
+use crate::table;
 use crate::tcp::{self, Fate, Origin};
 use libc::c_int;
 use std::fmt::Write;
@@ -75,7 +75,9 @@ fn take_turn() -> Option<c_int> {
 fn end_connections(flushes: bool) {
     // counted before anything is parked, which notes numbers of its own
     let noted = table::numbers_from(0).count() as c_int;
-    let mut busy = Busy::default();
+    // a stream is in use by another thread, and cannot be written out
+    let mut busy = Connections::default();
+    let mut ended = Connections::default();
     if flushes {
         for fd in candidates(noted).filter(|fd| !streams::flush(*fd)) {
             busy.add(holders::cookie(fd));
@@ -83,9 +85,13 @@ fn end_connections(flushes: bool) {
     }
     let mut is_first = true;
     for fd in candidates(noted) {
-        if busy.has(holders::cookie(fd)) {
+        let cookie = holders::cookie(fd);
+        // what has come under several numbers is not counted by number: looked up once
+        let is_counted = table::get(fd).is_some_and(table::Entry::is_counted);
+        if busy.may_have(cookie) || !is_counted && ended.has(cookie) {
             continue;
         }
+        ended.add(cookie);
         if is_first {
             // another thread may be writing, and the process is to end as it was about to
             sys::ignore_broken_pipes();
@@ -97,38 +103,41 @@ fn end_connections(flushes: bool) {
 
 fn candidates(noted: c_int) -> impl Iterator<Item = c_int> {
     (0..noted.max(INHERITED)).filter(|fd| {
-        let is_noted = table::get(*fd).is_some_and(|entry| {
-            matches!(entry.word().kind(), Kind::Alone | Kind::Counted) || entry.stream() != 0
-        });
+        let is_noted =
+            table::get(*fd).is_some_and(|entry| entry.is_counted() || entry.stream() != 0);
         (*fd < INHERITED || is_noted)
             && !table::is_internal(*fd)
             && tcp::examine(*fd, Origin::default(), false) != Fate::Plain
     })
 }
 
-/// Connections on which a stream is in use by another thread, and cannot be written out.
+/// A few of them.
 #[derive(Default)]
-struct Busy {
+struct Connections {
     cookies: [u64; 16],
     count: usize,
+    is_incomplete: bool,
 }
 
-impl Busy {
+impl Connections {
     fn add(&mut self, cookie: Option<u64>) {
-        if let (Some(cookie), Some(place)) = (cookie, self.cookies.get_mut(self.count)) {
-            *place = cookie;
-            self.count += 1;
-        } else {
-            self.count = usize::MAX;
+        match (cookie, self.cookies.get_mut(self.count)) {
+            (Some(cookie), Some(place)) => {
+                *place = cookie;
+                self.count += 1;
+            }
+            _ => self.is_incomplete = true,
         }
     }
 
-    /// With more of them than there is room for it may be any.
     fn has(&self, cookie: Option<u64>) -> bool {
-        match (self.cookies.get(..self.count), cookie) {
-            (Some(busy), Some(cookie)) => busy.contains(&cookie),
-            (Some(busy), None) => !busy.is_empty(),
-            (None, _) => true,
-        }
+        let known = self.cookies.get(..self.count).unwrap_or_default();
+        cookie.is_some_and(|cookie| known.contains(&cookie))
+    }
+
+    /// With more of them than there is room for it may be any.
+    fn may_have(&self, cookie: Option<u64>) -> bool {
+        let is_any = self.is_incomplete || cookie.is_none() && self.count > 0;
+        is_any || self.has(cookie)
     }
 }

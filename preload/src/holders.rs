@@ -7,9 +7,10 @@
 //! counted (a descriptor that came by exec or in a message, or that a program started by vfork()
 //! may have) is in doubt, and is looked up in /proc by the background thread.
 
+use crate::kin::Arrival;
 use crate::memory::{Mapped, Zeroed};
 use crate::sys;
-use crate::table::{self, same_spawns, Entry, Kind, Taken, Word, FORKING, PASSED};
+use crate::table::{self, same_spawns, Entry, Kind, Taken, Word, FORKING, PASSED, RECEIVED};
 use libc::c_int;
 use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering::SeqCst};
 
@@ -29,6 +30,9 @@ const STRAY: u64 = 1 << 33;
 const SENT_AWAY: u64 = 1 << 34;
 /// The last one counted is calling exec; free when that is long ago.
 const ORPHAN: u64 = 1 << 35;
+/// A counted process has turned into another program, which has it uncounted.
+const PASSED_BY_EXEC: u64 = 1 << 36;
+const FLAGS_KEPT: u64 = UNTRUSTED | STRAY | SENT_AWAY | PASSED_BY_EXEC;
 const SECONDS: u32 = 40;
 const LONG_AGO: u64 = 10;
 
@@ -57,7 +61,7 @@ pub enum Standing {
     /// Somebody else does, or may always.
     Held,
     /// Only /proc can tell.
-    Doubt,
+    Doubt(Arrival),
 }
 
 pub fn set_up() -> bool {
@@ -102,6 +106,14 @@ fn slot_of(word: Word) -> Option<&'static Slot> {
     match word.kind() {
         Kind::Counted => SLOTS.all().get(word.value() as usize),
         _ => None,
+    }
+}
+
+/// It has come in a message, under a number that meant something else before.
+pub fn received(fd: c_int) {
+    forget(fd);
+    if let Some(entry) = table::get(fd) {
+        entry.add_flags(fd, RECEIVED);
     }
 }
 
@@ -204,7 +216,7 @@ fn is_settled(since: Birth) -> bool {
 /// the descriptor, or too early to have it counted.
 pub fn release(fd: c_int, taken: &Taken, since: Birth) -> Standing {
     match release_as_known(fd, taken) {
-        Standing::Shared | Standing::Last if !is_settled(since) => Standing::Doubt,
+        Standing::Shared | Standing::Last if !is_settled(since) => Standing::Doubt(Arrival::Made),
         Standing::Shared => Standing::Held,
         standing => standing,
     }
@@ -214,18 +226,19 @@ fn release_as_known(fd: c_int, taken: &Taken) -> Standing {
     let word = taken.word;
     match word.kind() {
         Kind::Alone if word.has(PASSED) => Standing::Held,
-        Kind::Alone if word.value() != FORKS.load(SeqCst) => Standing::Doubt,
-        Kind::Alone if may_be_inherited(fd, word) => Standing::Doubt,
+        Kind::Alone if word.value() != FORKS.load(SeqCst) => Standing::Doubt(Arrival::Made),
+        Kind::Alone if may_be_inherited(fd, word) => Standing::Doubt(Arrival::Counted),
         Kind::Alone => Standing::Last,
         Kind::Counted => release_counted(fd, taken),
         _ if word.has(PASSED) => Standing::Held,
-        _ => Standing::Doubt,
+        _ if word.has(RECEIVED) => Standing::Doubt(Arrival::Received),
+        _ => Standing::Doubt(Arrival::Inherited),
     }
 }
 
 fn release_counted(fd: c_int, taken: &Taken) -> Standing {
     let Some(slot) = slot_of(taken.word) else {
-        return Standing::Doubt;
+        return Standing::Doubt(Arrival::Inherited);
     };
     let is_same = cookie(fd) == Some(slot.cookie.load(SeqCst));
     let mut flags = 0;
@@ -240,7 +253,7 @@ fn release_counted(fd: c_int, taken: &Taken) -> Standing {
     let was = slot.state.fetch_or(flags | stray, SeqCst);
     let before = slot.leave();
     if !is_same {
-        return Standing::Doubt;
+        return Standing::Doubt(Arrival::Inherited);
     }
     if before & SENT_AWAY != 0 || was & STRAY != 0 {
         return Standing::Held;
@@ -248,8 +261,11 @@ fn release_counted(fd: c_int, taken: &Taken) -> Standing {
     if before & HOLDERS > 1 {
         return Standing::Shared;
     }
+    if before & PASSED_BY_EXEC != 0 {
+        return Standing::Doubt(Arrival::Made);
+    }
     if before & UNTRUSTED != 0 {
-        return Standing::Doubt;
+        return Standing::Doubt(Arrival::Counted);
     }
     Standing::Last
 }
@@ -413,6 +429,40 @@ pub fn exec_elsewhere() {
     SPAWNS.fetch_add(1, SeqCst);
 }
 
+/// By the count alone somebody else has it, who may be about to close it.
+pub fn is_shared_for_now(fd: c_int) -> bool {
+    let word = table::get(fd).map(Entry::word).unwrap_or_default();
+    slot_of(word).is_some_and(|slot| {
+        let state = slot.state.load(SeqCst);
+        state & FLAGS_KEPT == 0 && state & HOLDERS > ours(word)
+    })
+}
+
+/// So many numbers of this process are counted there.
+fn ours(word: Word) -> u64 {
+    let is_same = |one: Word| one.kind() == word.kind() && one.value() == word.value();
+    let all = table::numbers_from(0);
+    all.filter(|(_, entry)| is_same(entry.word())).count() as u64
+}
+
+/// Whether no other process has it, for certain.
+pub fn is_ours_alone(fd: c_int) -> bool {
+    let word = table::get(fd).map(Entry::word).unwrap_or_default();
+    if FORKS_NOW.load(SeqCst) != 0 || may_be_inherited(fd, word) || word.has(PASSED) {
+        return false;
+    }
+    match (word.kind(), slot_of(word)) {
+        (Kind::Alone, _) => word.value() == FORKS.load(SeqCst),
+        (_, Some(slot)) => {
+            let state = slot.state.load(SeqCst);
+            let is_clean = state & (FLAGS_KEPT | ORPHAN) == 0;
+            let is_it = cookie(fd) == Some(slot.cookie.load(SeqCst));
+            is_clean && is_it && state & HOLDERS == ours(word)
+        }
+        _ => false,
+    }
+}
+
 /// Before exec: of what the new program gets nobody is counted, and the rest is closed.
 pub fn before_exec() {
     for (fd, entry) in table::numbers_from(0) {
@@ -421,7 +471,7 @@ pub fn before_exec() {
         };
         let cloexec = libc::FD_CLOEXEC as usize;
         if !sys::descriptor_flags(fd).is_ok_and(|flags| flags & cloexec != 0) {
-            slot.state.fetch_or(UNTRUSTED, SeqCst);
+            slot.state.fetch_or(PASSED_BY_EXEC, SeqCst);
         }
         slot.leave_by_exec();
     }
@@ -442,15 +492,14 @@ impl Slot {
         let orphan = ORPHAN | seconds() << SECONDS;
         let one_less = |state: u64| match state & HOLDERS {
             0 => None,
-            1 => Some(state & (UNTRUSTED | STRAY | SENT_AWAY) | orphan),
+            1 => Some(state & FLAGS_KEPT | orphan),
             _ => Some(state - 1),
         };
         let _ = self.state.fetch_update(SeqCst, SeqCst, one_less);
     }
 
     fn come_back(&self) {
-        let flags = UNTRUSTED | STRAY | SENT_AWAY;
-        let alone = |state| (state & ORPHAN != 0).then_some(1 | state & flags);
+        let alone = |state| (state & ORPHAN != 0).then_some(1 | state & FLAGS_KEPT);
         if self.state.fetch_update(SeqCst, SeqCst, alone).is_err() {
             self.state.fetch_add(1, SeqCst);
         }

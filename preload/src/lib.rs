@@ -25,9 +25,13 @@ mod close;
 mod driver;
 mod epoll_sets;
 mod exit;
+#[allow(unsafe_code)]
+mod file_locks;
+mod folder;
 mod holders;
 #[allow(unsafe_code)]
 mod interpose;
+mod kin;
 #[cfg(all(feature = "link", not(test)))]
 #[allow(unsafe_code)]
 mod linked;
@@ -47,6 +51,7 @@ mod room;
 mod scan;
 mod settings;
 mod streams;
+mod succession;
 mod suitable;
 #[allow(unsafe_code)]
 mod sys;

@@ -1,6 +1,7 @@
 //! The sockets that wait for their end: places of a fixed number, filled by any thread and
 //! emptied by the background one.
 
+use crate::kin::Arrival;
 use crate::own_fds::{self, Mark};
 use crate::settings;
 use crate::sys;
@@ -18,7 +19,8 @@ const ADOPTED: u32 = 3;
 struct Place {
     state: AtomicU32,
     fd: AtomicI32,
-    is_doubtful: AtomicU32,
+    /// [`code`]
+    doubt: AtomicU32,
 }
 
 impl Place {
@@ -26,7 +28,7 @@ impl Place {
         Place {
             state: AtomicU32::new(FREE),
             fd: AtomicI32::new(-1),
-            is_doubtful: AtomicU32::new(0),
+            doubt: AtomicU32::new(0),
         }
     }
 }
@@ -44,8 +46,29 @@ static SLEEPING: AtomicU32 = AtomicU32::new(0);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Parked {
     pub fd: c_int,
-    /// Whether nobody else holds it is still to be found out.
-    pub is_doubtful: bool,
+    /// Whether nobody else holds it is still to be found out, of a socket that came so.
+    pub doubt: Option<Arrival>,
+}
+
+/// For an atomic.
+fn code(doubt: Option<Arrival>) -> u32 {
+    match doubt {
+        None => 0,
+        Some(Arrival::Counted) => 1,
+        Some(Arrival::Made) => 2,
+        Some(Arrival::Inherited) => 3,
+        Some(Arrival::Received) => 4,
+    }
+}
+
+fn decoded(code: u32) -> Option<Arrival> {
+    match code {
+        0 => None,
+        1 => Some(Arrival::Counted),
+        2 => Some(Arrival::Made),
+        3 => Some(Arrival::Inherited),
+        _ => Some(Arrival::Received),
+    }
 }
 
 pub fn count() -> u32 {
@@ -108,7 +131,7 @@ pub fn hand_over(parked: Parked) {
             .is_ok()
         {
             place.fd.store(parked.fd, SeqCst);
-            place.is_doubtful.store(parked.is_doubtful.into(), SeqCst);
+            place.doubt.store(code(parked.doubt), SeqCst);
             place.state.store(READY, SeqCst);
             ring_if_asleep();
             return;
@@ -128,7 +151,7 @@ pub fn adopt(place: usize) -> Option<Parked> {
         .ok()?;
     Some(Parked {
         fd: place.fd.load(SeqCst),
-        is_doubtful: place.is_doubtful.load(SeqCst) != 0,
+        doubt: decoded(place.doubt.load(SeqCst)),
     })
 }
 

@@ -11,9 +11,12 @@ const CONFINED: u8 = 2;
 
 static MODE: AtomicU8 = AtomicU8::new(ASLEEP);
 static PID: AtomicI32 = AtomicI32::new(0);
+/// In which the program was started, by exec: this one is forked from it, as all between are.
+static ROOT: AtomicI32 = AtomicI32::new(0);
 
 pub fn wake_up() {
     PID.store(sys::pid(), SeqCst);
+    ROOT.store(sys::pid(), SeqCst);
     MODE.store(AWAKE, SeqCst);
 }
 
@@ -69,6 +72,10 @@ pub fn may_look() -> bool {
 #[inline]
 pub fn is_own() -> bool {
     is_awake() && sys::pid() == PID.load(Relaxed)
+}
+
+pub fn root_pid() -> i32 {
+    ROOT.load(Relaxed)
 }
 
 pub fn own_pid() -> i32 {

@@ -125,6 +125,7 @@ functions! {
     fork() -> pid_t;
     _Fork() -> pid_t;
     unshare(c_int) -> c_int;
+    setns(c_int, c_int) -> c_int;
     pthread_create(*mut libc::pthread_t, Opaque, Start, *mut c_void) -> c_int;
     pthread_sigmask(c_int, Opaque, *mut c_void) -> c_int;
     sigprocmask(c_int, Opaque, *mut c_void) -> c_int;
@@ -176,16 +177,20 @@ pub fn invocation_name() -> Option<&'static [u8]> {
 }
 
 fn file_name() -> Option<&'static [u8]> {
+    path()?.rsplit(|byte| *byte == b'/').next()
+}
+
+/// Of the program, as it was given to exec.
+pub fn path() -> Option<&'static [u8]> {
     extern "C" {
         fn getauxval(kind: libc::c_ulong) -> libc::c_ulong;
     }
     // SAFETY: takes a number; what it gives for this one is a C string that the kernel put above
     // the stack, or 0.
-    let path = unsafe {
+    unsafe {
         let path = getauxval(libc::AT_EXECFN) as *const c_char;
         (!path.is_null()).then(|| CStr::from_ptr(path).to_bytes())
-    }?;
-    path.rsplit(|byte| *byte == b'/').next()
+    }
 }
 
 /// Calls the C library before and after each fork() of the process.

@@ -1,6 +1,9 @@
-//! Who holds a socket, by looking at every descriptor of every process: dear, and for the
-//! doubtful cases only. By system call, without asking for memory.
+//! Who holds a socket, by looking at the descriptors of processes: dear, and for the doubtful cases
+//! only. By system call, without asking for memory.
 
+use crate::folder::{decimal, link, number, Folder, Target};
+use crate::kin::{Arrival, Kin, Relation};
+use crate::process;
 use crate::sys;
 use crate::table;
 use libc::c_int;
@@ -16,22 +19,47 @@ pub enum Found {
     Unknown,
 }
 
-/// "socket:[4026531993]", as the links in /proc/PID/fd read.
-type Target = [u8; 40];
+/// So many descriptors are looked at of processes that may have it: beyond that nobody knows.
+const MOST: u32 = 1 << 16;
+/// And so many of those to which it could have come in a message only. A machine may have any
+/// number of them, and each takes its microsecond.
+const MOST_OF_OTHERS: u32 = 1 << 12;
 
-pub fn others_hold(fd: c_int) -> Found {
-    look(fd).unwrap_or(Found::Unknown)
+fn most_of_others(arrival: Arrival) -> u32 {
+    match arrival {
+        // of messages with what is made here we know
+        Arrival::Counted | Arrival::Made => 0,
+        Arrival::Inherited | Arrival::Received => MOST_OF_OTHERS,
+    }
 }
 
-fn look(fd: c_int) -> Result<Found, sys::Error> {
+pub fn others_hold(fd: c_int, arrival: Arrival) -> Found {
+    look(fd, arrival).unwrap_or(Found::Unknown)
+}
+
+fn look(fd: c_int, arrival: Arrival) -> Result<Found, sys::Error> {
     let mut own = Folder::open(libc::AT_FDCWD, c"/proc/self/fd")?;
     let mut digits = [0u8; 12];
     let target = link(own.fd, decimal(fd, &mut digits)).ok_or(sys::Error(libc::EBADF))?;
-    // a process that ends holds nothing but what is parked
-    if !crate::process::is_ending() && is_held_here(&mut own, &target)? {
+    // what we have ourselves is counted; and a process that ends holds nothing but what is parked
+    let is_known = arrival == Arrival::Counted || process::is_ending();
+    if !is_known && is_held_here(&mut own, &target)? {
         return Ok(Found::ThisProcess);
     }
-    is_held_elsewhere(&target)
+    let processes = Folder::open(libc::AT_FDCWD, c"/proc")?;
+    let own = own_number(processes.fd).ok_or(sys::Error(libc::ENOENT))?;
+    let kin = Kin::of(processes.fd, own, arrival);
+    let search = Search {
+        proc: processes.fd,
+        // whom we do not see may hold it all the same
+        is_unsure: !kin.is_complete,
+        kin,
+        target,
+        left: MOST,
+        left_of_others: most_of_others(arrival),
+        may_be_anybody: arrival == Arrival::Received,
+    };
+    search.run(processes, own)
 }
 
 /// Under a number of the program's.
@@ -46,33 +74,75 @@ fn is_held_here(own: &mut Folder, target: &Target) -> Result<bool, sys::Error> {
     Ok(false)
 }
 
-fn is_held_elsewhere(target: &Target) -> Result<Found, sys::Error> {
-    let mut processes = Folder::open(libc::AT_FDCWD, c"/proc")?;
-    let proc = processes.fd;
-    let own = own_number(proc).ok_or(sys::Error(libc::ENOENT))?;
-    let kin = Kin::of(proc, own);
-    // whom we do not see may hold it all the same
-    let mut found = if kin.is_complete {
-        Found::Nobody
-    } else {
-        Found::Unknown
-    };
-    while let Some(name) = processes.next()? {
-        let Some(pid) = number(name).filter(|pid| *pid != own) else {
-            continue;
-        };
-        match is_held_by(proc, name, target) {
-            Ok(true) => return Ok(Found::OtherProcess(pid)),
-            Ok(false) => {}
-            Err(sys::Error(libc::EMFILE | libc::ENFILE | libc::ENOMEM)) => {
-                return Ok(Found::Unknown);
+struct Search {
+    proc: c_int,
+    kin: Kin,
+    target: Target,
+    left: u32,
+    left_of_others: u32,
+    may_be_anybody: bool,
+    /// Somebody may have it whom we cannot look at.
+    is_unsure: bool,
+}
+
+impl Search {
+    fn run(mut self, mut processes: Folder, own: c_int) -> Result<Found, sys::Error> {
+        // the one who most often does is found without looking at all the others
+        for at in 0..self.kin.forebears().len() {
+            let pid = self.kin.forebears()[at];
+            let mut digits = [0u8; 12];
+            if self.holds(decimal(pid, &mut digits), Relation::MayHave)? {
+                return Ok(Found::OtherProcess(pid));
             }
-            Err(_) if kin.could_have_it(proc, name) => found = Found::Unknown,
-            // another user's, whom nobody has given it, or it has ended
-            Err(_) => {}
+        }
+        while let Some(name) = processes.next()? {
+            let Some(pid) = number(name).filter(|pid| *pid != own) else {
+                continue;
+            };
+            if self.kin.forebears().contains(&pid) {
+                continue;
+            }
+            let is_held = match self.kin.relation(self.proc, name) {
+                Relation::Counts => false,
+                // most often it is about to end, and the next look does not find it
+                Relation::MayHaveUnseen => true,
+                relation => self.holds(name, relation)?,
+            };
+            if is_held {
+                return Ok(Found::OtherProcess(pid));
+            }
+        }
+        Ok(match self.is_unsure {
+            true => Found::Unknown,
+            false => Found::Nobody,
+        })
+    }
+
+    fn holds(&mut self, process: &CStr, relation: Relation) -> Result<bool, sys::Error> {
+        let may_have = relation == Relation::MayHave;
+        let counts = may_have || self.may_be_anybody;
+        if !counts && self.left_of_others == 0 {
+            return Ok(false);
+        }
+        let left = match counts {
+            true => &mut self.left,
+            false => &mut self.left_of_others,
+        };
+        match is_held_by(self.proc, process, &self.target, left) {
+            Ok(is_held) => {
+                self.is_unsure |= !is_held && counts && *left == 0;
+                Ok(is_held)
+            }
+            Err(sys::Error(error @ (libc::EMFILE | libc::ENFILE | libc::ENOMEM))) => {
+                Err(sys::Error(error))
+            }
+            // another user's, or it has ended
+            Err(_) => {
+                self.is_unsure |= may_have && Folder::open(self.proc, process).is_ok();
+                Ok(false)
+            }
         }
     }
-    Ok(found)
 }
 
 /// Whether this process has the socket under a number besides this one that is not ours.
@@ -108,7 +178,17 @@ pub fn is_ancestor(pid: c_int) -> bool {
     let Ok(proc) = Folder::open(libc::AT_FDCWD, c"/proc") else {
         return false;
     };
-    own_number(proc.fd).is_some_and(|own| Kin::of(proc.fd, own).is_ancestor(pid))
+    own_number(proc.fd)
+        .is_some_and(|own| Kin::of(proc.fd, own, Arrival::Inherited).is_ancestor(pid))
+}
+
+/// The process with this number has been started by us, or by one that we have started, and so on.
+pub fn is_descendant(pid: c_int) -> bool {
+    let Ok(proc) = Folder::open(libc::AT_FDCWD, c"/proc") else {
+        return false;
+    };
+    own_number(proc.fd)
+        .is_some_and(|own| Kin::of(proc.fd, pid, Arrival::Inherited).is_ancestor(own))
 }
 
 /// Not getpid(): that may be another where /proc is of an outer PID namespace.
@@ -117,216 +197,24 @@ fn own_number(proc: c_int) -> Option<c_int> {
     number(CStr::from_bytes_until_nul(&target).ok()?)
 }
 
-fn is_held_by(proc: c_int, process: &CStr, target: &Target) -> Result<bool, sys::Error> {
+/// Whether one of its descriptors is this one, of which at most so many are looked at.
+fn is_held_by(
+    proc: c_int,
+    process: &CStr,
+    target: &Target,
+    left: &mut u32,
+) -> Result<bool, sys::Error> {
     let process = Folder::open(proc, process)?;
     let mut fds = Folder::open(process.fd, c"fd")?;
     let folder = fds.fd;
-    while let Some(name) = fds.next()? {
+    while *left > 0 {
+        let Some(name) = fds.next()? else {
+            return Ok(false);
+        };
+        *left -= 1;
         if link(folder, name).as_ref() == Some(target) {
             return Ok(true);
         }
     }
     Ok(false)
-}
-
-/// Longer lines of ancestors are not followed.
-const GENERATIONS: usize = 32;
-
-/// The first process of a PID namespace.
-const INIT: c_int = 1;
-
-/// This process, and those it comes from, without the first one of all.
-struct Kin {
-    line: [c_int; GENERATIONS],
-    count: usize,
-    session: c_int,
-    /// All of them are seen. Not where /proc hides the processes of others (hidepid), nor in the
-    /// first process of a PID namespace, whose parent is outside.
-    is_complete: bool,
-}
-
-impl Kin {
-    fn of(proc: c_int, own: c_int) -> Kin {
-        let mut kin = Kin {
-            line: [own; GENERATIONS],
-            count: 1,
-            session: 0,
-            is_complete: false,
-        };
-        let Some(mut status) = Status::of_number(proc, own) else {
-            return kin;
-        };
-        kin.session = status.session;
-        while kin.count < GENERATIONS && status.parent > INIT {
-            kin.line[kin.count] = status.parent;
-            kin.count += 1;
-            match Status::of_number(proc, status.parent) {
-                Some(parent) => status = parent,
-                None => return kin,
-            }
-        }
-        kin.is_complete = status.parent == INIT && Status::of_number(proc, INIT).is_some();
-        kin
-    }
-
-    fn is_ancestor(&self, pid: c_int) -> bool {
-        self.line[1..self.count].contains(&pid)
-    }
-
-    /// It started us, or one of these has started it, or it is of our session: so it may have
-    /// inherited the socket, or have left it to us.
-    fn could_have_it(&self, proc: c_int, process: &CStr) -> bool {
-        let Some(mut theirs) = Status::of(proc, process) else {
-            // it has ended, or nothing of it may be seen
-            return !self.is_complete;
-        };
-        if theirs.session == self.session
-            || number(process).is_some_and(|pid| self.is_ancestor(pid))
-        {
-            return true;
-        }
-        for _ in 0..GENERATIONS {
-            if self.line[..self.count].contains(&theirs.parent) {
-                return true;
-            }
-            if theirs.parent <= INIT {
-                return false;
-            }
-            match Status::of_number(proc, theirs.parent) {
-                Some(parent) => theirs = parent,
-                None => return false,
-            }
-        }
-        true
-    }
-}
-
-/// The parts of /proc/PID/stat that are needed.
-struct Status {
-    parent: c_int,
-    session: c_int,
-}
-
-impl Status {
-    fn of_number(proc: c_int, pid: c_int) -> Option<Status> {
-        let mut digits = [0u8; 12];
-        Status::of(proc, decimal(pid, &mut digits))
-    }
-
-    fn of(proc: c_int, process: &CStr) -> Option<Status> {
-        let folder = Folder::open(proc, process).ok()?;
-        let file = sys::open_at(folder.fd, c"stat", libc::O_RDONLY).ok()?;
-        let mut text = [0u8; 512];
-        let size = sys::read(file, &mut text);
-        let _ = sys::close(file);
-        Status::parse(text.get(..size.ok()?)?)
-    }
-
-    /// "1234 (name) S 1 1234 1200 ...": the name may have anything in it.
-    fn parse(text: &[u8]) -> Option<Status> {
-        let end_of_name = text.iter().rposition(|byte| *byte == b')')?;
-        let rest = std::str::from_utf8(text.get(end_of_name + 1..)?).ok()?;
-        let mut words = rest.split_ascii_whitespace().skip(1);
-        Some(Status {
-            parent: words.next()?.parse().ok()?,
-            session: words.nth(1)?.parse().ok()?,
-        })
-    }
-}
-
-fn link(folder: c_int, name: &CStr) -> Option<Target> {
-    let mut target: Target = [0; 40];
-    sys::read_link(folder, name, &mut target).ok()?;
-    Some(target)
-}
-
-/// A folder that is being read.
-struct Folder {
-    fd: c_int,
-    /// Entries as the kernel gives them, which wants them aligned.
-    entries: [u64; ENTRIES],
-    at: usize,
-    end: usize,
-}
-
-const ENTRIES: usize = 256;
-
-/// struct linux_dirent64: where the length of an entry and its name stand.
-const LENGTH_AT: usize = 16;
-const NAME_AT: usize = 19;
-
-impl Folder {
-    fn open(at: c_int, path: &CStr) -> Result<Folder, sys::Error> {
-        Ok(Folder {
-            fd: sys::open_at(at, path, libc::O_RDONLY | libc::O_DIRECTORY)?,
-            entries: [0; ENTRIES],
-            at: 0,
-            end: 0,
-        })
-    }
-
-    /// The next name; good until the next call.
-    fn next(&mut self) -> Result<Option<&CStr>, sys::Error> {
-        if self.at >= self.end {
-            self.at = 0;
-            self.end = sys::read_folder(self.fd, &mut self.entries)?;
-        }
-        if self.end == 0 {
-            return Ok(None);
-        }
-        let bytes = sys::bytes(&self.entries);
-        let entry = bytes.get(self.at..self.end).unwrap_or_default();
-        let (Some(&[low, high]), Some(name)) =
-            (entry.get(LENGTH_AT..LENGTH_AT + 2), entry.get(NAME_AT..))
-        else {
-            return Ok(None);
-        };
-        self.at += usize::from(u16::from_ne_bytes([low, high])).max(1);
-        Ok(CStr::from_bytes_until_nul(name).ok())
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = sys::close(self.fd);
-    }
-}
-
-fn number(name: &CStr) -> Option<c_int> {
-    name.to_str().ok()?.parse().ok()
-}
-
-/// The number as text, without asking for memory.
-fn decimal(number: c_int, room: &mut [u8; 12]) -> &CStr {
-    let mut left = number.unsigned_abs();
-    let mut at = room.len() - 1;
-    room[at] = 0;
-    loop {
-        at -= 1;
-        room[at] = b'0' + (left % 10) as u8;
-        left /= 10;
-        if left == 0 || at == 0 {
-            break;
-        }
-    }
-    CStr::from_bytes_until_nul(&room[at..]).unwrap_or_default()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{decimal, Status};
-
-    #[test]
-    fn numbers_as_text() {
-        let mut room = [0u8; 12];
-        assert_eq!(decimal(0, &mut room), c"0");
-        assert_eq!(decimal(i32::MAX, &mut room), c"2147483647");
-    }
-
-    #[test]
-    fn the_parent_and_the_session() {
-        let status = Status::parse(b"42 (a) b (c) S 7 42 9 0 -1 4194560").unwrap();
-        assert_eq!((status.parent, status.session), (7, 9));
-        assert!(Status::parse(b"42 (a").is_none());
-    }
 }

@@ -10,7 +10,7 @@ use std::sync::atomic::AtomicU32;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Error(pub c_int);
 
-fn result(value: isize) -> Result<usize, Error> {
+pub fn result(value: isize) -> Result<usize, Error> {
     match value {
         -4095..=-1 => Err(Error(-value as c_int)),
         _ => Ok(value as usize),
@@ -138,6 +138,17 @@ pub fn wait(entries: &mut [libc::pollfd], limit_ms: Option<u64>) -> Result<usize
     result(unsafe { call(libc::SYS_ppoll, [at, entries.len(), limit_at, 0, 0, 0]) })
 }
 
+/// Waits for a moment.
+pub fn wait_us(microseconds: u32) {
+    let limit = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: (microseconds * 1000) as _,
+    };
+    let at = (&limit as *const libc::timespec) as usize;
+    // SAFETY: no entries, and a limit that lives through the call.
+    let _ = unsafe { call(libc::SYS_ppoll, [0, 0, at, 0, 0, 0]) };
+}
+
 fn timespec(ms: u64) -> libc::timespec {
     libc::timespec {
         tv_sec: (ms / 1000) as _,
@@ -148,14 +159,9 @@ fn timespec(ms: u64) -> libc::timespec {
 /// Milliseconds of the monotonic clock.
 pub fn now_ms() -> u64 {
     let mut time = timespec(0);
-    let at = (&mut time as *mut libc::timespec) as usize;
-    // SAFETY: the kernel fills the one timespec.
-    let _ = unsafe {
-        call(
-            libc::SYS_clock_gettime,
-            [libc::CLOCK_MONOTONIC as usize, at, 0, 0, 0, 0],
-        )
-    };
+    // SAFETY: the C library fills the one timespec; it does so without a system call, which a
+    // program that has confined itself may be refused.
+    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &mut time) };
     time.tv_sec as u64 * 1000 + time.tv_nsec as u64 / 1_000_000
 }
 
@@ -249,6 +255,11 @@ pub fn read_folder(fd: c_int, room: &mut [u64]) -> Result<usize, Error> {
     let size = std::mem::size_of_val(room);
     // SAFETY: the kernel writes at most `size` bytes.
     result(unsafe { call(libc::SYS_getdents64, [fd as usize, at, size, 0, 0, 0]) })
+}
+
+/// Whether the process has this thread.
+pub fn is_thread(id: c_int) -> bool {
+    plain(libc::SYS_tgkill, pid() as usize, id as usize, 0).is_ok()
 }
 
 /// Sleeps while the word has this value, at most so long.

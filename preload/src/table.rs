@@ -39,7 +39,9 @@ pub const CONNECTED: u64 = 1 << 56;
 pub const PASSED: u64 = 1 << 57;
 /// A fork that is under way has counted the child in.
 pub const FORKING: u64 = 1 << 58;
-const FLAGS: u64 = CONNECTED | PASSED | FORKING;
+/// It has come in a message.
+pub const RECEIVED: u64 = 1 << 59;
+const FLAGS: u64 = CONNECTED | PASSED | FORKING | RECEIVED;
 
 const KIND: u32 = 61;
 const SPAWNS: u32 = 32;
@@ -153,6 +155,11 @@ impl Entry {
         Word(self.word.load(SeqCst))
     }
 
+    /// It was made here, and its holders are known as long as nothing comes between.
+    pub fn is_counted(&self) -> bool {
+        matches!(self.word().kind(), Kind::Alone | Kind::Counted)
+    }
+
     /// Changes it, unless somebody else has meanwhile.
     pub fn replace(&self, old: Word, new: Word) -> bool {
         self.word
@@ -195,6 +202,12 @@ impl Entry {
     pub fn add_epoll(&self, fd: c_int, bit: u64) {
         HIGHEST.fetch_max(fd as usize, SeqCst);
         self.epolls.fetch_or(bit, SeqCst);
+    }
+
+    /// If it is in one of these sets, it is in that one instead.
+    pub fn replace_epolls(&self, old: u64, new: u64) {
+        let in_one = |sets: u64| (sets & old != 0).then_some(sets & !old | new);
+        let _ = self.epolls.fetch_update(SeqCst, SeqCst, in_one);
     }
 
     pub fn remove_epoll(&self, bit: u64) {

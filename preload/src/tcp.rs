@@ -161,6 +161,10 @@ pub fn peer_has_closed(fd: c_int) -> bool {
     info(fd).is_some_and(|info| !matches!(info.state, ESTABLISHED | FIN_WAIT_1 | FIN_WAIT_2))
 }
 
+pub fn is_one(fd: c_int) -> bool {
+    info(fd).is_some()
+}
+
 pub fn has_sent(fd: c_int) -> bool {
     info(fd).is_some_and(|info| info.has_sent())
 }

@@ -6,8 +6,11 @@ use crate::exit;
 use crate::holders;
 use crate::process;
 use crate::raw;
+use crate::reaper;
+use crate::succession;
 use crate::thread::keeping_errno;
 use libc::{c_char, c_int, c_void, pid_t, FILE};
+use std::ffi::CStr;
 
 type Opaque = *const c_void;
 
@@ -35,11 +38,41 @@ pub unsafe extern "C" fn _Fork() -> pid_t {
     real!(_Fork())
 }
 
-/// From now on threads of one process have different descriptors.
+/// From now on threads of one process may have different descriptors; and some of it is refused to
+/// a process with several threads.
 pub fn unshares(flags: usize) {
+    if flags & libc::CLONE_NEWUSER as usize != 0 && process::is_own() {
+        keeping_errno(reaper::retire);
+    }
     if flags & libc::CLONE_FILES as usize != 0 {
         process::confine();
     }
+}
+
+/// A user namespace is entered by a process with one thread only, and so is a mount namespace.
+///
+/// # Safety
+/// As setns().
+#[cfg_attr(not(test), no_mangle)]
+pub unsafe extern "C" fn setns(fd: c_int, kind: c_int) -> c_int {
+    enters_namespace(kind as usize);
+    real!(setns(fd, kind))
+}
+
+/// `kind`: 0 for any.
+pub fn enters_namespace(kind: usize) {
+    let needs_one = (libc::CLONE_NEWUSER | libc::CLONE_NEWNS) as usize;
+    if (kind == 0 || kind & needs_one != 0) && process::is_own() {
+        keeping_errno(reaper::retire);
+    }
+}
+
+/// A filter of system calls is about to be set, for this thread or for all.
+pub fn confines(is_for_all: bool) {
+    if is_for_all && process::is_own() {
+        keeping_errno(reaper::retire);
+    }
+    process::confine();
 }
 
 /// # Safety
@@ -181,8 +214,12 @@ pub unsafe extern "C" fn posix_spawn_file_actions_adddup2(
     real!(posix_spawn_file_actions_adddup2(actions, fd, new))
 }
 
-/// Around a call that returns only when it has failed.
-pub fn exec<R>(real: impl FnOnce() -> R) -> R {
+/// Around a call that returns only when it has failed; `program` is what is to be run, null if that
+/// is not known by a name.
+///
+/// # Safety
+/// A name must be what exec takes.
+pub unsafe fn exec<R>(program: *const c_char, real: impl FnOnce() -> R) -> R {
     if !process::is_own() {
         if process::is_awake() {
             holders::exec_elsewhere();
@@ -190,8 +227,13 @@ pub fn exec<R>(real: impl FnOnce() -> R) -> R {
         return real();
     }
     keeping_errno(exit::wait);
+    if !program.is_null() {
+        // SAFETY: as the caller promises.
+        succession::bequeath(unsafe { CStr::from_ptr(program) });
+    }
     holders::before_exec();
     let result = real();
+    succession::take_back();
     holders::exec_failed();
     result
 }
@@ -215,7 +257,7 @@ pub unsafe fn exec_at(path: *const c_char, arguments: Words, environment: Words)
     // SAFETY: the caller's own arguments.
     unsafe {
         with_environment(&program, environment, &mut |environment| {
-            exec(|| real!(execve(path, arguments, environment)))
+            exec(path, || real!(execve(path, arguments, environment)))
         })
     }
 }
@@ -226,7 +268,7 @@ pub unsafe fn exec_named(file: *const c_char, arguments: Words, environment: Wor
     // SAFETY: the caller's own arguments.
     unsafe {
         with_environment(&Program::Named(file), environment, &mut |environment| {
-            exec(|| real!(execvpe(file, arguments, environment)))
+            exec(file, || real!(execvpe(file, arguments, environment)))
         })
     }
 }
@@ -266,7 +308,9 @@ pub unsafe extern "C" fn fexecve(fd: c_int, arguments: Words, environment: Words
     // SAFETY: the caller's own arguments.
     unsafe {
         with_environment(&Program::Open(fd), environment, &mut |environment| {
-            exec(|| real!(fexecve(fd, arguments, environment)))
+            exec(std::ptr::null(), || {
+                real!(fexecve(fd, arguments, environment))
+            })
         })
     }
 }
@@ -285,7 +329,9 @@ pub unsafe extern "C" fn execveat(
     unsafe {
         let program = Program::in_folder(folder, path, flags);
         with_environment(&program, environment, &mut |environment| {
-            exec(|| real!(execveat(folder, path, arguments, environment, flags)))
+            exec(std::ptr::null(), || {
+                real!(execveat(folder, path, arguments, environment, flags))
+            })
         })
     }
 }
@@ -315,7 +361,7 @@ pub unsafe extern "C" fn _Exit(status: c_int) -> ! {
 #[cfg_attr(not(test), no_mangle)]
 pub unsafe extern "C" fn prctl(operation: c_int, a: usize, b: usize, c: usize, d: usize) -> c_int {
     if operation == libc::PR_SET_SECCOMP {
-        process::confine();
+        confines(false);
     }
     real!(prctl(operation, a, b, c, d))
 }

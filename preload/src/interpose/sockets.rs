@@ -135,7 +135,7 @@ pub unsafe fn received(message: *const msghdr) {
         // SAFETY: what the kernel has filled.
         unsafe {
             for_each_descriptor(message, |fd| {
-                holders::forget(fd);
+                holders::received(fd);
                 room::taken(fd);
             });
         }

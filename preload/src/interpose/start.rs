@@ -10,6 +10,7 @@ use crate::real;
 use crate::reaper;
 use crate::record;
 use crate::settings;
+use crate::succession;
 use crate::sys;
 use crate::table;
 use crate::thread::{self, keeping_errno};
@@ -37,6 +38,7 @@ extern "C" fn construct() {
             // what the starter has blocked no handler has
             thread::begins();
             process::wake_up();
+            succession::inherit();
             if let Some(path) = settings::log() {
                 record::open(path);
             }

@@ -39,12 +39,16 @@ fn real(number: c_long, a: &Arguments) -> c_long {
 /// # Safety
 /// As syscall().
 unsafe fn started(program: &Program, number: c_long, a: &Arguments, environment: usize) -> c_long {
+    let name = match program {
+        Program::At(libc::AT_FDCWD, path) => *path,
+        _ => std::ptr::null(),
+    };
     // SAFETY: as the caller promises.
     unsafe {
         with_environment(program, a[environment] as _, &mut |other| {
             let mut changed = *a;
             changed[environment] = other as usize;
-            processes::exec(|| real(number, &changed)) as c_int
+            processes::exec(name, || real(number, &changed)) as c_int
         })
         .into()
     }
@@ -141,12 +145,16 @@ unsafe fn noted(number: c_long, a: &Arguments) -> c_long {
             exit::before_end(false);
             call()
         }
+        libc::SYS_setns => {
+            processes::enters_namespace(a[1]);
+            call()
+        }
         libc::SYS_seccomp => {
-            process::confine();
+            processes::confines(a[1] & libc::SECCOMP_FILTER_FLAG_TSYNC as usize != 0);
             call()
         }
         libc::SYS_prctl if first == libc::PR_SET_SECCOMP => {
-            process::confine();
+            processes::confines(false);
             call()
         }
         #[cfg(target_arch = "x86_64")]

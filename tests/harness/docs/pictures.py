@@ -9,6 +9,7 @@ import json
 import os
 import sys
 
+import answers
 import capture
 import draw
 import states
@@ -57,6 +58,7 @@ def pictures(scenes):
             (title["linger title"], "close(fd)", False, scenes["linger-1-0"]),
         ])
         drawn["states" + end] = states.picture(language)
+        drawn["answers" + end] = answers.picture(language)
     return drawn
 
 

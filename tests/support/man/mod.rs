@@ -2,7 +2,9 @@
 //! of the command; used by `examples/generate_man.rs` and by the test that compares.
 
 mod command;
+mod examples;
 mod items;
+mod reference;
 mod roff;
 
 use items::{Item, Kind};
@@ -19,7 +21,7 @@ pub fn generate(root: &Path) -> Vec<(String, String)> {
         items
             .iter()
             .filter(|item| has_page(item))
-            .map(|item| page(item, &items, &version)),
+            .map(|item| page(root, item, &items, &version)),
     );
     // not part of the crate on crates.io
     if let Some(source) = read(root, "cli/src/help.rs") {
@@ -29,6 +31,12 @@ pub fn generate(root: &Path) -> Vec<(String, String)> {
         ));
     }
     pages
+}
+
+/// The text of docs/reference.md.
+pub fn reference(root: &Path) -> String {
+    let header = read(root, "include/graceful_close.h").expect("include/graceful_close.h");
+    reference::page(root, &header)
 }
 
 fn read(root: &Path, file: &str) -> Option<String> {
@@ -110,7 +118,7 @@ fn constant(item: &Item) -> String {
     )
 }
 
-fn page(item: &Item, items: &[Item], version: &str) -> (String, String) {
+fn page(root: &Path, item: &Item, items: &[Item], version: &str) -> (String, String) {
     let number = items
         .iter()
         .position(|other| std::ptr::eq(other, item))
@@ -155,6 +163,11 @@ fn page(item: &Item, items: &[Item], version: &str) -> (String, String) {
     out += &roff::paragraphs(&doc[returns..after], ".SH RETURN VALUE\n");
     if !item.members.is_empty() {
         out += &members(item, items);
+    }
+    let example = examples::of(root, &item.name);
+    if !example.is_empty() {
+        out += ".SH EXAMPLES\n";
+        out += &roff::code_block(example.iter().map(String::as_str));
     }
     out += &see_also(item, items);
     (format!("{}.3", item.name), out)

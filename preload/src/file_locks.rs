@@ -1,0 +1,44 @@
+//! Locks on places of an open file, by system call.
+
+use crate::raw::call;
+use crate::sys::{result, Error};
+use libc::c_int;
+use std::ops::Range;
+
+/// Locks one place of an open file, instead of any other, for all that have it open under this or
+/// another number.
+pub fn lock(fd: c_int, place: i64) -> Result<(), Error> {
+    unlock(fd);
+    record_lock(fd, libc::F_OFD_SETLK, libc::F_WRLCK, place..place + 1).map(drop)
+}
+
+pub fn unlock(fd: c_int) {
+    let _ = record_lock(fd, libc::F_OFD_SETLK, libc::F_UNLCK, 0..0);
+}
+
+/// The place that is locked of it. Asked as if for a lock of the process: what is locked for the
+/// open file itself would not be told otherwise.
+pub fn locked_place(fd: c_int) -> Option<i64> {
+    let found = record_lock(fd, libc::F_GETLK, libc::F_WRLCK, 0..0).ok()?;
+    let is_locked = found.l_type != libc::F_UNLCK as libc::c_short;
+    is_locked.then_some(found.l_start)
+}
+
+/// `places`: from 0 to 0 are all.
+fn record_lock(
+    fd: c_int,
+    command: c_int,
+    kind: c_int,
+    places: Range<i64>,
+) -> Result<libc::flock64, Error> {
+    // SAFETY: all zeroes is a valid lock.
+    let mut lock: libc::flock64 = unsafe { std::mem::zeroed() };
+    lock.l_type = kind as libc::c_short;
+    lock.l_whence = libc::SEEK_SET as libc::c_short;
+    lock.l_start = places.start;
+    lock.l_len = places.end - places.start;
+    let at = (&mut lock as *mut libc::flock64) as usize;
+    let arguments = [fd as usize, command as usize, at, 0, 0, 0];
+    // SAFETY: the kernel reads and fills the one struct.
+    result(unsafe { call(libc::SYS_fcntl, arguments) }).map(|_| lock)
+}

@@ -1,0 +1,98 @@
+//! What a process hands on to the program that it turns into by exec. Superservers fork, and the
+//! child becomes the service: its program cannot look into a superserver of another user, and
+//! would have to take it for a holder.
+//!
+//! Who is the only one with a connection leaves a lock on it, which goes with the open file through
+//! exec (F_OFD_SETLK; nobody else locks sockets). Its place says for which process, and for which
+//! program: one without this library may come between, and share the connection unseen.
+
+use crate::file_locks;
+use crate::holders;
+use crate::partial;
+use crate::real;
+use crate::sys;
+use crate::table::{self, CONNECTED};
+use crate::tcp;
+use libc::c_int;
+use std::ffi::CStr;
+
+/// A superserver closes its descriptor right after the fork, often a little later than we come
+/// here: it is given so long.
+const PATIENCE_MS: u64 = 8;
+
+/// Numbers above are hardly handed on to a program that knows of them.
+const NUMBERS: c_int = 16;
+
+/// Before exec of this program, while everything is as it was.
+pub fn bequeath(program: &CStr) {
+    if !partial::sees_all() {
+        return;
+    }
+    let until = sys::now_ms() + PATIENCE_MS;
+    for fd in 0..NUMBERS {
+        if !is_counted(fd) || is_closed_by_exec(fd) {
+            continue;
+        }
+        while holders::is_shared_for_now(fd) && sys::now_ms() < until {
+            sys::wait_us(100);
+        }
+        if holders::is_ours_alone(fd) {
+            let _ = file_locks::lock(fd, place_for(program.to_bytes()));
+        }
+    }
+}
+
+/// Exec has failed, or has come to its end.
+pub fn take_back() {
+    for fd in (0..NUMBERS).filter(|fd| is_counted(*fd)) {
+        file_locks::unlock(fd);
+    }
+}
+
+fn is_counted(fd: c_int) -> bool {
+    table::get(fd).is_some_and(table::Entry::is_counted)
+}
+
+fn is_closed_by_exec(fd: c_int) -> bool {
+    let cloexec = libc::FD_CLOEXEC as usize;
+    sys::descriptor_flags(fd).map_or(true, |flags| flags & cloexec != 0)
+}
+
+/// By the constructor: what has been left to this program is counted from now on.
+pub fn inherit() {
+    let Some(path) = real::path() else {
+        return;
+    };
+    let name = path.rsplit(|byte| *byte == b'/').next().unwrap_or(path);
+    let places = [place_for(path), place_for(name)];
+    for fd in 0..NUMBERS {
+        let place = file_locks::locked_place(fd);
+        if place.is_some_and(|place| places.contains(&place)) && tcp::is_one(fd) {
+            take_over(fd);
+        }
+    }
+    // it says nothing of what is shared from now on
+    take_back();
+}
+
+fn take_over(fd: c_int) {
+    let cookie = holders::cookie(fd);
+    let is_same = |other: &c_int| is_counted(*other) && holders::cookie(*other) == cookie;
+    match (0..fd).find(is_same) {
+        Some(other) => holders::before_duplicate(other).made(fd),
+        None => holders::born(fd, holders::before_birth()),
+    }
+    if let (Some(entry), true) = (table::get(fd), tcp::was_connected(fd)) {
+        entry.add_flags(fd, CONNECTED);
+    }
+}
+
+/// The number of this process, and FNV-1a of the program's name.
+fn place_for(program: &[u8]) -> i64 {
+    const HASH: u32 = 40;
+    let hash = program.iter().fold(0xcbf2_9ce4_8422_2325u64, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3)
+    });
+    // there are no more than 2^22 processes
+    i64::from(sys::pid()) << HASH | (hash >> (u64::BITS - HASH)) as i64
+}
