@@ -2,7 +2,7 @@
 
 use crate::settings::Settings;
 use crate::table::{Entry, Role};
-use crate::{children, exit, extensions, loader, winsock};
+use crate::{by_name, children, exit, extensions, loader, winsock};
 use std::ffi::CStr;
 use windows_sys::Win32::Foundation::HMODULE;
 use windows_sys::Win32::System::LibraryLoader::{GetModuleHandleA, GetProcAddress};
@@ -40,6 +40,14 @@ impl Replacements {
             c"WSAConnect",
             winsock::wsa_connect as *const (),
         );
+        let by_name: [(&CStr, *const ()); 3] = [
+            (c"WSAConnectByNameA", by_name::ansi as *const ()),
+            (c"WSAConnectByNameW", by_name::wide as *const ()),
+            (c"WSAConnectByList", by_name::list as *const ()),
+        ];
+        for (name, replacement) in by_name {
+            table.add(Role::Winsock, WS2_32, name, replacement);
+        }
         table.add(
             Role::Winsock,
             WS2_32,

@@ -51,7 +51,31 @@ pub fn is_there() -> bool {
     if BROKEN.load(SeqCst) {
         return false;
     }
-    WHO.load(SeqCst) != NOBODY || thread::may_start() && start()
+    // a process that ends drives what is left itself
+    WHO.load(SeqCst) != NOBODY || process::is_ending() || thread::may_start() && start()
+}
+
+/// With no thread to be had the program's own may drive what it closes; not in a signal handler.
+pub fn may_be_done_without() -> bool {
+    !BROKEN.load(SeqCst) && thread::may_start()
+}
+
+/// Drives what has been parked although there was no thread to be had, for a moment.
+pub fn drive_if_alone() {
+    // one that has just ended is started again
+    while park::count() > 0 && !is_there() && may_be_done_without() {
+        let Some(_driving) = drive_here() else {
+            return;
+        };
+        let until = sys::now_ms() + BRIEF_MS;
+        let is_over = catch_unwind(AssertUnwindSafe(|| {
+            drive(Some(until), 0);
+            driver::with(|driver| driver.give_up_oldest(park::PLACES as u32))
+        }));
+        if is_over.is_err() {
+            return;
+        }
+    }
 }
 
 fn start() -> bool {
@@ -114,9 +138,9 @@ fn drive(until_ms: Option<u64>, idle_ms: u64) -> bool {
         WATCHED.with(|watched| loop {
             driver.adopt();
             obey(driver);
-            let is_waited_for = process::is_waiting();
+            let is_waited_for = process::is_waiting() || until_ms.is_some();
             if is_waited_for {
-                driver.give_up_silent(settings::EXIT_IDLE_MS.load(Relaxed).into());
+                driver.give_up_silent(patience_with_silence());
             }
             driver.watch(watched);
             let is_idle = park::count() == 0;
@@ -164,6 +188,13 @@ fn drive(until_ms: Option<u64>, idle_ms: u64) -> bool {
             }
         })
     })
+}
+
+fn patience_with_silence() -> u64 {
+    match process::is_waiting() {
+        true => settings::EXIT_IDLE_MS.load(Relaxed).into(),
+        false => BRIEF_IDLE_MS,
+    }
 }
 
 /// Somebody waits for us.
@@ -248,6 +279,8 @@ pub fn let_go_soon(pieces: u32) {
 /// So long the program is held up by what is parked before it does what it can do with one thread
 /// only.
 const BRIEF_MS: u64 = 50;
+/// And so long by a peer of which nothing comes.
+const BRIEF_IDLE_MS: u64 = 20;
 /// Others may be closing meanwhile.
 const RETIRE_TRIES: usize = 8;
 
