@@ -13,6 +13,7 @@
 #![cfg(windows)]
 #![deny(unsafe_op_in_unsafe_fn)]
 
+mod by_name;
 mod children;
 mod exit;
 mod extensions;

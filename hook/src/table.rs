@@ -1,7 +1,7 @@
 //! Which addresses are replaced by which.
 
 use crate::settings::Settings;
-use crate::{children, exit, extensions, loader, winsock};
+use crate::{by_name, children, exit, extensions, loader, winsock};
 use std::ffi::CStr;
 use std::sync::OnceLock;
 use windows_sys::Win32::Foundation::HMODULE;
@@ -74,6 +74,14 @@ impl Table {
             c"WSAConnect",
             winsock::wsa_connect as *const (),
         );
+        let by_name: [(&CStr, *const ()); 3] = [
+            (c"WSAConnectByNameA", by_name::ansi as *const ()),
+            (c"WSAConnectByNameW", by_name::wide as *const ()),
+            (c"WSAConnectByList", by_name::list as *const ()),
+        ];
+        for (name, replacement) in by_name {
+            table.add(Role::Winsock, WS2_32, name, replacement);
+        }
         table.add(
             Role::Winsock,
             WS2_32,

@@ -39,9 +39,38 @@ struct Ticket {
     peer: Option<Peer>,
 }
 
+/// Room for one. Nothing is all zero bytes, so that the table takes no room in the library's file:
+/// the tag of an `Option` would not be.
+#[repr(u8)]
+#[allow(clippy::large_enum_variant)]
+enum Room {
+    Nothing = 0,
+    Taken(Work) = 1,
+}
+
+impl Room {
+    fn get(&self) -> Option<&Work> {
+        match self {
+            Room::Nothing => None,
+            Room::Taken(work) => Some(work),
+        }
+    }
+
+    fn take(&mut self) -> Option<Work> {
+        match std::mem::replace(self, Room::Nothing) {
+            Room::Nothing => None,
+            Room::Taken(work) => Some(work),
+        }
+    }
+
+    fn put(&mut self, work: Work) {
+        *self = Room::Taken(work);
+    }
+}
+
 /// All of them.
 pub struct Driver {
-    work: [Option<Work>; PLACES],
+    work: [Room; PLACES],
     since_ms: [u64; PLACES],
     seen: [Seen; PLACES],
 }
@@ -54,14 +83,15 @@ struct Seen {
     at_ms: u64,
 }
 
+/// No parked one has the number 0. All zero bytes, too.
 const NOTHING_SEEN: Seen = Seen {
-    fd: -1,
+    fd: 0,
     progress: 0,
     at_ms: 0,
 };
 
 static DRIVER: Guarded<Driver> = Guarded::new(Driver {
-    work: [const { None }; PLACES],
+    work: [const { Room::Nothing }; PLACES],
     since_ms: [0; PLACES],
     seen: [NOTHING_SEEN; PLACES],
 });
@@ -112,7 +142,7 @@ impl Driver {
             self.seen[at] = NOTHING_SEEN;
             let work = begin(parked);
             match work {
-                Some(_) => self.work[at] = work,
+                Some(work) => self.work[at].put(work),
                 None => park::finished(at),
             }
         }
@@ -123,12 +153,12 @@ impl Driver {
     pub fn step(&mut self, watched: &Watched) {
         let now = sys::now_ms();
         for at in 0..PLACES {
-            if self.work[at].is_none() || !watched.is_due(at, now) {
+            if self.work[at].get().is_none() || !watched.is_due(at, now) {
                 continue;
             }
             let work = self.work[at].take().and_then(|work| go_on(work, now));
             match work {
-                Some(_) => self.work[at] = work,
+                Some(work) => self.work[at].put(work),
                 None => park::finished(at),
             }
         }
@@ -138,7 +168,7 @@ impl Driver {
     pub fn watch(&self, watched: &mut Watched) {
         watched.clear();
         let now = sys::now_ms();
-        for (at, work) in self.work.iter().enumerate() {
+        for (at, work) in self.work.iter().map(Room::get).enumerate() {
             match work {
                 None => {}
                 Some(Work::Doubt { at_ms, .. }) => watched.add(at, None, Some(*at_ms)),
@@ -155,7 +185,7 @@ impl Driver {
     pub fn give_up_oldest(&mut self, most: u32) -> u32 {
         for given_up in 0..most {
             let oldest = (0..PLACES)
-                .filter(|at| self.work[*at].is_some())
+                .filter(|at| self.work[*at].get().is_some())
                 .min_by_key(|at| self.since_ms[*at]);
             let Some(at) = oldest else {
                 return given_up;
@@ -169,7 +199,7 @@ impl Driver {
     pub fn give_up_silent(&mut self, limit_ms: u64) {
         let now = sys::now_ms();
         for at in 0..PLACES {
-            let Some(fd) = self.work[at].as_ref().and_then(Work::half_closed) else {
+            let Some(fd) = self.work[at].get().and_then(Work::half_closed) else {
                 continue;
             };
             let seen = &mut self.seen[at];
@@ -199,9 +229,7 @@ impl Driver {
     /// Gives a number back to the program; the socket goes on under another, if there is one.
     pub fn vacate(&mut self, fd: c_int) {
         for at in 0..PLACES {
-            let is_it = self.work[at]
-                .as_ref()
-                .is_some_and(|work| work.number() == fd);
+            let is_it = self.work[at].get().is_some_and(|work| work.number() == fd);
             if !is_it {
                 continue;
             }
@@ -215,7 +243,7 @@ impl Driver {
             own_fds::close(fd);
             let again = moved.and_then(|fd| begin(Parked { fd, doubt: None }));
             match again {
-                Some(_) => self.work[at] = again,
+                Some(again) => self.work[at].put(again),
                 None => park::finished(at),
             }
         }
@@ -371,7 +399,7 @@ impl Watched {
     }
 
     /// Until the bell rings, something can be read, a time has come, or `limit_ms` is over.
-    pub fn wait(&mut self, bell: c_int, limit_ms: Option<u64>) {
+    pub fn wait(&mut self, bell: c_int, limit_ms: Option<u64>) -> Result<(), sys::Error> {
         let now = sys::now_ms();
         let first = self.until.iter().min().copied().unwrap_or(NEVER);
         let next = (first != NEVER).then(|| first.saturating_sub(now));
@@ -383,6 +411,6 @@ impl Watched {
             fd: bell,
             ..NOTHING
         };
-        let _ = sys::wait(&mut self.entries[..self.count], limit);
+        sys::wait(&mut self.entries[..self.count], limit).map(drop)
     }
 }

@@ -29,15 +29,37 @@ fn place_for(epoll: c_int) -> Option<usize> {
     if let Some(place) = place_of(epoll) {
         return Some(place);
     }
-    let place = SETS
-        .iter()
-        .position(|set| set.compare_exchange(FREE, epoll, SeqCst, SeqCst).is_ok())?;
+    let place = take_place(epoll).or_else(|| {
+        forget_lost();
+        take_place(epoll)
+    })?;
     SHARED.fetch_and(!(1 << place), SeqCst);
     if table::note(epoll, Word::new(Kind::EpollSet, place as u32, 0)) {
         return Some(place);
     }
     SETS[place].store(FREE, SeqCst);
     None
+}
+
+fn take_place(epoll: c_int) -> Option<usize> {
+    let is_taken = |set: &AtomicI32| set.compare_exchange(FREE, epoll, SeqCst, SeqCst).is_ok();
+    SETS.iter().position(is_taken)
+}
+
+/// Frees the places of sets that may live on unseen: what is registered in one of these is so
+/// elsewhere. A server whose event loops are closed after a fork goes through all places.
+fn forget_lost() {
+    let is_lost = |place: &usize| SETS[*place].load(SeqCst) == LOST;
+    let lost = (0..PLACES).filter(is_lost);
+    let mask = lost.fold(0, |mask, place| mask | 1 << place);
+    for (_, entry) in table::numbers_from(0) {
+        entry.replace_epolls(mask, ELSEWHERE);
+    }
+    for (place, set) in SETS.iter().enumerate() {
+        if mask & 1 << place != 0 {
+            let _ = set.compare_exchange(LOST, FREE, SeqCst, SeqCst);
+        }
+    }
 }
 
 pub fn created(epoll: c_int) {

@@ -125,6 +125,7 @@ functions! {
     fork() -> pid_t;
     _Fork() -> pid_t;
     unshare(c_int) -> c_int;
+    setns(c_int, c_int) -> c_int;
     pthread_create(*mut libc::pthread_t, Opaque, Start, *mut c_void) -> c_int;
     pthread_sigmask(c_int, Opaque, *mut c_void) -> c_int;
     sigprocmask(c_int, Opaque, *mut c_void) -> c_int;

@@ -40,18 +40,42 @@ const GLANCE_MS: u64 = 20;
 /// Between these looks without a bell, for want of a number for it.
 const DEAF_MS: u64 = 10;
 
+/// So often in a row a wait may fail at once.
+const MOST_REFUSALS: u32 = 4;
+
 static WATCHED: Guarded<Watched> = Guarded::new(Watched::new());
 
 /// Whether somebody drives what is parked, after starting a thread if need be and possible.
 /// Something must have been reserved before: the thread, about to end, then sees it.
 pub fn is_there() -> bool {
-    if WHO.load(SeqCst) != NOBODY {
-        return true;
-    }
-    if BROKEN.load(SeqCst) || !thread::may_start() {
+    if BROKEN.load(SeqCst) {
         return false;
     }
-    start()
+    // a process that ends drives what is left itself
+    WHO.load(SeqCst) != NOBODY || process::is_ending() || thread::may_start() && start()
+}
+
+/// With no thread to be had the program's own may drive what it closes; not in a signal handler.
+pub fn may_be_done_without() -> bool {
+    !BROKEN.load(SeqCst) && thread::may_start()
+}
+
+/// Drives what has been parked although there was no thread to be had, for a moment.
+pub fn drive_if_alone() {
+    // one that has just ended is started again
+    while park::count() > 0 && !is_there() && may_be_done_without() {
+        let Some(_driving) = drive_here() else {
+            return;
+        };
+        let until = sys::now_ms() + BRIEF_MS;
+        let is_over = catch_unwind(AssertUnwindSafe(|| {
+            drive(Some(until), 0);
+            driver::with(|driver| driver.give_up_oldest(park::PLACES as u32))
+        }));
+        if is_over.is_err() {
+            return;
+        }
+    }
 }
 
 fn start() -> bool {
@@ -88,6 +112,9 @@ fn serve() {
             continue;
         }
         WHO.store(NOBODY, SeqCst);
+        if BROKEN.load(SeqCst) {
+            return;
+        }
         // who has reserved a place before this line relies on us
         let is_over = park::count() == 0;
         if is_over
@@ -105,14 +132,15 @@ fn serve() {
 /// something.
 #[allow(unsafe_code)]
 fn drive(until_ms: Option<u64>, idle_ms: u64) -> bool {
+    let mut refusals = 0;
     // SAFETY: one thread drives at a time, see WHO.
     driver::with(|driver| unsafe {
         WATCHED.with(|watched| loop {
             driver.adopt();
             obey(driver);
-            let is_waited_for = process::is_waiting();
+            let is_waited_for = process::is_waiting() || until_ms.is_some();
             if is_waited_for {
-                driver.give_up_silent(settings::EXIT_IDLE_MS.load(Relaxed).into());
+                driver.give_up_silent(patience_with_silence());
             }
             driver.watch(watched);
             let is_idle = park::count() == 0;
@@ -136,8 +164,19 @@ fn drive(until_ms: Option<u64>, idle_ms: u64) -> bool {
                 _ if is_waited_for => Some(left.unwrap_or(GLANCE_MS).min(GLANCE_MS)),
                 _ => left,
             };
-            watched.wait(park::bell(), limit);
+            let waited = watched.wait(park::bell(), limit);
             park::wake_up();
+            refusals = match waited {
+                Ok(()) | Err(sys::Error(libc::EINTR)) => 0,
+                Err(_) => refusals + 1,
+            };
+            if refusals >= MOST_REFUSALS {
+                // the program has confined itself, and its threads with it
+                BROKEN.store(true, SeqCst);
+                record::gave_up("waiting is refused");
+                driver.give_up_oldest(park::PLACES as u32);
+                return false;
+            }
             // a signal may have ended the wait: setuid() sends one to every thread
             let has_waited = sys::now_ms() >= now + idle_ms;
             if is_idle && has_waited && park::count() == 0 && WANTED.load(SeqCst) < 0 {
@@ -149,6 +188,13 @@ fn drive(until_ms: Option<u64>, idle_ms: u64) -> bool {
             }
         })
     })
+}
+
+fn patience_with_silence() -> u64 {
+    match process::is_waiting() {
+        true => settings::EXIT_IDLE_MS.load(Relaxed).into(),
+        false => BRIEF_IDLE_MS,
+    }
 }
 
 /// Somebody waits for us.
@@ -197,7 +243,7 @@ pub fn vacate(fd: c_int) {
         record::vacate();
         return;
     }
-    if WHO.load(SeqCst) == NOBODY || is_this_thread() {
+    if WHO.load(SeqCst) == NOBODY || is_this_thread() || BROKEN.load(SeqCst) {
         return;
     }
     if WANTED.compare_exchange(-1, fd, SeqCst, SeqCst).is_ok() {
@@ -227,6 +273,37 @@ pub fn let_go(pieces: u32) -> bool {
 pub fn let_go_soon(pieces: u32) {
     if LET_GO.compare_exchange(0, pieces, SeqCst, SeqCst).is_ok() {
         park::ring();
+    }
+}
+
+/// So long the program is held up by what is parked before it does what it can do with one thread
+/// only.
+const BRIEF_MS: u64 = 50;
+/// And so long by a peer of which nothing comes.
+const BRIEF_IDLE_MS: u64 = 20;
+/// Others may be closing meanwhile.
+const RETIRE_TRIES: usize = 8;
+
+/// The thread ends, after a moment for what is parked: the program is about to confine all its
+/// threads, or to do what is refused to one that has several.
+pub fn retire() {
+    if WHO.load(SeqCst) == NOBODY || is_this_thread() || BROKEN.load(SeqCst) {
+        return;
+    }
+    finish(BRIEF_MS);
+    let until = sys::now_ms() + PATIENCE_MS;
+    while WHO.load(SeqCst) == STARTING && sys::now_ms() < until {
+        sys::wait_us(100);
+    }
+    let thread = WHO.load(SeqCst);
+    // all that is left, and then the bell, without which it ends
+    for _ in 0..RETIRE_TRIES {
+        if !let_go(park::PLACES as u32) {
+            break;
+        }
+    }
+    while thread > 0 && sys::is_thread(thread) && sys::now_ms() < until {
+        sys::wait_us(100);
     }
 }
 

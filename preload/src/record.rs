@@ -85,6 +85,11 @@ pub fn closed_at_once(fd: c_int) {
     write(peer(fd), format_args!("closed at once"));
 }
 
+/// Everything, from now on.
+pub fn gave_up(why: &str) {
+    write(None, format_args!("does nothing any more: {why}"));
+}
+
 /// Could have been finished, and was not.
 pub fn refused(fd: c_int, why: &str) {
     write(peer(fd), format_args!("left alone: {why}"));

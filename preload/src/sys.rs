@@ -159,14 +159,9 @@ fn timespec(ms: u64) -> libc::timespec {
 /// Milliseconds of the monotonic clock.
 pub fn now_ms() -> u64 {
     let mut time = timespec(0);
-    let at = (&mut time as *mut libc::timespec) as usize;
-    // SAFETY: the kernel fills the one timespec.
-    let _ = unsafe {
-        call(
-            libc::SYS_clock_gettime,
-            [libc::CLOCK_MONOTONIC as usize, at, 0, 0, 0, 0],
-        )
-    };
+    // SAFETY: the C library fills the one timespec; it does so without a system call, which a
+    // program that has confined itself may be refused.
+    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &mut time) };
     time.tv_sec as u64 * 1000 + time.tv_nsec as u64 / 1_000_000
 }
 
@@ -260,6 +255,11 @@ pub fn read_folder(fd: c_int, room: &mut [u64]) -> Result<usize, Error> {
     let size = std::mem::size_of_val(room);
     // SAFETY: the kernel writes at most `size` bytes.
     result(unsafe { call(libc::SYS_getdents64, [fd as usize, at, size, 0, 0, 0]) })
+}
+
+/// Whether the process has this thread.
+pub fn is_thread(id: c_int) -> bool {
+    plain(libc::SYS_tgkill, pid() as usize, id as usize, 0).is_ok()
 }
 
 /// Sleeps while the word has this value, at most so long.

@@ -204,6 +204,12 @@ impl Entry {
         self.epolls.fetch_or(bit, SeqCst);
     }
 
+    /// If it is in one of these sets, it is in that one instead.
+    pub fn replace_epolls(&self, old: u64, new: u64) {
+        let in_one = |sets: u64| (sets & old != 0).then_some(sets & !old | new);
+        let _ = self.epolls.fetch_update(SeqCst, SeqCst, in_one);
+    }
+
     pub fn remove_epoll(&self, bit: u64) {
         self.epolls.fetch_and(!bit, SeqCst);
     }

@@ -244,6 +244,38 @@ static void client_side(void)
     passed("a client's socket is closed at once");
 }
 
+/* The peer of a socket that is closed with bytes unread hears of it by a reset at once, and not of a FIN. */
+static void by_name(int is_wide)
+{
+    struct sockaddr_in address;
+    SOCKET listener = listen_on(&address), client = tcp_socket(), server;
+    WSAPOLLFD entry;
+    char port[8];
+    WCHAR wide_port[8];
+
+    sprintf(port, "%d", ntohs(address.sin_port));
+    MultiByteToWideChar(CP_ACP, 0, port, -1, wide_port, 8);
+    if (is_wide) {
+        CHECK(WSAConnectByNameW(client, L"127.0.0.1", wide_port, NULL, NULL, NULL, NULL, NULL, NULL));
+    } else {
+        CHECK(WSAConnectByNameA(client, "127.0.0.1", port, NULL, NULL, NULL, NULL, NULL, NULL));
+    }
+    server = accept(listener, NULL, NULL);
+    CHECK(server != INVALID_SOCKET);
+    CHECK(send(client, "ask", 3, 0) == 3);
+    CHECK(send(server, "answer", 6, 0) == 6);
+    Sleep(50);
+    CHECK(closesocket(client) == 0);
+    Sleep(100);
+    entry.fd = server;
+    entry.events = POLLRDNORM;
+    entry.revents = 0;
+    CHECK(WSAPoll(&entry, 1, 0) >= 0 && (entry.revents & POLLERR) != 0);
+    CHECK(closesocket(server) == 0);
+    CHECK(closesocket(listener) == 0);
+    passed(is_wide ? "a client's by name, in wide characters" : "a client's by name");
+}
+
 /* Peers that never close do not hold up a program of one thread. */
 static void no_stall(void)
 {
@@ -293,6 +325,8 @@ int main(int argc, char **argv)
     lingering();
     shared();
     client_side();
+    by_name(0);
+    by_name(1);
     no_stall();
     cleaned_up();
     return 0;

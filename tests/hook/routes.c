@@ -71,6 +71,7 @@ int main(int argc, char **argv)
     try_route("module loaded later", in_module(LoadLibraryA("routes_later.dll")));
     try_route("module loaded later, in a folder below", in_module(LoadLibraryExW(L"sub\\routes_below.dll", NULL, 0)));
     try_route("module with a delayed import", in_module(LoadLibraryA("routes_delayed.dll")));
+    try_route("module that imports by ordinal", in_module(LoadLibraryA("routes_ordinal.dll")));
     if (argc > 1) {
         try_route("module of another folder", in_module(LoadLibraryA(argv[1])));
     }

@@ -123,10 +123,36 @@ static void unknown_sets(void)
     end_of(one);
 }
 
+/* T83: event loops that are closed after a fork: their number does not matter. */
+static void many_loops(void)
+{
+    struct epoll_event event = {.events = EPOLLIN};
+    int listening = listener(), i, loop, fd;
+    peer one;
+
+    for (i = 0; i < 70; i++) {
+        pid_t child;
+        loop = epoll_create1(EPOLL_CLOEXEC);
+        MUST(loop >= 0 && epoll_ctl(loop, EPOLL_CTL_ADD, listening, &event) == 0);
+        child = fork();
+        if (child == 0)
+            _exit(0);
+        MUST(waitpid(child, NULL, 0) == child);
+        close(loop);
+    }
+    one = client(listening);
+    fd = served(listening);
+    loop = epoll_create1(EPOLL_CLOEXEC);
+    MUST(epoll_ctl(loop, EPOLL_CTL_ADD, fd, &event) == 0);
+    close(fd);
+    came_whole(one);
+}
+
 int main(int argc, char **argv)
 {
     static const check checks[] = {
         {"T15", silent_clients}, {"T18", no_stale_events}, {"T19", many_sets}, {"T49", unknown_sets},
+        {"T83", many_loops},
     };
 
     return lab_main(argc, argv, checks, sizeof checks / sizeof *checks);

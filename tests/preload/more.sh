@@ -57,6 +57,17 @@ check_switches() {
     fi
 }
 
+# Who has been refused everything says so, once.
+check_refused() {
+    local log=$scratch/refused title="the log says that a program has confined the library"
+    expect "a program that confines itself, with a log" whole confined T84 GRACEFUL_CLOSE_LOG="$log"
+    if [ "$(grep -c 'confined\[[0-9]*\]: does nothing any more: ' "$log")" = 1 ]; then
+        pass "$title"
+    else
+        fail "$title" "$(cat "$log")"
+    fi
+}
+
 # A PID namespace of its own under the /proc of the outer one: the process has another number there.
 check_outer_proc() {
     local title="under the /proc of an outer PID namespace, in doubt" status

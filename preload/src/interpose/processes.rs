@@ -6,6 +6,7 @@ use crate::exit;
 use crate::holders;
 use crate::process;
 use crate::raw;
+use crate::reaper;
 use crate::succession;
 use crate::thread::keeping_errno;
 use libc::{c_char, c_int, c_void, pid_t, FILE};
@@ -37,11 +38,41 @@ pub unsafe extern "C" fn _Fork() -> pid_t {
     real!(_Fork())
 }
 
-/// From now on threads of one process have different descriptors.
+/// From now on threads of one process may have different descriptors; and some of it is refused to
+/// a process with several threads.
 pub fn unshares(flags: usize) {
+    if flags & libc::CLONE_NEWUSER as usize != 0 && process::is_own() {
+        keeping_errno(reaper::retire);
+    }
     if flags & libc::CLONE_FILES as usize != 0 {
         process::confine();
     }
+}
+
+/// A user namespace is entered by a process with one thread only, and so is a mount namespace.
+///
+/// # Safety
+/// As setns().
+#[cfg_attr(not(test), no_mangle)]
+pub unsafe extern "C" fn setns(fd: c_int, kind: c_int) -> c_int {
+    enters_namespace(kind as usize);
+    real!(setns(fd, kind))
+}
+
+/// `kind`: 0 for any.
+pub fn enters_namespace(kind: usize) {
+    let needs_one = (libc::CLONE_NEWUSER | libc::CLONE_NEWNS) as usize;
+    if (kind == 0 || kind & needs_one != 0) && process::is_own() {
+        keeping_errno(reaper::retire);
+    }
+}
+
+/// A filter of system calls is about to be set, for this thread or for all.
+pub fn confines(is_for_all: bool) {
+    if is_for_all && process::is_own() {
+        keeping_errno(reaper::retire);
+    }
+    process::confine();
 }
 
 /// # Safety
@@ -330,7 +361,7 @@ pub unsafe extern "C" fn _Exit(status: c_int) -> ! {
 #[cfg_attr(not(test), no_mangle)]
 pub unsafe extern "C" fn prctl(operation: c_int, a: usize, b: usize, c: usize, d: usize) -> c_int {
     if operation == libc::PR_SET_SECCOMP {
-        process::confine();
+        confines(false);
     }
     real!(prctl(operation, a, b, c, d))
 }

@@ -145,12 +145,16 @@ unsafe fn noted(number: c_long, a: &Arguments) -> c_long {
             exit::before_end(false);
             call()
         }
+        libc::SYS_setns => {
+            processes::enters_namespace(a[1]);
+            call()
+        }
         libc::SYS_seccomp => {
-            process::confine();
+            processes::confines(a[1] & libc::SECCOMP_FILTER_FLAG_TSYNC as usize != 0);
             call()
         }
         libc::SYS_prctl if first == libc::PR_SET_SECCOMP => {
-            process::confine();
+            processes::confines(false);
             call()
         }
         #[cfg(target_arch = "x86_64")]

@@ -2,6 +2,7 @@
 //! of the command; used by `examples/generate_man.rs` and by the test that compares.
 
 mod command;
+mod examples;
 mod items;
 mod reference;
 mod roff;
@@ -20,7 +21,7 @@ pub fn generate(root: &Path) -> Vec<(String, String)> {
         items
             .iter()
             .filter(|item| has_page(item))
-            .map(|item| page(item, &items, &version)),
+            .map(|item| page(root, item, &items, &version)),
     );
     // not part of the crate on crates.io
     if let Some(source) = read(root, "cli/src/help.rs") {
@@ -117,7 +118,7 @@ fn constant(item: &Item) -> String {
     )
 }
 
-fn page(item: &Item, items: &[Item], version: &str) -> (String, String) {
+fn page(root: &Path, item: &Item, items: &[Item], version: &str) -> (String, String) {
     let number = items
         .iter()
         .position(|other| std::ptr::eq(other, item))
@@ -162,6 +163,11 @@ fn page(item: &Item, items: &[Item], version: &str) -> (String, String) {
     out += &roff::paragraphs(&doc[returns..after], ".SH RETURN VALUE\n");
     if !item.members.is_empty() {
         out += &members(item, items);
+    }
+    let example = examples::of(root, &item.name);
+    if !example.is_empty() {
+        out += ".SH EXAMPLES\n";
+        out += &roff::code_block(example.iter().map(String::as_str));
     }
     out += &see_also(item, items);
     (format!("{}.3", item.name), out)

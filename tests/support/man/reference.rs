@@ -1,5 +1,6 @@
 //! docs/reference.md: the header for a browser.
 
+use super::examples as blocks;
 use super::items::{self, Item, Kind};
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -32,7 +33,7 @@ pub fn page(root: &Path, header: &str) -> String {
     for (title, kinds) in SECTIONS {
         out += &format!("## {title}\n\n");
         for item in items.iter().filter(|item| kinds.contains(&item.kind)) {
-            out += &entry(item, &names, &examples);
+            out += &entry(root, item, &names, &examples);
         }
     }
     out.trim_end().to_string() + "\n"
@@ -54,7 +55,12 @@ fn examples(root: &Path) -> Vec<(String, String)> {
     found
 }
 
-fn entry(item: &Item, names: &BTreeSet<&str>, examples: &[(String, String)]) -> String {
+fn entry(
+    root: &Path,
+    item: &Item,
+    names: &BTreeSet<&str>,
+    examples: &[(String, String)],
+) -> String {
     let mut out = format!("### {}\n\n", item.name);
     // not "c": a declaration alone is no fragment of a program
     out += &format!("```cpp\n{}\n```\n\n", item.declaration.join("\n"));
@@ -62,6 +68,10 @@ fn entry(item: &Item, names: &BTreeSet<&str>, examples: &[(String, String)]) -> 
     for member in &item.members {
         out += &format!("`{}`\n\n", member.declaration);
         out += &paragraphs(&member.doc, &item.name, names);
+    }
+    let block = blocks::of(root, &item.name);
+    if item.kind == Kind::Function && !block.is_empty() {
+        out += &format!("For example:\n\n```cpp\n{}\n```\n\n", block.join("\n"));
     }
     let used: Vec<String> = examples
         .iter()
@@ -71,7 +81,7 @@ fn entry(item: &Item, names: &BTreeSet<&str>, examples: &[(String, String)]) -> 
         .map(|(name, _)| format!("[{name}](../examples-c/{name})"))
         .collect();
     if !used.is_empty() {
-        out += &format!("Examples: {}\n\n", used.join(", "));
+        out += &format!("Programs: {}\n\n", used.join(", "));
     }
     out
 }

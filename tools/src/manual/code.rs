@@ -89,6 +89,37 @@ pub fn check() -> ExitCode {
     verdict(&wrong, &format!("{compiled} fragments of C compile"))
 }
 
+/// Prints the one block of C that has these words, for a program that runs it. Translations have it, too.
+pub fn block(words: &str) -> ExitCode {
+    let mut found: Vec<String> = Vec::new();
+    for page in pages()
+        .iter()
+        .filter(|page| !page.path.starts_with("docs/ko"))
+    {
+        let fragments = page.fragments.iter().map(|(_, fragment)| fragment);
+        found.extend(
+            fragments
+                .filter(|fragment| fragment.contains(words))
+                .cloned(),
+        );
+    }
+    found.sort();
+    found.dedup();
+    match found.as_slice() {
+        [one] => {
+            print!("{one}");
+            ExitCode::SUCCESS
+        }
+        several => {
+            eprintln!(
+                "README.md and docs/ have {} blocks of C with '{words}'",
+                several.len()
+            );
+            ExitCode::FAILURE
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
