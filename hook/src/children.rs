@@ -2,12 +2,12 @@
 //! alone, as are the system's.
 
 use crate::folder::{self, Held};
-use crate::init::graceful_close_hook_init;
 use crate::inject::{Activity, Library};
 use crate::{log, patch};
 use std::ffi::c_void;
 use std::os::windows::io::BorrowedHandle;
 use std::panic::catch_unwind;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use windows_sys::core::{BOOL, PCSTR, PCWSTR, PSTR, PWSTR};
 use windows_sys::Win32::Foundation::{GetLastError, SetLastError, HANDLE};
 use windows_sys::Win32::Security::SECURITY_ATTRIBUTES;
@@ -21,6 +21,13 @@ const UNDER_A_DEBUGGER: u32 = DEBUG_PROCESS | DEBUG_ONLY_THIS_PROCESS;
 
 /// What both kinds of CreateProcess take between the command line and the start-up information.
 type Attributes = *const SECURITY_ATTRIBUTES;
+
+/// The function by which a process's hook becomes active (`init`).
+static ENTRY: AtomicUsize = AtomicUsize::new(0);
+
+pub(crate) fn set_entry(address: usize) {
+    ENTRY.store(address, Ordering::Relaxed);
+}
 
 #[allow(clippy::too_many_arguments)] // they are Windows'
 pub(crate) unsafe extern "system" fn create_process_w(
@@ -128,7 +135,7 @@ unsafe fn hook(process: HANDLE) {
     }
     // SAFETY: the caller's, open for as long as this runs.
     let borrowed = unsafe { BorrowedHandle::borrow_raw(process) };
-    let init = graceful_close_hook_init as *const () as usize;
+    let init = ENTRY.load(Ordering::Relaxed);
     let Some(own) = Held::of(init as *mut c_void) else {
         return;
     };

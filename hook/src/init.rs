@@ -1,7 +1,7 @@
 //! Makes the hook active in this process.
 
 use crate::inject::{Activity, HAS_FAILED};
-use crate::{folder, log, patch, settings, table};
+use crate::{children, folder, log, patch, replacements, settings, table};
 use std::ffi::c_void;
 use std::panic::catch_unwind;
 use std::ptr::{null, null_mut};
@@ -30,7 +30,8 @@ fn activate() -> Activity {
     if let Some(path) = &settings.log {
         log::open(path, &name);
     }
-    table::install(settings);
+    children::set_entry(graceful_close_hook_init as *const () as usize);
+    table::install(|| replacements::all(settings));
     patch::all_modules();
     let (all, of_close) = patch::counts();
     log::line(&format!(

@@ -26,6 +26,7 @@ mod log;
 mod look;
 mod park;
 mod patch;
+mod replacements;
 mod roles;
 mod settings;
 mod table;

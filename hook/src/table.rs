@@ -1,11 +1,6 @@
 //! Which addresses are replaced by which.
 
-use crate::settings::Settings;
-use crate::{by_name, children, exit, extensions, loader, winsock};
-use std::ffi::CStr;
 use std::sync::OnceLock;
-use windows_sys::Win32::Foundation::HMODULE;
-use windows_sys::Win32::System::LibraryLoader::{GetModuleHandleA, GetProcAddress};
 
 /// What a replacement is for.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -29,193 +24,19 @@ pub(crate) struct Entry {
     pub(crate) role: Role,
 }
 
-pub(crate) struct Table(Vec<Entry>);
-
 /// Made once, when the hook becomes active.
-static TABLE: OnceLock<Table> = OnceLock::new();
+static TABLE: OnceLock<Vec<Entry>> = OnceLock::new();
 
-const WS2_32: &[&CStr] = &[c"ws2_32.dll", c"wsock32.dll"];
-/// A program has kernel32's own functions in its slots, or those that it passes on to.
-const KERNEL: &[&CStr] = &[c"kernel32.dll", c"kernelbase.dll"];
-const NTDLL: &[&CStr] = &[c"ntdll.dll"];
-
-pub(crate) fn install(settings: &Settings) {
-    TABLE.get_or_init(|| Table::new(settings));
+pub(crate) fn install(entries: impl FnOnce() -> Vec<Entry>) {
+    TABLE.get_or_init(entries);
 }
 
 /// Empty as long as the hook is not active.
 pub(crate) fn table() -> &'static [Entry] {
-    TABLE.get().map_or(&[], |table| &table.0)
+    TABLE.get().map_or(&[], Vec::as_slice)
 }
 
 /// The entry for an address.
 pub(crate) fn entry_for(address: usize) -> Option<&'static Entry> {
     table().iter().find(|entry| entry.original == address)
-}
-
-impl Table {
-    fn new(settings: &Settings) -> Table {
-        let mut table = Table(Vec::new());
-        table.add(
-            Role::Close,
-            WS2_32,
-            c"closesocket",
-            winsock::closesocket as *const (),
-        );
-        table.add(
-            Role::Winsock,
-            WS2_32,
-            c"connect",
-            winsock::connect as *const (),
-        );
-        table.add(
-            Role::Winsock,
-            WS2_32,
-            c"WSAConnect",
-            winsock::wsa_connect as *const (),
-        );
-        let by_name: [(&CStr, *const ()); 3] = [
-            (c"WSAConnectByNameA", by_name::ansi as *const ()),
-            (c"WSAConnectByNameW", by_name::wide as *const ()),
-            (c"WSAConnectByList", by_name::list as *const ()),
-        ];
-        for (name, replacement) in by_name {
-            table.add(Role::Winsock, WS2_32, name, replacement);
-        }
-        table.add(
-            Role::Winsock,
-            WS2_32,
-            c"WSAIoctl",
-            winsock::wsa_ioctl as *const (),
-        );
-        table.add_accept_ex();
-        table.add(
-            Role::Winsock,
-            WS2_32,
-            c"WSAStartup",
-            winsock::wsa_startup as *const (),
-        );
-        table.add(
-            Role::Winsock,
-            WS2_32,
-            c"WSACleanup",
-            winsock::wsa_cleanup as *const (),
-        );
-        if settings.both_is_half {
-            table.add(
-                Role::Winsock,
-                WS2_32,
-                c"shutdown",
-                winsock::shutdown as *const (),
-            );
-        }
-        table.add(
-            Role::Exit,
-            KERNEL,
-            c"ExitProcess",
-            exit::exit_process as *const (),
-        );
-        table.add(
-            Role::Exit,
-            NTDLL,
-            c"RtlExitUserProcess",
-            exit::exit_process as *const (),
-        );
-        table.add_run_times();
-        table.add(
-            Role::Loader,
-            KERNEL,
-            c"LoadLibraryA",
-            loader::load_library_a as *const (),
-        );
-        table.add(
-            Role::Loader,
-            KERNEL,
-            c"LoadLibraryW",
-            loader::load_library_w as *const (),
-        );
-        table.add(
-            Role::Loader,
-            KERNEL,
-            c"LoadLibraryExA",
-            loader::load_library_ex_a as *const (),
-        );
-        table.add(
-            Role::Loader,
-            KERNEL,
-            c"LoadLibraryExW",
-            loader::load_library_ex_w as *const (),
-        );
-        table.add(
-            Role::Loader,
-            KERNEL,
-            c"GetProcAddress",
-            loader::get_proc_address as *const (),
-        );
-        table.add(
-            Role::Child,
-            KERNEL,
-            c"CreateProcessA",
-            children::create_process_a as *const (),
-        );
-        table.add(
-            Role::Child,
-            KERNEL,
-            c"CreateProcessW",
-            children::create_process_w as *const (),
-        );
-        table
-    }
-
-    /// That of mswsock.dll, where the program is linked to it.
-    fn add_accept_ex(&mut self) {
-        if let Some(original) = address_of(c"mswsock.dll", c"AcceptEx") {
-            extensions::set_exported_accept_ex(original);
-            self.0.push(Entry {
-                original,
-                replacement: extensions::exported_accept_ex as *const () as usize,
-                role: Role::Winsock,
-            });
-        }
-    }
-
-    /// exit and _exit of the two C run-time libraries that programs of today use.
-    fn add_run_times(&mut self) {
-        for (place, (dll, name)) in exit::RUN_TIME_EXITS.into_iter().enumerate() {
-            if let Some(original) = address_of(dll, name) {
-                let replacement = exit::of_run_time(place, original);
-                self.0.push(Entry {
-                    original,
-                    replacement,
-                    role: Role::Exit,
-                });
-            }
-        }
-    }
-
-    fn add(&mut self, role: Role, dlls: &[&CStr], name: &CStr, replacement: *const ()) {
-        for dll in dlls {
-            let Some(original) = address_of(dll, name) else {
-                continue;
-            };
-            if !self.0.iter().any(|entry| entry.original == original) {
-                self.0.push(Entry {
-                    original,
-                    replacement: replacement as usize,
-                    role,
-                });
-            }
-        }
-    }
-}
-
-fn address_of(dll: &CStr, name: &CStr) -> Option<usize> {
-    // SAFETY: both end with a zero; a module that is not loaded is null, and not given back.
-    unsafe {
-        let module: HMODULE = GetModuleHandleA(dll.as_ptr().cast());
-        if module.is_null() {
-            return None;
-        }
-        GetProcAddress(module, name.as_ptr().cast()).map(|address| address as usize)
-    }
 }

@@ -98,7 +98,7 @@ fn duplicate(fd: c_int, taken: &Taken, doubt: Option<Arrival>) -> Option<Parked>
         record::refused(fd, "no room");
         return None;
     }
-    let high = if !reaper::is_there() {
+    let high = if !reaper::is_there() && !reaper::may_be_done_without() {
         record::refused(fd, "no thread");
         None
     } else if !leave_epoll_sets(fd, taken.epolls) {
@@ -165,6 +165,7 @@ fn start(parked: Parked) {
     record::took_over();
     if parked.doubt.is_some() || !half_close(parked.fd) {
         park::hand_over(parked);
+        reaper::drive_if_alone();
     }
 }
 

@@ -1,6 +1,7 @@
 //! The background thread: there while something is parked, and a little longer.
 
 use crate::driver::{self, Watched};
+use crate::log_file;
 use crate::memory::Guarded;
 use crate::park;
 use crate::process;
@@ -51,7 +52,31 @@ pub fn is_there() -> bool {
     if BROKEN.load(SeqCst) {
         return false;
     }
-    WHO.load(SeqCst) != NOBODY || thread::may_start() && start()
+    // a process that ends drives what is left itself
+    WHO.load(SeqCst) != NOBODY || process::is_ending() || thread::may_start() && start()
+}
+
+/// With no thread to be had the program's own may drive what it closes; not in a signal handler.
+pub fn may_be_done_without() -> bool {
+    !BROKEN.load(SeqCst) && thread::may_start()
+}
+
+/// Drives what has been parked although there was no thread to be had, for a moment.
+pub fn drive_if_alone() {
+    // one that has just ended is started again
+    while park::count() > 0 && !is_there() && may_be_done_without() {
+        let Some(_driving) = drive_here() else {
+            return;
+        };
+        let until = sys::now_ms() + BRIEF_MS;
+        let is_over = catch_unwind(AssertUnwindSafe(|| {
+            drive(Some(until), 0);
+            driver::with(|driver| driver.give_up_oldest(park::PLACES as u32))
+        }));
+        if is_over.is_err() {
+            return;
+        }
+    }
 }
 
 fn start() -> bool {
@@ -114,9 +139,9 @@ fn drive(until_ms: Option<u64>, idle_ms: u64) -> bool {
         WATCHED.with(|watched| loop {
             driver.adopt();
             obey(driver);
-            let is_waited_for = process::is_waiting();
+            let is_waited_for = process::is_waiting() || until_ms.is_some();
             if is_waited_for {
-                driver.give_up_silent(settings::EXIT_IDLE_MS.load(Relaxed).into());
+                driver.give_up_silent(patience_with_silence());
             }
             driver.watch(watched);
             let is_idle = park::count() == 0;
@@ -166,6 +191,13 @@ fn drive(until_ms: Option<u64>, idle_ms: u64) -> bool {
     })
 }
 
+fn patience_with_silence() -> u64 {
+    match process::is_waiting() {
+        true => settings::EXIT_IDLE_MS.load(Relaxed).into(),
+        false => BRIEF_IDLE_MS,
+    }
+}
+
 /// Somebody waits for us.
 fn watched_is_urgent() -> bool {
     process::is_waiting() || WANTED.load(SeqCst) >= 0 || LET_GO.load(SeqCst) > 0
@@ -208,8 +240,8 @@ fn ask(is_done: impl Fn() -> bool) {
 
 /// Gives a number of ours to the program, which is about to use it.
 pub fn vacate(fd: c_int) {
-    if fd == record::descriptor() {
-        record::vacate();
+    if fd == log_file::number() {
+        log_file::vacate();
         return;
     }
     if WHO.load(SeqCst) == NOBODY || is_this_thread() || BROKEN.load(SeqCst) {
@@ -248,6 +280,8 @@ pub fn let_go_soon(pieces: u32) {
 /// So long the program is held up by what is parked before it does what it can do with one thread
 /// only.
 const BRIEF_MS: u64 = 50;
+/// And so long by a peer of which nothing comes.
+const BRIEF_IDLE_MS: u64 = 20;
 /// Others may be closing meanwhile.
 const RETIRE_TRIES: usize = 8;
 

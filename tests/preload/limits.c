@@ -161,6 +161,54 @@ static void few_wait(void)
         fail("%d of %d ended early", early, ALL);
 }
 
+static void no_thread(void)
+{
+    struct rlimit limit = {1, 1};
+
+    if (geteuid() == 0)
+        MUST(setgid(65534) == 0 && setuid(65534) == 0);
+    MUST(setrlimit(RLIMIT_NPROC, &limit) == 0);
+}
+
+/* T87: a process that may have no thread: the close itself drives it, for a moment. */
+static void close_without_a_thread(void)
+{
+    habits silent = {.request = REQUEST, .wait_ms = 3000};
+    int listening = listener(), fd;
+    peer one = client(listening);
+    double start;
+
+    start_peer(listening, silent);
+    no_thread();
+    fd = served(listening);
+    close(fd);
+    fd = served(listening);
+    start = seconds();
+    close(fd);
+    if (seconds() - start > 0.3)
+        fail("close() took %.2f s", seconds() - start);
+    came_whole(one);
+}
+
+/* T88: and so does the end of the process. */
+static void end_without_a_thread(void)
+{
+    int listening = listener(), i;
+
+    for (i = 0; i < 2; i++) {
+        peer one = client(listening);
+        int fd = served(listening);
+        pid_t child = fork();
+        if (child == 0) {
+            no_thread();
+            exit(0);
+        }
+        close(fd);
+        came_whole(one);
+        waitpid(child, NULL, 0);
+    }
+}
+
 int main(int argc, char **argv)
 {
     static const check checks[] = {
@@ -168,6 +216,8 @@ int main(int argc, char **argv)
         {"T75", few_for_few},
         {"T76", exec_with_a_silent_peer},
         {"T77", few_wait},
+        {"T87", close_without_a_thread},
+        {"T88", end_without_a_thread},
     };
 
     return lab_main(argc, argv, checks, sizeof checks / sizeof *checks);
