@@ -11,6 +11,7 @@ import sys
 
 import answers
 import capture
+import costs
 import draw
 import states
 
@@ -59,6 +60,7 @@ def pictures(scenes):
         ])
         drawn["states" + end] = states.picture(language)
         drawn["answers" + end] = answers.picture(language)
+    drawn["costs.svg"] = costs.picture()
     return drawn
 
 
