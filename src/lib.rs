@@ -49,6 +49,15 @@
 //! where the connection is over for everybody, or ask for
 //! [`IfShared::Release`].
 //!
+//! # Features
+//!
+//! `capi`, on by default, is the C functions. A Rust program does not need it, and a shared
+//! library made of a Rust program that leaves it on exports them: `default-features = false`.
+//!
+//! # Examples
+//!
+//! `examples/graceful_server.rs` and `examples/graceful_client.rs` are the classic sequence.
+//!
 //! # Threads
 //!
 //! Everything may be called from any thread.

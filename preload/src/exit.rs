@@ -8,6 +8,7 @@ use crate::process;
 use crate::reaper;
 use crate::record::{self, Text};
 use crate::settings::{self, AtExit};
+use crate::signal_state;
 use crate::streams;
 use crate::sys;
 use crate::table;
@@ -94,7 +95,7 @@ fn end_connections(flushes: bool) {
         ended.add(cookie);
         if is_first {
             // another thread may be writing, and the process is to end as it was about to
-            sys::ignore_broken_pipes();
+            signal_state::ignore_broken_pipes();
             is_first = false;
         }
         close::at_the_end(fd);

@@ -26,7 +26,7 @@ mod driver;
 mod epoll_sets;
 mod exit;
 #[allow(unsafe_code)]
-mod file_locks;
+mod files;
 mod folder;
 mod holders;
 #[allow(unsafe_code)]
@@ -35,6 +35,7 @@ mod kin;
 #[cfg(all(feature = "link", not(test)))]
 #[allow(unsafe_code)]
 mod linked;
+mod log_file;
 #[allow(unsafe_code)]
 mod memory;
 mod own_fds;
@@ -50,6 +51,8 @@ mod record;
 mod room;
 mod scan;
 mod settings;
+#[allow(unsafe_code)]
+mod signal_state;
 mod streams;
 mod succession;
 mod suitable;

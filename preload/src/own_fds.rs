@@ -1,6 +1,7 @@
 //! The numbers that the library has for itself: above those that the program needs, and marked, so
 //! that the program cannot close them.
 
+use crate::files;
 use crate::sys;
 use crate::table::{self, Kind, Word};
 use libc::c_int;
@@ -30,6 +31,18 @@ pub fn duplicate(fd: c_int) -> Option<c_int> {
         return None;
     }
     Some(high)
+}
+
+/// Whether a number lies where ours are.
+pub fn may_be_ours(fd: c_int) -> bool {
+    fd >= first_number(sys::descriptor_limit())
+}
+
+/// One that the program before has left to us; whether it can be ours.
+pub fn take_over(fd: c_int) -> bool {
+    let mark = Word::new(Kind::Internal, NEXT_MARK.fetch_add(1, Relaxed), 0);
+    files::close_by_exec(fd, true);
+    table::note(fd, mark)
 }
 
 /// Ours are never these.

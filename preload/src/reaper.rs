@@ -1,6 +1,7 @@
 //! The background thread: there while something is parked, and a little longer.
 
 use crate::driver::{self, Watched};
+use crate::log_file;
 use crate::memory::Guarded;
 use crate::park;
 use crate::process;
@@ -239,8 +240,8 @@ fn ask(is_done: impl Fn() -> bool) {
 
 /// Gives a number of ours to the program, which is about to use it.
 pub fn vacate(fd: c_int) {
-    if fd == record::descriptor() {
-        record::vacate();
+    if fd == log_file::number() {
+        log_file::vacate();
         return;
     }
     if WHO.load(SeqCst) == NOBODY || is_this_thread() || BROKEN.load(SeqCst) {

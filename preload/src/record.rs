@@ -1,40 +1,16 @@
 //! The log: one line for each process and for each close that mattered. Written with one
 //! system call each, to a file that all processes append to.
 
-use crate::own_fds;
+use crate::log_file;
 use crate::process;
 use crate::real;
 use crate::sys;
 use graceful_close::Report;
 use graceful_close_retrofit::settings::Wrong;
 use libc::c_int;
-use std::ffi::CStr;
 use std::fmt::{self, Write};
 use std::net::Ipv6Addr;
-use std::sync::atomic::{AtomicI32, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
-
-/// -1: nobody wants it.
-static LOG: AtomicI32 = AtomicI32::new(-1);
-
-/// Opened once: the program may change its root later.
-pub fn open(path: &CStr) {
-    let flags = libc::O_WRONLY | libc::O_CREAT | libc::O_APPEND;
-    if let Ok(low) = sys::open_at(libc::AT_FDCWD, path, flags) {
-        LOG.store(own_fds::duplicate(low).unwrap_or(-1), SeqCst);
-        let _ = sys::close(low);
-    }
-}
-
-/// Its number is wanted by the program.
-pub fn vacate() {
-    let old = LOG.load(SeqCst);
-    LOG.store(own_fds::duplicate(old).unwrap_or(-1), SeqCst);
-    own_fds::close(old);
-}
-
-pub fn descriptor() -> c_int {
-    LOG.load(SeqCst)
-}
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 static TAKEN_OVER: AtomicU64 = AtomicU64::new(0);
 
@@ -53,11 +29,7 @@ pub type Peer = ([u8; 16], u16);
 
 /// The other end, for a line to come.
 pub fn peer(fd: c_int) -> Option<Peer> {
-    is_on().then(|| sys::peer(fd)).flatten()
-}
-
-fn is_on() -> bool {
-    LOG.load(SeqCst) >= 0
+    log_file::is_open().then(|| sys::peer(fd)).flatten()
 }
 
 pub fn started() {
@@ -102,12 +74,16 @@ pub fn not_waited_for(count: u32) {
     }
 }
 
+/// The usual end of what a service has started, which the log is not filled with.
 pub fn left_to_others(fd: c_int) {
+    if process::is_ending() {
+        return;
+    }
     write(peer(fd), format_args!("left to other holders"));
 }
 
 pub fn ended(peer: Option<Peer>, outcome: &str, report: Option<Report>) {
-    if !is_on() {
+    if !log_file::is_open() {
         return;
     }
     match report {
@@ -125,8 +101,7 @@ pub fn ended(peer: Option<Peer>, outcome: &str, report: Option<Report>) {
 }
 
 fn write(peer: Option<Peer>, what: fmt::Arguments) {
-    let log = LOG.load(SeqCst);
-    if log < 0 {
+    if !log_file::is_open() {
         return;
     }
     let mut line = Text::new();
@@ -142,7 +117,7 @@ fn write(peer: Option<Peer>, what: fmt::Arguments) {
     }
     let _ = line.write_fmt(what);
     line.end_line();
-    let _ = sys::write(log, line.bytes());
+    log_file::write(line.bytes());
 }
 
 /// Text on the stack; what does not fit is cut.

@@ -6,7 +6,7 @@
 //! exec (F_OFD_SETLK; nobody else locks sockets). Its place says for which process, and for which
 //! program: one without this library may come between, and share the connection unseen.
 
-use crate::file_locks;
+use crate::files;
 use crate::holders;
 use crate::partial;
 use crate::real;
@@ -37,7 +37,7 @@ pub fn bequeath(program: &CStr) {
             sys::wait_us(100);
         }
         if holders::is_ours_alone(fd) {
-            let _ = file_locks::lock(fd, place_for(program.to_bytes()));
+            let _ = files::lock(fd, place_for(program.to_bytes()));
         }
     }
 }
@@ -45,7 +45,7 @@ pub fn bequeath(program: &CStr) {
 /// Exec has failed, or has come to its end.
 pub fn take_back() {
     for fd in (0..NUMBERS).filter(|fd| is_counted(*fd)) {
-        file_locks::unlock(fd);
+        files::unlock(fd);
     }
 }
 
@@ -66,7 +66,7 @@ pub fn inherit() {
     let name = path.rsplit(|byte| *byte == b'/').next().unwrap_or(path);
     let places = [place_for(path), place_for(name)];
     for fd in 0..NUMBERS {
-        let place = file_locks::locked_place(fd);
+        let place = files::locked_place(fd);
         if place.is_some_and(|place| places.contains(&place)) && tcp::is_one(fd) {
             take_over(fd);
         }

@@ -18,7 +18,7 @@ pub fn result(value: isize) -> Result<usize, Error> {
 }
 
 /// A call whose arguments are numbers only.
-fn plain(number: c_long, a: usize, b: usize, c: usize) -> Result<usize, Error> {
+pub fn plain(number: c_long, a: usize, b: usize, c: usize) -> Result<usize, Error> {
     // SAFETY: the callers in this file pass no pointers through here; a bad number makes the
     // call fail.
     result(unsafe { call(number, [a, b, c, 0, 0, 0]) })
@@ -229,7 +229,8 @@ pub fn access(path: &CStr, mode: c_int) -> Result<usize, Error> {
 }
 
 pub fn open_at(folder: c_int, path: &CStr, flags: c_int) -> Result<c_int, Error> {
-    let mode = 0o644;
+    // a log says who has talked to whom: for its owner alone
+    let mode = 0o600;
     let at = path.as_ptr() as usize;
     let flags = (flags | libc::O_CLOEXEC) as usize;
     // SAFETY: the path ends with a zero and lives through the call.
@@ -255,6 +256,11 @@ pub fn read_folder(fd: c_int, room: &mut [u64]) -> Result<usize, Error> {
     let size = std::mem::size_of_val(room);
     // SAFETY: the kernel writes at most `size` bytes.
     result(unsafe { call(libc::SYS_getdents64, [fd as usize, at, size, 0, 0, 0]) })
+}
+
+/// The effective user.
+pub fn user() -> u32 {
+    plain(libc::SYS_geteuid, 0, 0, 0).unwrap_or(0) as u32
 }
 
 /// Whether the process has this thread.
@@ -294,58 +300,6 @@ pub fn limits() -> libc::rlimit64 {
     // SAFETY: the kernel fills the one struct, and is given no new limits.
     let _ = unsafe { call(libc::SYS_prlimit64, [0, which, 0, at, 0, 0]) };
     limits
-}
-
-/// The calling thread's blocked signals, as bits.
-pub fn blocked_signals() -> u64 {
-    let mut mask = 0u64;
-    let at = (&mut mask as *mut u64) as usize;
-    // SAFETY: the kernel writes 8 bytes, the size that it is told.
-    let _ = unsafe { call(libc::SYS_rt_sigprocmask, [0, 0, at, 8, 0, 0]) };
-    mask
-}
-
-/// Whether the calling thread runs on an alternate signal stack.
-pub fn on_signal_stack() -> bool {
-    // SAFETY: all zeroes is a valid stack_t.
-    let mut stack: libc::stack_t = unsafe { std::mem::zeroed() };
-    let at = (&mut stack as *mut libc::stack_t) as usize;
-    // SAFETY: the kernel fills the one struct, and is given no new stack.
-    let _ = unsafe { call(libc::SYS_sigaltstack, [0, at, 0, 0, 0, 0]) };
-    stack.ss_flags & libc::SS_ONSTACK != 0
-}
-
-/// struct sigaction of the kernel.
-#[repr(C)]
-#[derive(Clone, Copy)]
-struct KernelAction {
-    handler: usize,
-    flags: usize,
-    restorer: usize,
-    mask: u64,
-}
-
-/// A write to a connection that is half-closed raises it; the default is the process' end.
-pub fn ignore_broken_pipes() {
-    let mut old = KernelAction {
-        handler: 0,
-        flags: 0,
-        restorer: 0,
-        mask: 0,
-    };
-    let at = (&mut old as *mut KernelAction) as usize;
-    let signal = libc::SIGPIPE as usize;
-    // SAFETY: the kernel fills the struct, whose mask has the 8 bytes that it is told.
-    let told = unsafe { call(libc::SYS_rt_sigaction, [signal, 0, at, 8, 0, 0]) };
-    if told == 0 && old.handler == libc::SIG_DFL {
-        let new = KernelAction {
-            handler: libc::SIG_IGN,
-            ..old
-        };
-        let at = (&new as *const KernelAction) as usize;
-        // SAFETY: what the kernel itself gave, ignoring instead of the default.
-        let _ = unsafe { call(libc::SYS_rt_sigaction, [signal, at, 0, 8, 0, 0]) };
-    }
 }
 
 /// Names the calling thread for ps and top.

@@ -1,7 +1,7 @@
 //! Starting the background thread, and taking its descriptors over.
 
 use crate::real::{self, Start};
-use crate::sys;
+use crate::signal_state;
 use libc::c_int;
 use std::os::fd::{FromRawFd, OwnedFd};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -55,20 +55,20 @@ thread_local! {
 /// on a stack of its own.
 pub fn may_start() -> bool {
     let by_call = BLOCKED_BY_CALL.with(|mask| mask.load(Relaxed));
-    sys::blocked_signals() & !by_call == 0 && !sys::on_signal_stack()
+    signal_state::blocked_signals() & !by_call == 0 && !signal_state::on_signal_stack()
 }
 
 /// The first that a thread of the program does: no handler is running.
 pub fn begins() {
-    BLOCKED_BY_CALL.with(|mask| mask.store(sys::blocked_signals(), Relaxed));
+    BLOCKED_BY_CALL.with(|mask| mask.store(signal_state::blocked_signals(), Relaxed));
 }
 
 /// Around a call that changes the thread's blocked signals. In a handler its own one is blocked
 /// before already.
 pub fn blocking_by_call<R>(work: impl FnOnce() -> R) -> R {
-    let before = sys::blocked_signals();
+    let before = signal_state::blocked_signals();
     let result = work();
-    let after = sys::blocked_signals();
+    let after = signal_state::blocked_signals();
     BLOCKED_BY_CALL.with(|mask| {
         let kept = mask.load(Relaxed) & after;
         mask.store(kept | after & !before, Relaxed);

@@ -57,6 +57,17 @@ check_switches() {
     fi
 }
 
+# What is usual at the end of what a service starts does not fill the log.
+check_quiet() {
+    local log=$scratch/quiet title="the log says nothing of connections that the starter goes on with"
+    expect "small programs under a service, with a log" whole programs T70 GRACEFUL_CLOSE_LOG="$log"
+    if grep -q ': active$' "$log" && ! grep -q 'left to other holders' "$log"; then
+        pass "$title"
+    else
+        fail "$title" "$(cat "$log")"
+    fi
+}
+
 # Who has been refused everything says so, once.
 check_refused() {
     local log=$scratch/refused title="the log says that a program has confined the library"

@@ -4,6 +4,7 @@ use super::child::{environment, with_environment, Program, Words};
 use super::{openings, real};
 use crate::exit;
 use crate::holders;
+use crate::log_file;
 use crate::process;
 use crate::raw;
 use crate::reaper;
@@ -231,9 +232,11 @@ pub unsafe fn exec<R>(program: *const c_char, real: impl FnOnce() -> R) -> R {
         // SAFETY: as the caller promises.
         succession::bequeath(unsafe { CStr::from_ptr(program) });
     }
+    log_file::hand_on();
     holders::before_exec();
     let result = real();
     succession::take_back();
+    log_file::take_back();
     holders::exec_failed();
     result
 }

@@ -4,6 +4,7 @@ use super::child;
 use crate::epoll_sets;
 use crate::exit;
 use crate::holders;
+use crate::log_file;
 use crate::park;
 use crate::process;
 use crate::real;
@@ -40,7 +41,7 @@ extern "C" fn construct() {
             process::wake_up();
             succession::inherit();
             if let Some(path) = settings::log() {
-                record::open(path);
+                log_file::open(path);
             }
             record::started();
             settings::not_understood(record::not_understood);
@@ -87,7 +88,7 @@ extern "C" fn after_fork_in_child() {
     }
     process::is_a_child();
     reaper::after_fork_in_child();
-    park::after_fork_in_child(record::descriptor());
+    park::after_fork_in_child(log_file::number());
     holders::after_fork_in_child();
     epoll_sets::forked();
 }

@@ -1,9 +1,47 @@
-//! Locks on places of an open file, by system call.
+//! What open files are, and what is done with them, by system call.
 
 use crate::raw::call;
-use crate::sys::{result, Error};
+use crate::sys::{plain, result, Error};
 use libc::c_int;
+use std::ffi::CStr;
 use std::ops::Range;
+
+/// A duplicate under this number, in place of what it was; close-on-exec.
+pub fn duplicate_onto(fd: c_int, number: c_int) -> Result<usize, Error> {
+    let flags = libc::O_CLOEXEC as usize;
+    plain(libc::SYS_dup3, fd as usize, number as usize, flags)
+}
+
+/// Whether it goes to a program that is started.
+pub fn close_by_exec(fd: c_int, is_closed: bool) {
+    let flags = if is_closed { libc::FD_CLOEXEC } else { 0 };
+    let set = libc::F_SETFD as usize;
+    let _ = plain(libc::SYS_fcntl, fd as usize, set, flags as usize);
+}
+
+/// Device and inode.
+pub type FileId = (u64, u64);
+
+pub fn file_id(path: &CStr) -> Option<FileId> {
+    status(libc::AT_FDCWD, path, 0)
+}
+
+pub fn file_id_of(fd: c_int) -> Option<FileId> {
+    status(fd, c"", libc::AT_EMPTY_PATH)
+}
+
+fn status(folder: c_int, path: &CStr, flags: c_int) -> Option<FileId> {
+    // SAFETY: all zeroes is a valid stat.
+    let mut status: libc::stat = unsafe { std::mem::zeroed() };
+    let (path, at) = (
+        path.as_ptr() as usize,
+        (&mut status as *mut libc::stat) as usize,
+    );
+    let arguments = [folder as usize, path, at, flags as usize, 0, 0];
+    // SAFETY: the path ends with a zero, and the kernel fills the one struct.
+    result(unsafe { call(libc::SYS_newfstatat, arguments) }).ok()?;
+    Some((status.st_dev, status.st_ino))
+}
 
 /// Locks one place of an open file, instead of any other, for all that have it open under this or
 /// another number.
