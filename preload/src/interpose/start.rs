@@ -54,6 +54,7 @@ fn set_up() -> bool {
     let most = sys::limits().rlim_max.clamp(1024, MOST_DESCRIPTORS);
     table::set_up(most as usize)
         && holders::set_up()
+        && succession::set_up()
         && real::on_fork(before_fork, after_fork_in_parent, after_fork_in_child)
 }
 
