@@ -6,7 +6,6 @@
  * The library itself asks ws2_32.dll for the real one at run time, and does not come back here.
  * Licence: MIT OR Apache-2.0.
  */
-#ifdef _WIN32
 /* CancelIoEx */
 #ifndef _WIN32_WINNT
 #define _WIN32_WINNT 0x0600
@@ -87,7 +86,7 @@ static int take(SOCKET sock)
        alone, and a send that is cut before a clean end looks to the peer as if it had
        everything: it is finished first, or cut by a reset when the time is up. */
     if (!may_be_sending(sock)) CancelIoEx((HANDLE)sock, NULL);
-    return gco_take(sock, GC_SHARED_RELEASE, 0) == 0;
+    return gco_take(sock) == 0;
 }
 
 int WSAAPI closesocket(SOCKET sock)
@@ -103,7 +102,3 @@ int WSAAPI closesocket(SOCKET sock)
     /* refused: nothing was done to it, and the system's own says why */
     return real_closesocket(sock);
 }
-
-#else
-typedef int gco_nothing_here; /* ISO C wants something in every file */
-#endif

@@ -1,37 +1,45 @@
-/* Settings, the reaper and the log of the link-time overrides; see settings.h. */
-#define _GNU_SOURCE
+/* Settings, the reaper and the log of the archive for mingw; see settings.h. */
 #include "settings.h"
+
+/* no winsock header: closesocket is ours to define */
+#define WIN32_LEAN_AND_MEAN
+#include <windows.h>
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "lock.h"
-
 /* more than this many at a time: plain closes */
 #define MAX_PENDING 256
 
-/* set while this thread is in the library: what that closes is not for us */
-GCO_MARK_VARIABLE
+typedef volatile LONG gco_lock;
+#define GCO_LOCK_INIT 0
+
+static void gco_enter(gco_lock *lock)
+{
+    while (InterlockedCompareExchange(lock, 1, 0) != 0) Sleep(0);
+}
+
+static void gco_leave(gco_lock *lock)
+{
+    InterlockedExchange(lock, 0);
+}
+
+/* Set while this thread is in the library: what that closes is not for us. Not __thread, which would bring
+   the threads of the compiler's runtime along. */
+static DWORD gco_mark_slot = TLS_OUT_OF_INDEXES;
+#define gco_mark_init() ((void)(gco_mark_slot = TlsAlloc()))
+#define gco_marked() (TlsGetValue(gco_mark_slot) != NULL)
+#define gco_mark(on) ((void)TlsSetValue(gco_mark_slot, (on) ? &gco_mark_slot : NULL))
 
 static gco_settings settings;
 static gc_reaper *reaper;
 static unsigned long taken_over;
 
-/* Of a set-user-ID program the environment is a stranger's, who must not name a file for it. */
-static const char *setting(const char *name)
-{
-#ifdef _WIN32
-    return getenv(name);
-#else
-    return secure_getenv(name);
-#endif
-}
-
 static unsigned int number(const char *name, unsigned int otherwise)
 {
-    const char *text = setting(name);
+    const char *text = getenv(name);
     char *end;
     unsigned long value;
 
@@ -46,12 +54,12 @@ static unsigned int number(const char *name, unsigned int otherwise)
  */
 static unsigned int milliseconds(const char *name, const char *short_name, unsigned int otherwise)
 {
-    const char *text = setting(name);
+    const char *text = getenv(name);
     char *end;
     unsigned long value, factor;
     int before = errno, refused;
 
-    if (text == NULL || *text == '\0') text = setting(short_name);
+    if (text == NULL || *text == '\0') text = getenv(short_name);
     if (text == NULL) return otherwise;
     while (*text == ' ') text++;
     if (*text < '0' || *text > '9') return otherwise;
@@ -71,19 +79,17 @@ static unsigned int milliseconds(const char *name, const char *short_name, unsig
 static void read_settings(void)
 {
     static const gc_options defaults = GC_OPTIONS_INIT;
-    const char *role = setting("GRACEFUL_CLOSE_ROLE");
-    const char *off = setting("GRACEFUL_CLOSE_OFF");
+    const char *off = getenv("GRACEFUL_CLOSE_OFF");
 
     settings.options = defaults;
     settings.off = off != NULL && *off != '\0' && strcmp(off, "0") != 0;
     settings.blocking = number("GRACEFUL_CLOSE_BLOCKING", 0) != 0;
-    settings.any_role = role != NULL && strcmp(role, "any") == 0;
     settings.exit_ms = milliseconds("GRACEFUL_CLOSE_EXIT_WAIT_MS", "GRACEFUL_CLOSE_EXIT_WAIT", 2000);
     settings.options.timeout_ms =
         milliseconds("GRACEFUL_CLOSE_TIMEOUT_MS", "GRACEFUL_CLOSE_TIMEOUT", settings.blocking ? 5000 : 10000);
     settings.options.idle_timeout_ms = milliseconds("GRACEFUL_CLOSE_IDLE_MS", "GRACEFUL_CLOSE_IDLE", 5000);
     settings.options.max_drain_bytes = number("GRACEFUL_CLOSE_MAX_BYTES", 64U << 20);
-    settings.log = setting("GRACEFUL_CLOSE_LOG");
+    settings.log = getenv("GRACEFUL_CLOSE_LOG");
 }
 
 /* One line: how many closes were taken over, and how they ended. */
@@ -156,39 +162,11 @@ static gc_reaper *own_reaper(void)
     if (reaper == NULL) {
         options.max_pending = MAX_PENDING;
         options.when_full = GC_FULL_REFUSE;
-#ifdef _WIN32
         if (gc_reaper_new(&options, &reaper) != 0) reaper = NULL;
-#else
-        gco_look_at_numbers(0);
-        if (gc_reaper_new(&options, &reaper) != 0) reaper = NULL;
-        gco_look_at_numbers(1);
-#endif
     }
     gco_leave(&reaper_lock);
     return reaper;
 }
-
-void gco_forget_reaper(void)
-{
-    static const gco_lock open_lock = GCO_LOCK_INIT;
-
-    /* a thread that the child does not have may have held it */
-    reaper_lock = open_lock;
-    reaper = NULL;
-}
-
-#ifdef _WIN32
-#define DONE NULL
-#else
-/* on the reaper's thread: the number is the program's again */
-static void done(void *user, gc_socket sock, const gc_report *report)
-{
-    (void)user;
-    (void)report;
-    gco_set_parked(sock, 0);
-}
-#define DONE done
-#endif
 
 static int take(gc_socket sock, const gc_options *options)
 {
@@ -200,17 +178,16 @@ static int take(gc_socket sock, const gc_options *options)
         return result > 0 ? 0 : result;
     }
     taker = own_reaper();
-    return taker == NULL ? GC_ERR_RESOURCES : gc_reaper_close(taker, sock, options, DONE, NULL);
+    return taker == NULL ? GC_ERR_RESOURCES : gc_reaper_close(taker, sock, options, NULL, NULL);
 }
 
-int gco_take(gc_socket sock, unsigned int if_shared, unsigned int flags)
+int gco_take(gc_socket sock)
 {
     gc_options options = settings.options;
     int result;
 
     if (gco_marked()) return GC_ERR_STOPPED;
-    options.if_shared = if_shared;
-    options.flags = flags;
+    options.if_shared = GC_SHARED_RELEASE;
     gco_mark(1);
     result = take(sock, &options);
     gco_mark(0);

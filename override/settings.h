@@ -1,5 +1,5 @@
 /*
- * What the link-time overrides share: settings from the environment, the reaper, the log.
+ * What is behind the closesocket of the archive for mingw: settings from the environment, the reaper, the log.
  * Licence: MIT OR Apache-2.0.
  *
  *     GRACEFUL_CLOSE_OFF=1            plain closes, as if the archive were not there
@@ -7,7 +7,6 @@
  *     GRACEFUL_CLOSE_IDLE_MS=5000     give up sooner when nothing moves; 0: not
  *     GRACEFUL_CLOSE_MAX_BYTES=67108864  bytes a peer may send meanwhile; 0: any number
  *     GRACEFUL_CLOSE_EXIT_WAIT_MS=2000  how long the end of the program may wait for the rest
- *     GRACEFUL_CLOSE_ROLE=any         Linux: also connections that were not accepted here
  *     GRACEFUL_CLOSE_BLOCKING=1       the closing thread waits, nothing goes on behind it
  *     GRACEFUL_CLOSE_LOG=FILE         a line at the end of the program: what was closed, and how
  *
@@ -21,7 +20,6 @@
 typedef struct gco_settings {
     int off;
     int blocking;
-    int any_role;           /* GRACEFUL_CLOSE_ROLE=any: not only connections that were accepted */
     unsigned int exit_ms;
     gc_options options;
     const char *log;        /* NULL: none */
@@ -34,18 +32,7 @@ const gco_settings *gco_get_settings(void);
  * Closes the socket as the settings say, in the background or not. 0, or an error and the
  * socket is untouched and still the caller's.
  */
-int gco_take(gc_socket sock, unsigned int if_shared, unsigned int flags);
-
-#ifndef _WIN32
-/* sockets.c: the library is done with a number */
-void gco_set_parked(int fd, int parked);
-/* Before and after the library makes descriptors of its own, which the program must not close
-   unknowingly. One thread at a time. */
-void gco_look_at_numbers(int after);
-#endif
-
-/* Forked: the parent's reaper does not run here, the next close starts another. */
-void gco_forget_reaper(void);
+int gco_take(gc_socket sock);
 
 /*
  * So that `nm program` shows whether the archive was linked in, and a program can ask:

@@ -105,8 +105,8 @@ fn looks_again(holder: c_int) -> usize {
     let is_ending = process::is_ending();
     if is_ending && scan::is_ancestor(holder) {
         // Waits for us, and goes on with the connection then; or it is about to close it, and
-        // then it finds itself alone.
-        return 1;
+        // looks longer than we do.
+        return 0;
     }
     if !is_ending && scan::is_descendant(holder) {
         // It answers, and ends then: it gives up, and we find ourselves alone. Both must not give

@@ -8,13 +8,15 @@
 
 use crate::files;
 use crate::holders;
+use crate::memory::{Mapped, Zeroed};
 use crate::partial;
 use crate::real;
 use crate::sys;
-use crate::table::{self, CONNECTED};
+use crate::table::{self, CONNECTED, LEFT_TO_US};
 use crate::tcp;
 use libc::c_int;
 use std::ffi::CStr;
+use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 
 /// A superserver closes its descriptor right after the fork, often a little later than we come
 /// here: it is given so long.
@@ -33,13 +35,48 @@ pub fn bequeath(program: &CStr) {
         if !is_counted(fd) || is_closed_by_exec(fd) {
             continue;
         }
-        while holders::is_shared_for_now(fd) && sys::now_ms() < until {
-            sys::wait_us(100);
+        // who has it from the program before, as a shell has its script's, goes on with it
+        let is_from_superserver = table::get(fd).is_some_and(|entry| !entry.word().has(LEFT_TO_US));
+        if is_from_superserver && is_patience_worth_it() {
+            wait_for_superserver(fd, until);
         }
         if holders::is_ours_alone(fd) {
             let _ = files::lock(fd, place_for(program.to_bytes()));
         }
     }
+}
+
+fn wait_for_superserver(fd: c_int, until: u64) {
+    while holders::is_shared_for_now(fd) && sys::now_ms() < until {
+        sys::wait_us(100);
+    }
+    if let Some(in_vain) = IN_VAIN.all().first() {
+        match holders::is_shared_for_now(fd) {
+            true => drop(in_vain.0.fetch_add(1, SeqCst)),
+            false => in_vain.0.store(0, SeqCst),
+        }
+    }
+}
+
+/// So often it was waited for in vain: a server that keeps the connections of its helpers is not
+/// waited for at each.
+pub struct Count(AtomicU32);
+
+// SAFETY: an atomic, for which zero is a value.
+#[allow(unsafe_code)]
+unsafe impl Zeroed for Count {}
+
+static IN_VAIN: Mapped<Count> = Mapped::new();
+const MOST_IN_VAIN: u32 = 3;
+
+pub fn set_up() -> bool {
+    IN_VAIN.map(1, true)
+}
+
+fn is_patience_worth_it() -> bool {
+    let all = IN_VAIN.all();
+    all.first()
+        .is_some_and(|count| count.0.load(SeqCst) < MOST_IN_VAIN)
 }
 
 /// Exec has failed, or has come to its end.
@@ -82,8 +119,16 @@ fn take_over(fd: c_int) {
         Some(other) => holders::before_duplicate(other).made(fd),
         None => holders::born(fd, holders::before_birth()),
     }
-    if let (Some(entry), true) = (table::get(fd), tcp::was_connected(fd)) {
-        entry.add_flags(fd, CONNECTED);
+    if let Some(entry) = table::get(fd) {
+        let is_client = tcp::was_connected(fd);
+        entry.add_flags(
+            fd,
+            if is_client {
+                LEFT_TO_US | CONNECTED
+            } else {
+                LEFT_TO_US
+            },
+        );
     }
 }
 

@@ -41,7 +41,9 @@ pub const PASSED: u64 = 1 << 57;
 pub const FORKING: u64 = 1 << 58;
 /// It has come in a message.
 pub const RECEIVED: u64 = 1 << 59;
-const FLAGS: u64 = CONNECTED | PASSED | FORKING | RECEIVED;
+/// The program before has left it to this one.
+pub const LEFT_TO_US: u64 = 1 << 60;
+const FLAGS: u64 = CONNECTED | PASSED | FORKING | RECEIVED | LEFT_TO_US;
 
 const KIND: u32 = 61;
 const SPAWNS: u32 = 32;

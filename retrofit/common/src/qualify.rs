@@ -208,6 +208,43 @@ mod tests {
         }
     }
 
+    /// What tests/retrofit/matrix tries with real sockets is this rule.
+    #[test]
+    fn the_matrix_is_the_rule() {
+        let text = include_str!("../../../tests/retrofit/matrix.txt");
+        let lines = text.lines().filter(|line| !line.starts_with('#'));
+        let mut seen = 0;
+        for line in lines {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            let [_, question, becomes @ ..] = words.as_slice() else {
+                panic!("{line}");
+            };
+            let row = RULE
+                .iter()
+                .find(|row| format!("{:?}", row.question) == *question);
+            assert_eq!(row.is_none(), *question == "-", "{line}");
+            seen += usize::from(row.is_some());
+            for (at, wanted) in becomes.iter().enumerate().filter(|(_, word)| **word != "-") {
+                let is_wine = at == ROUTES.len();
+                let route = if is_wine { Route::Hook } else { ROUTES[at] };
+                let is_left = left_for(route, |asked| match row {
+                    Some(_) if is_wine && asked == Question::HasSent => Answer::Unknown,
+                    Some(row) if row.question == asked => row.leaves,
+                    _ => ordinary(asked),
+                });
+                let becomes = match row.map(|row| row.question) {
+                    // by the rule, or by what counts the holders
+                    Some(Question::IsShared) => "kept",
+                    _ if is_left.is_some() => "left",
+                    _ => "finished",
+                };
+                assert_eq!(becomes, *wanted, "{line}: {at}");
+            }
+        }
+        // all but the first, of which a bare close shows nothing
+        assert_eq!(seen, RULE.len() - 1);
+    }
+
     #[test]
     fn no_question_is_asked_behind_the_one_that_decides() {
         let mut asked = 0;

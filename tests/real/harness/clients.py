@@ -107,6 +107,7 @@ LIST = [
     Client("node", "POST 5 MB", "node {apps}/client_node.js {host} {port} {count} {post} {status}",
            needs=["node"], loop=True),
     Client("nc", "20 kB to a service that only writes 1 MiB", NC, whole_file, stdin=BODY, needs=NETCAT),
+    Client("nc-gopher", "a selector, and 20 kB more", NC, whole_file, stdin=places.ARENA + "/selector", needs=NETCAT),
     Client("nc-daytime", "20 kB to the daytime service", NC, answer_has(":"), stdin=BODY, needs=NETCAT),
     Client("nc-early", "talks before the greeting", NC, answer_has("421"), stdin=places.ARENA + "/early",
            needs=NETCAT),
@@ -134,6 +135,7 @@ def make_data():
     put(places.WWW + "/index.html", b"<p>hello</p>\n")
     put(POST, bytes(5_000_000))
     put(BODY, bytes(20_000))
+    put(places.ARENA + "/selector", b"/1M.bin\r\n" + bytes(20_000))
     put(places.ARENA + "/early", b"EHLO localhost\r\n" + b"NOOP\r\n" * 2000)
     put(places.ARENA + "/set", b"set a 0 0 20000\r\n" + bytes(20_000) + b"\r\n")
     put(places.ARENA + "/inline", b"A" * 1_000_000)
