@@ -8,41 +8,13 @@
 //! may have) is in doubt, and is looked up in /proc by the background thread.
 
 use crate::kin::Arrival;
-use crate::memory::{Mapped, Zeroed};
+use crate::slots::{
+    self, new_slot, Slot, FLAGS_KEPT, HOLDERS, ORPHAN, PASSED_BY_EXEC, SENT_AWAY, STRAY, UNTRUSTED,
+};
 use crate::sys;
 use crate::table::{self, same_spawns, Entry, Kind, Taken, Word, FORKING, PASSED, RECEIVED};
 use libc::c_int;
-use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering::SeqCst};
-
-/// What is shared of one connection.
-pub struct Slot {
-    cookie: AtomicU64,
-    /// Holders (32 bits), flags (8), seconds (24). Zero: free.
-    state: AtomicU64,
-}
-
-const HOLDERS: u64 = 0xffff_ffff;
-/// Some may not be counted.
-const UNTRUSTED: u64 = 1 << 32;
-/// It stays registered in an epoll set under a descriptor that is closed.
-const STRAY: u64 = 1 << 33;
-/// It has been sent in a message.
-const SENT_AWAY: u64 = 1 << 34;
-/// The last one counted is calling exec; free when that is long ago.
-const ORPHAN: u64 = 1 << 35;
-/// A counted process has turned into another program, which has it uncounted.
-const PASSED_BY_EXEC: u64 = 1 << 36;
-const FLAGS_KEPT: u64 = UNTRUSTED | STRAY | SENT_AWAY | PASSED_BY_EXEC;
-const SECONDS: u32 = 40;
-const LONG_AGO: u64 = 10;
-
-const SLOTS_COUNT: usize = 1 << 16;
-// SAFETY: atomics only, for which zero is a value.
-#[allow(unsafe_code)]
-unsafe impl Zeroed for Slot {}
-
-static SLOTS: Mapped<Slot> = Mapped::new();
-static NEXT_SLOT: AtomicUsize = AtomicUsize::new(0);
+use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 
 /// Forks begun, and those under way.
 static FORKS: AtomicU32 = AtomicU32::new(0);
@@ -62,10 +34,6 @@ pub enum Standing {
     Held,
     /// Only /proc can tell.
     Doubt(Arrival),
-}
-
-pub fn set_up() -> bool {
-    SLOTS.map(SLOTS_COUNT, true)
 }
 
 /// Taken before a descriptor is made: it tells afterwards whether a fork came in between.
@@ -104,7 +72,7 @@ pub fn forget(fd: c_int) {
 
 fn slot_of(word: Word) -> Option<&'static Slot> {
     match word.kind() {
-        Kind::Counted => SLOTS.all().get(word.value() as usize),
+        Kind::Counted => slots::slot(word.value()),
         _ => None,
     }
 }
@@ -122,54 +90,6 @@ pub fn cookie(fd: c_int) -> Option<u64> {
     let mut cookie = 0u64;
     sys::option(fd, libc::SOL_SOCKET, libc::SO_COOKIE, &mut cookie).ok()?;
     Some(cookie)
-}
-
-fn seconds() -> u64 {
-    (sys::now_ms() / 1000) & 0xff_ffff
-}
-
-impl Slot {
-    /// One holder less; what there was before.
-    fn leave(&self) -> u64 {
-        let one_less = |state: u64| match state & HOLDERS {
-            0 => None,
-            1 => Some(0),
-            _ => Some(state - 1),
-        };
-        match self.state.fetch_update(SeqCst, SeqCst, one_less) {
-            Ok(before) | Err(before) => before,
-        }
-    }
-
-    fn is_free(&self) -> bool {
-        let state = self.state.load(SeqCst);
-        let orphaned_for = || seconds().wrapping_sub(state >> SECONDS) & 0xff_ffff;
-        state == 0 || state & ORPHAN != 0 && orphaned_for() > LONG_AGO
-    }
-}
-
-/// A fork looks for a slot for each socket: not through a full table. Children that are killed
-/// never give theirs back.
-const TRIES: usize = 64;
-
-/// A slot for a connection with one holder; `None`: there is none near by.
-fn new_slot(cookie: u64, flags: u64) -> Option<u32> {
-    let slots = SLOTS.all();
-    for _ in 0..slots.len().min(TRIES) {
-        let at = NEXT_SLOT.fetch_add(1, SeqCst) % slots.len();
-        let slot = slots.get(at)?;
-        let old = slot.state.load(SeqCst);
-        let is_taken = |new| {
-            slot.state
-                .compare_exchange(old, new, SeqCst, SeqCst)
-                .is_ok()
-        };
-        if slot.is_free() && is_taken(1 | flags) {
-            slot.cookie.store(cookie, SeqCst);
-            return Some(at as u32);
-        }
-    }
-    None
 }
 
 /// Has a descriptor's holders counted from now on; `None` if they are not known.
@@ -482,26 +402,6 @@ pub fn exec_failed() {
     for (_, entry) in table::numbers_from(0) {
         if let Some(slot) = slot_of(entry.word()) {
             slot.come_back();
-        }
-    }
-}
-
-impl Slot {
-    /// As [`Slot::leave`], but the slot is kept for a while.
-    fn leave_by_exec(&self) {
-        let orphan = ORPHAN | seconds() << SECONDS;
-        let one_less = |state: u64| match state & HOLDERS {
-            0 => None,
-            1 => Some(state & FLAGS_KEPT | orphan),
-            _ => Some(state - 1),
-        };
-        let _ = self.state.fetch_update(SeqCst, SeqCst, one_less);
-    }
-
-    fn come_back(&self) {
-        let alone = |state| (state & ORPHAN != 0).then_some(1 | state & FLAGS_KEPT);
-        if self.state.fetch_update(SeqCst, SeqCst, alone).is_err() {
-            self.state.fetch_add(1, SeqCst);
         }
     }
 }

@@ -53,6 +53,7 @@ mod scan;
 mod settings;
 #[allow(unsafe_code)]
 mod signal_state;
+mod slots;
 mod streams;
 mod succession;
 mod suitable;

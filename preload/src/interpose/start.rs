@@ -11,6 +11,7 @@ use crate::real;
 use crate::reaper;
 use crate::record;
 use crate::settings;
+use crate::slots;
 use crate::succession;
 use crate::sys;
 use crate::table;
@@ -53,7 +54,7 @@ extern "C" fn construct() {
 fn set_up() -> bool {
     let most = sys::limits().rlim_max.clamp(1024, MOST_DESCRIPTORS);
     table::set_up(most as usize)
-        && holders::set_up()
+        && slots::set_up()
         && succession::set_up()
         && real::on_fork(before_fork, after_fork_in_parent, after_fork_in_child)
 }
