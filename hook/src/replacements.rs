@@ -4,8 +4,11 @@ use crate::settings::Settings;
 use crate::table::{Entry, Role};
 use crate::{by_name, children, exit, extensions, loader, winsock};
 use std::ffi::CStr;
+use std::ptr::null_mut;
 use windows_sys::Win32::Foundation::HMODULE;
-use windows_sys::Win32::System::LibraryLoader::{GetModuleHandleA, GetProcAddress};
+use windows_sys::Win32::System::LibraryLoader::{
+    GetModuleHandleA, GetProcAddress, LoadLibraryExA, LOAD_LIBRARY_SEARCH_SYSTEM32,
+};
 
 const WS2_32: &[&CStr] = &[c"ws2_32.dll", c"wsock32.dll"];
 /// A program has kernel32's own functions in its slots, or those that it passes on to.
@@ -133,8 +136,14 @@ impl Replacements {
         table
     }
 
-    /// That of mswsock.dll, where the program is linked to it.
+    /// That of mswsock.dll, which a program may load later and ask for it then. Winsock itself
+    /// loads it with the first socket.
     fn add_accept_ex(&mut self) {
+        // SAFETY: a literal that ends with a zero, and the system's own folder; it stays loaded.
+        unsafe {
+            let name = c"mswsock.dll".as_ptr().cast();
+            LoadLibraryExA(name, null_mut(), LOAD_LIBRARY_SEARCH_SYSTEM32);
+        }
         if let Some(original) = address_of(c"mswsock.dll", c"AcceptEx") {
             extensions::set_exported_accept_ex(original);
             self.0.push(Entry {

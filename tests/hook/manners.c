@@ -276,6 +276,28 @@ static void by_name(int is_wide)
     passed(is_wide ? "a client's by name, in wide characters" : "a client's by name");
 }
 
+/* AcceptEx of a mswsock.dll that is loaded when the hook is active already: its listener must be known. */
+static void looked_up_late(void)
+{
+    HMODULE module = LoadLibraryA("mswsock.dll"), from = NULL;
+    FARPROC function;
+    char path[MAX_PATH];
+    const char *name;
+    LPCSTR address;
+
+    CHECK(module != NULL);
+    function = GetProcAddress(module, "AcceptEx");
+    CHECK(function != NULL);
+    memcpy(&address, &function, sizeof address);
+    CHECK(GetModuleHandleExA(GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS | GET_MODULE_HANDLE_EX_FLAG_UNCHANGED_REFCOUNT,
+                             address, &from));
+    CHECK(GetModuleFileNameA(from, path, sizeof path) != 0);
+    name = strrchr(path, '\\');
+    CHECK(name != NULL);
+    CHECK((strcmp(name + 1, "graceful_close_hook.dll") == 0) == hooked);
+    passed("AcceptEx of mswsock.dll, loaded later");
+}
+
 /* Peers that never close do not hold up a program of one thread. */
 static void no_stall(void)
 {
@@ -327,6 +349,7 @@ int main(int argc, char **argv)
     client_side();
     by_name(0);
     by_name(1);
+    looked_up_late();
     no_stall();
     cleaned_up();
     return 0;

@@ -62,6 +62,12 @@ def curl_get(status, output, server):
     return curl(status, output, server, 200)
 
 
+def curl_refused(status, output, _server):
+    if status != 0:
+        return "curl %d, http %s" % (status, output[:3])
+    return "" if int(output[:3] or 0) >= 400 else "http " + output[:3]
+
+
 def wget_post(status, _output, server):
     # 8: the server has answered with an error; 4: the network failed
     wanted = 8 if server.post >= 400 else 0
@@ -95,6 +101,8 @@ LIST = [
     Client("curl", "POST 5 MB", CURL + "@{post} {url}/", curl_post, needs=["deb:curl"]),
     Client("curl-get", "GET 1 MiB with a body of 20 kB", CURL + "@{body} -X GET {url}/1M.bin", curl_get,
            needs=["deb:curl"]),
+    Client("curl-header", "a request header of 120 kB", "curl -q -s -S -m 20 -k -o {answer} -w %{{http_code}} "
+           "-H @" + places.ARENA + "/header {url}/", curl_refused, needs=["deb:curl"]),
     Client("wget", "POST 5 MB", "wget --no-config --no-check-certificate -q -t1 -T20 -O {answer} --content-on-error "
            "--post-file={post} {url}/", wget_post, needs=["deb:wget"]),
     Client("requests", "POST 5 MB", "{venv} {apps}/client_requests.py {url}/ post {count} {post} {status}",
@@ -135,6 +143,7 @@ def make_data():
     put(places.WWW + "/index.html", b"<p>hello</p>\n")
     put(POST, bytes(5_000_000))
     put(BODY, bytes(20_000))
+    put(places.ARENA + "/header", b"X-Long: " + b"a" * 120_000 + b"\r\n")
     put(places.ARENA + "/selector", b"/1M.bin\r\n" + bytes(20_000))
     put(places.ARENA + "/early", b"EHLO localhost\r\n" + b"NOOP\r\n" * 2000)
     put(places.ARENA + "/set", b"set a 0 0 20000\r\n" + bytes(20_000) + b"\r\n")
