@@ -31,14 +31,14 @@ part_link() {
     local build="$cc -std=c89 -pedantic-errors -Wall -Wextra -Werror -O2 -Iinclude tests/override/win_link.c tests/override/win_link_other.c"
     cp "$lib/graceful_close.dll" "$out/"
     # shellcheck disable=SC2086
-    compiles "override, static" $build -o "$out/static.exe" $archive $static && {
+    compiles "override, static" $build -DCOUNTS -o "$out/static.exe" $archive $static && {
         check "override, static library" scripts/wine-run "$out/static.exe" active
         check "override, static library, blocking" env GRACEFUL_CLOSE_BLOCKING=1 scripts/wine-run "$out/static.exe" active
         check "override, switched off" env GRACEFUL_CLOSE_OFF=1 scripts/wine-run "$out/static.exe" bare
         check "nm shows the archive in the program" present "$out/static.exe" yes
     }
     # shellcheck disable=SC2086
-    compiles "override, shared" $build -o "$out/shared.exe" $archive $shared && {
+    compiles "override, shared" $build -DCOUNTS -o "$out/shared.exe" $archive $shared && {
         check "override, DLL" scripts/wine-run "$out/shared.exe" active
         check "objdump: closesocket is not imported any more" imported "$out/shared.exe" no
     }
@@ -55,8 +55,10 @@ part_link() {
     # 32 bit: linked only, there is no Wine for it everywhere
     if ! have i686-w64-mingw32-gcc; then
         skip "override for 32 bit: no i686-w64-mingw32-gcc"
-    elif compiles "scripts/build-override, 32 bit" sh -c "scripts/build-override i686-pc-windows-gnu >/dev/null"; then
+    elif scripts/build-override i686-pc-windows-gnu >"$out/build32.log" 2>&1; then
         check "32 bit: the archive has the decorated names" decorated
+    else
+        fail "scripts/build-override, 32 bit" "$out/build32.log"
     fi
 }
 
