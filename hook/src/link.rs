@@ -9,7 +9,7 @@ use std::ffi::{c_int, c_ulong};
 use std::os::windows::io::RawSocket;
 use std::ptr::null;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::Once;
+use std::sync::OnceLock;
 use windows_sys::Win32::Foundation::{GetLastError, SetLastError};
 use windows_sys::Win32::Networking::WinSock::{closesocket, WSASetLastError, SOCKET, SOCKET_ERROR};
 use windows_sys::Win32::System::LibraryLoader::{
@@ -97,25 +97,25 @@ fn is_on() -> bool {
 }
 
 fn start() -> bool {
-    static START: Once = Once::new();
-    let settings = settings::get();
-    // SAFETY: null asks for the program.
-    let path = || folder::path_of(unsafe { GetModuleHandleW(null()) });
-    let name = || String::from_utf16_lossy(folder::name_of(&path()));
-    START.call_once(|| {
-        if settings.off {
-            return;
+    static IS_ON: OnceLock<bool> = OnceLock::new();
+    *IS_ON.get_or_init(|| {
+        let settings = settings::get();
+        // SAFETY: null asks for the program.
+        let path = folder::path_of(unsafe { GetModuleHandleW(null()) });
+        let name = String::from_utf16_lossy(folder::name_of(&path));
+        if settings.off || !settings.are_for(&name) {
+            return false;
         }
         if let Some(path) = &settings.log {
-            log::open(path, &name());
+            log::open(path, &name);
         }
         // The archive is part of the program, so this is the program's own atexit: its handlers run
         // while all threads are alive. The wait comes early: the program's threads run on meanwhile,
         // and must not find what destructors have taken down.
         // SAFETY: a function that lives as long as the program.
         unsafe { atexit(at_exit) };
-    });
-    !settings.off
+        true
+    })
 }
 
 /// Behind all handlers of atexit() and destructors of the program, which may close, too.

@@ -1,6 +1,6 @@
 # The parts of scripts/override-tests on Windows: mingw and Wine.
 # shellcheck shell=bash disable=SC2154
-parts="link lines define programs"
+parts="link matrix lines define programs"
 cc=x86_64-w64-mingw32-gcc
 static="$lib/libgraceful_close.a -lws2_32 -lntdll"
 shared="$lib/libgraceful_close.dll.a -lws2_32"
@@ -60,6 +60,13 @@ part_link() {
     else
         fail "scripts/build-override, 32 bit" "$out/build32.log"
     fi
+}
+
+# the rule's own test, which all routes share
+part_matrix() {
+    # shellcheck disable=SC2086
+    compiles "each kind of socket" $cc -Wall -Wextra -Werror -O2 tests/retrofit/matrix.c -o "$out/matrix.exe" $archive -lws2_32 &&
+        check "each kind of socket, as the rule says" tests/retrofit/matrix archive scripts/wine-run "$out/matrix.exe"
 }
 
 decorated() {
