@@ -42,6 +42,11 @@ part_link() {
         check "override, DLL" scripts/wine-run "$out/shared.exe" active
         check "objdump: closesocket is not imported any more" imported "$out/shared.exe" no
     }
+    # shellcheck disable=SC2086
+    compiles "override in a DLL" $cc -Wall -Wextra -Werror -O2 -shared -static-libgcc tests/override/win_link_plugin.c \
+        -o "$out/win_link_plugin.dll" $archive -lws2_32 &&
+        compiles "its host" $cc -Wall -Wextra -Werror -O2 tests/override/win_link_host.c -o "$out/host.exe" -lws2_32 &&
+        check "override in a DLL: the end of the process is not delayed" ends_soon "$out/host.exe"
     # The two mistakes that nobody is told of.
     # shellcheck disable=SC2086
     compiles "too late" $build -o "$out/late.exe" $shared $archive && {
@@ -68,6 +73,13 @@ part_matrix() {
     compiles "each kind of socket" $cc -Wall -Wextra -Werror -O2 tests/retrofit/matrix.c -o "$out/matrix.exe" $archive -lws2_32 &&
         check "each kind of socket, as the rule says" tests/retrofit/matrix archive scripts/wine-run "$out/matrix.exe"
 }
+
+# the archive would wait 10 s for the silent peer
+ends_soon() { # PROGRAM
+    local started=$SECONDS
+    GRACEFUL_CLOSE_EXIT_WAIT_MS=10000 scripts/wine-run "$1" && [ $((SECONDS - started)) -lt 8 ]
+}
+export -f ends_soon
 
 decorated() {
     i686-w64-mingw32-nm target/artifacts/i686-pc-windows-gnu/libgraceful_close_override.a >"$out/names" &&
