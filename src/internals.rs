@@ -11,6 +11,12 @@ mod of_windows {
         Socket(socket as usize).give_back_receives();
     }
 
+    /// The system's own closesocket, wherever the link leads: its result, and the code of its error.
+    pub fn closesocket(socket: RawSocket) -> Result<(), i32> {
+        let closed = Socket(socket as usize).close_once();
+        closed.map_err(|refused| refused.code)
+    }
+
     /// How many handles, in all processes, refer to the socket, if the system tells.
     pub fn handle_count(socket: RawSocket) -> Option<u32> {
         Socket(socket as usize).handle_count()
@@ -18,4 +24,4 @@ mod of_windows {
 }
 
 #[cfg(windows)]
-pub use of_windows::{give_back_receives, handle_count};
+pub use of_windows::{closesocket, give_back_receives, handle_count};

@@ -8,26 +8,43 @@
 //! that qualifies (module `look`) is finished by a [`graceful_close::Reaper`]; everything else gets
 //! the real call.
 //!
+//! With the feature `link` it is an archive that mingw's linker puts into a program: only `closesocket`
+//! is replaced there (module `link`).
+//!
 //! There is no DllMain: under the loader's lock nothing of this may be done.
 
 #![cfg(windows)]
 #![deny(unsafe_op_in_unsafe_fn)]
+// what catches calls in a program that is not linked with us
+#![cfg_attr(feature = "link", allow(dead_code))]
 
+#[cfg(not(feature = "link"))]
 mod by_name;
+#[cfg(not(feature = "link"))]
 mod children;
+#[cfg(not(feature = "link"))]
 mod exit;
 mod extensions;
 mod folder;
+#[cfg(not(feature = "link"))]
 mod image;
+#[cfg(not(feature = "link"))]
 pub mod init;
+#[cfg(not(feature = "link"))]
 pub mod inject;
+#[cfg(feature = "link")]
+mod link;
+#[cfg(not(feature = "link"))]
 mod loader;
 mod log;
 mod look;
 mod park;
+#[cfg(not(feature = "link"))]
 mod patch;
+#[cfg(not(feature = "link"))]
 mod replacements;
 mod roles;
 mod settings;
+#[cfg(not(feature = "link"))]
 mod table;
 mod winsock;

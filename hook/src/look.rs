@@ -12,13 +12,18 @@ use windows_sys::Win32::Networking::WinSock as ws;
 /// SO_CONNECT_TIME of a socket without a connection.
 const NEVER_CONNECTED: i32 = -1;
 
+const ROUTE: Route = match cfg!(feature = "link") {
+    true => Route::Archive,
+    false => Route::Hook,
+};
+
 /// As many as allowed are waiting.
 pub(crate) const FULL: &str = "too many waiting";
 
 /// `None`: it is to be finished. Otherwise in words why not, for the log; none for what is not
 /// worth a line.
 pub(crate) fn left_for_what(socket: ws::SOCKET, is_client: bool) -> Option<&'static str> {
-    let row = left_for(Route::Hook, |question| answer(socket, is_client, question))?;
+    let row = left_for(ROUTE, |question| answer(socket, is_client, question))?;
     Some(row.words)
 }
 

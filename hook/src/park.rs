@@ -68,6 +68,9 @@ pub(crate) fn hand_over(socket: SOCKET) -> bool {
     if !ends.are_known() {
         return false;
     }
+    if settings.blocking {
+        return finish_here(socket, &ends);
+    }
     let Some(reaper) = reaper() else {
         return false;
     };
@@ -82,15 +85,13 @@ pub(crate) fn hand_over(socket: SOCKET) -> bool {
         parked.push(Parked { socket, id, ends });
     }
     internals::give_back_receives(socket as RawSocket);
-    let options = Options::new()
-        .timeout(settings.timeout)
-        .idle_timeout(settings.idle)
-        .max_drain_bytes(settings.max_bytes)
-        .if_shared(IfShared::Release);
-    // SAFETY: the program gives it up with this call.
-    let owned = unsafe { OwnedSocket::from_raw_socket(socket as RawSocket) };
+    let (owned, options) = given_up(socket);
     match reaper.close_then(owned, &options, move |report| ended(id, &ends, report)) {
-        Ok(()) => true,
+        Ok(()) => {
+            #[cfg(feature = "link")]
+            crate::link::took_over();
+            true
+        }
         Err(refused) => {
             // Open, and for the real closesocket: nobody may drop it here.
             let _ = refused.into_socket().into_raw_socket();
@@ -100,9 +101,45 @@ pub(crate) fn hand_over(socket: SOCKET) -> bool {
     }
 }
 
+/// The program gives the socket up.
+fn given_up(socket: SOCKET) -> (OwnedSocket, Options) {
+    let settings = settings::get();
+    let options = Options::new()
+        .timeout(settings.timeout)
+        .idle_timeout(settings.idle)
+        .max_drain_bytes(settings.max_bytes)
+        .if_shared(IfShared::Release);
+    // SAFETY: whoever calls this closes it, or hands it over.
+    let owned = unsafe { OwnedSocket::from_raw_socket(socket as RawSocket) };
+    (owned, options)
+}
+
+/// The calling thread waits.
+fn finish_here(socket: SOCKET, ends: &Ends) -> bool {
+    internals::give_back_receives(socket as RawSocket);
+    let (owned, options) = given_up(socket);
+    match graceful_close::close_with(owned, &options) {
+        Ok(closed) => {
+            #[cfg(feature = "link")]
+            crate::link::took_over();
+            note(ends, &closed.report);
+            true
+        }
+        Err(refused) => {
+            // Open, as below.
+            let _ = refused.into_socket().into_raw_socket();
+            false
+        }
+    }
+}
+
 /// On the reaper's thread, after the close.
 fn ended(id: u64, ends: &Ends, report: &Report) {
     remove(id);
+    note(ends, report);
+}
+
+fn note(ends: &Ends, report: &Report) {
     if report.outcome != Outcome::NotConnected && log::is_on() {
         log::line(&format!(
             "{}: {}, {} ms, {} bytes thrown away",

@@ -29,6 +29,8 @@ pub(crate) struct Settings {
     /// At the end of the process, for all of them.
     pub(crate) exit_wait: Duration,
     pub(crate) log: Option<PathBuf>,
+    /// The closing thread waits. The archive's alone.
+    pub(crate) blocking: bool,
 }
 
 static SETTINGS: OnceLock<Settings> = OnceLock::new();
@@ -61,11 +63,16 @@ impl Settings {
             true => Duration::ZERO,
             false => ms(&settings::EXIT_WAIT),
         };
+        let blocking = cfg!(feature = "link") && number(&settings::BLOCKING) != 0;
+        let timeout = match text(&settings::TIMEOUT) {
+            None if blocking => Duration::from_millis(settings::BLOCKING_TIMEOUT_MS.into()),
+            _ => ms(&settings::TIMEOUT),
+        };
         Settings {
             off: number(&settings::OFF) != 0,
             only: list(&settings::ONLY),
             except: list(&settings::EXCEPT),
-            timeout: ms(&settings::TIMEOUT),
+            timeout,
             idle: ms(&settings::IDLE),
             max_bytes: number(&settings::MAX_BYTES) as usize,
             max_parked: number(&settings::MAX_PARKED) as usize,
@@ -73,6 +80,7 @@ impl Settings {
             both_is_half: is(&settings::SHUTDOWN_BOTH, "half"),
             exit_wait,
             log: text(&settings::LOG).map(PathBuf::from),
+            blocking,
         }
     }
 

@@ -1,7 +1,7 @@
 /*
  * Linked with libgraceful_close_override.a, and knows nothing of it: calls, a pointer, a table
- * and another file's own prototype (win_link_other.c). What the archive did is seen in
- * gc_get_stats(). Argument: "active", or "bare" if nothing is to be replaced.
+ * and another file's own prototype (win_link_other.c). With COUNTS the archive says what it did.
+ * Argument: "active", or "bare" if nothing is to be replaced.
  */
 #include "../c/check.h"
 
@@ -13,13 +13,15 @@ static const closer table[] = { closesocket, &closesocket };
 
 int close_in_other_file(SOCKET sock);
 
-static size_t closed_so_far(void)
+#ifdef COUNTS
+unsigned long graceful_close_override_active(void);
+#else
+/* where the archive is not to be linked in nobody may ask for it */
+static unsigned long graceful_close_override_active(void)
 {
-    gc_stats stats = GC_STATS_INIT;
-
-    CHECK_IS(gc_get_stats(&stats), 0);
-    return stats.closed + stats.pending;
+    return 0;
 }
+#endif
 
 /* a connection with the peer's bytes unread, the trap for a bare close */
 static SOCKET trap(SOCKET *peer)
@@ -152,12 +154,12 @@ int main(int argc, char **argv)
     peer_of_trap peer;
     check_thread thread;
     SOCKET sock;
-    size_t before;
+    unsigned long before;
 
     check_start();
     for (way = 0; way < 4; way++) {
         check_doing = names[way];
-        before = closed_so_far();
+        before = graceful_close_override_active();
         sock = trap(&peer.sock);
         if (active) check_thread_start(&thread, read_whole, &peer);
         check_set_last_error(12345);
@@ -168,7 +170,7 @@ int main(int argc, char **argv)
         default: CHECK_IS(close_in_other_file(sock), 0); break;
         }
         CHECK_IS(check_last_error(), 12345);
-        CHECK_IS(closed_so_far() > before, active);
+        CHECK_IS(graceful_close_override_active() > before, active);
         if (active) {
             check_thread_join(&thread);
             CHECK(peer.came_whole);
@@ -189,9 +191,9 @@ int main(int argc, char **argv)
 
     check_doing = "a reset on purpose";
     check_pair(&sock, &peer.sock);
-    before = closed_so_far();
+    before = graceful_close_override_active();
     check_reset(sock);
-    CHECK_IS(closed_so_far(), before);
+    CHECK_IS(graceful_close_override_active(), before);
     closesocket(peer.sock);
     return 0;
 }

@@ -1,6 +1,6 @@
 # The parts of scripts/override-tests on Windows: mingw and Wine.
 # shellcheck shell=bash disable=SC2154
-parts="link lines define programs"
+parts="link matrix lines define programs"
 cc=x86_64-w64-mingw32-gcc
 static="$lib/libgraceful_close.a -lws2_32 -lntdll"
 shared="$lib/libgraceful_close.dll.a -lws2_32"
@@ -31,17 +31,22 @@ part_link() {
     local build="$cc -std=c89 -pedantic-errors -Wall -Wextra -Werror -O2 -Iinclude tests/override/win_link.c tests/override/win_link_other.c"
     cp "$lib/graceful_close.dll" "$out/"
     # shellcheck disable=SC2086
-    compiles "override, static" $build -o "$out/static.exe" $archive $static && {
+    compiles "override, static" $build -DCOUNTS -o "$out/static.exe" $archive $static && {
         check "override, static library" scripts/wine-run "$out/static.exe" active
         check "override, static library, blocking" env GRACEFUL_CLOSE_BLOCKING=1 scripts/wine-run "$out/static.exe" active
         check "override, switched off" env GRACEFUL_CLOSE_OFF=1 scripts/wine-run "$out/static.exe" bare
         check "nm shows the archive in the program" present "$out/static.exe" yes
     }
     # shellcheck disable=SC2086
-    compiles "override, shared" $build -o "$out/shared.exe" $archive $shared && {
+    compiles "override, shared" $build -DCOUNTS -o "$out/shared.exe" $archive $shared && {
         check "override, DLL" scripts/wine-run "$out/shared.exe" active
         check "objdump: closesocket is not imported any more" imported "$out/shared.exe" no
     }
+    # shellcheck disable=SC2086
+    compiles "override in a DLL" $cc -Wall -Wextra -Werror -O2 -shared -static-libgcc tests/override/win_link_plugin.c \
+        -o "$out/win_link_plugin.dll" $archive -lws2_32 &&
+        compiles "its host" $cc -Wall -Wextra -Werror -O2 tests/override/win_link_host.c -o "$out/host.exe" -lws2_32 &&
+        check "override in a DLL: the end of the process is not delayed" ends_soon "$out/host.exe"
     # The two mistakes that nobody is told of.
     # shellcheck disable=SC2086
     compiles "too late" $build -o "$out/late.exe" $shared $archive && {
@@ -55,10 +60,26 @@ part_link() {
     # 32 bit: linked only, there is no Wine for it everywhere
     if ! have i686-w64-mingw32-gcc; then
         skip "override for 32 bit: no i686-w64-mingw32-gcc"
-    elif compiles "scripts/build-override, 32 bit" sh -c "scripts/build-override i686-pc-windows-gnu >/dev/null"; then
+    elif scripts/build-override i686-pc-windows-gnu >"$out/build32.log" 2>&1; then
         check "32 bit: the archive has the decorated names" decorated
+    else
+        fail "scripts/build-override, 32 bit" "$out/build32.log"
     fi
 }
+
+# the rule's own test, which all routes share
+part_matrix() {
+    # shellcheck disable=SC2086
+    compiles "each kind of socket" $cc -Wall -Wextra -Werror -O2 tests/retrofit/matrix.c -o "$out/matrix.exe" $archive -lws2_32 &&
+        check "each kind of socket, as the rule says" tests/retrofit/matrix archive scripts/wine-run "$out/matrix.exe"
+}
+
+# the archive would wait 10 s for the silent peer
+ends_soon() { # PROGRAM
+    local started=$SECONDS
+    GRACEFUL_CLOSE_EXIT_WAIT_MS=10000 scripts/wine-run "$1" && [ $((SECONDS - started)) -lt 8 ]
+}
+export -f ends_soon
 
 decorated() {
     i686-w64-mingw32-nm target/artifacts/i686-pc-windows-gnu/libgraceful_close_override.a >"$out/names" &&

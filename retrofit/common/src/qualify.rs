@@ -10,10 +10,12 @@ pub enum Route {
     Link,
     /// The imports of a Windows program.
     Hook,
+    /// mingw's linker, closesocket() alone.
+    Archive,
 }
 
 /// The columns of [`RULE`], in their order.
-pub const ROUTES: [Route; 3] = [Route::Preload, Route::Link, Route::Hook];
+pub const ROUTES: [Route; 4] = [Route::Preload, Route::Link, Route::Hook, Route::Archive];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answer {
@@ -79,11 +81,17 @@ pub struct Row {
     /// For the log; empty where every program has many of these.
     pub words: &'static str,
     /// As [`ROUTES`].
-    pub columns: [Column; 3],
+    pub columns: [Column; 4],
 }
 
 const COUNTED: Column = NotAsked("its holders are counted, and given up, when all else is settled");
 const NO_MULTIPATH: Column = NotAsked("Windows has no multipath TCP");
+
+const NOT_FOREIGN: Column = NotAsked(
+    "whoever gives a program a handle gives it a duplicate, which is left alone while both are open",
+);
+const NOT_SHUT: Column =
+    NotAsked("Winsock tells it only by a receive; the library finds it out and ends at once");
 
 /// In this order: most descriptors are no connection.
 pub const RULE: [Row; 8] = [
@@ -91,22 +99,30 @@ pub const RULE: [Row; 8] = [
         question: Question::IsConnection,
         leaves: Answer::No,
         words: "",
-        columns: [LeaveUnknown; 3],
+        columns: [LeaveUnknown; 4],
     },
     Row {
         question: Question::IsClient,
         leaves: Answer::Yes,
         words: "a client's",
-        columns: [FinishUnknown; 3],
+        columns: [
+            FinishUnknown,
+            FinishUnknown,
+            FinishUnknown,
+            NotAsked("only closesocket() is replaced: who has connected a socket is not seen"),
+        ],
     },
     Row {
         question: Question::IsForeign,
         leaves: Answer::Yes,
         words: "it is not known how it came",
         columns: [
-            NotAsked("the starter's, as inetd gives it: whether it is a client's is told by its ports"),
+            NotAsked(
+                "the starter's, as inetd gives it: whether it is a client's is told by its ports",
+            ),
             LeaveUnknown,
-            NotAsked("whoever gives a program a handle gives it a duplicate, which is left alone while both are open"),
+            NOT_FOREIGN,
+            NOT_FOREIGN,
         ],
     },
     Row {
@@ -114,35 +130,31 @@ pub const RULE: [Row; 8] = [
         leaves: Answer::No,
         words: "nothing sent",
         // Windows before 10 1703 does not tell, and nobody would be reached there
-        columns: [LeaveUnknown, LeaveUnknown, FinishUnknown],
+        columns: [LeaveUnknown, LeaveUnknown, FinishUnknown, FinishUnknown],
     },
     Row {
         question: Question::WantsReset,
         leaves: Answer::Yes,
         words: "SO_LINGER asks for a reset",
-        columns: [LeaveUnknown; 3],
+        columns: [LeaveUnknown; 4],
     },
     Row {
         question: Question::IsMultipath,
         leaves: Answer::Yes,
         words: "multipath TCP",
-        columns: [LeaveUnknown, LeaveUnknown, NO_MULTIPATH],
+        columns: [LeaveUnknown, LeaveUnknown, NO_MULTIPATH, NO_MULTIPATH],
     },
     Row {
         question: Question::IsShutForReading,
         leaves: Answer::Yes,
         words: "shut for reading",
-        columns: [
-            LeaveUnknown,
-            LeaveUnknown,
-            NotAsked("Winsock tells it only by a receive; the library finds it out and ends at once"),
-        ],
+        columns: [LeaveUnknown, LeaveUnknown, NOT_SHUT, NOT_SHUT],
     },
     Row {
         question: Question::IsShared,
         leaves: Answer::Yes,
         words: "shared with another handle",
-        columns: [COUNTED, COUNTED, LeaveUnknown],
+        columns: [COUNTED, COUNTED, LeaveUnknown, LeaveUnknown],
     },
 ];
 
@@ -208,6 +220,15 @@ mod tests {
         }
     }
 
+    /// Of tests/retrofit/matrix.txt; whether it is as Wine has it.
+    const COLUMNS: [(Route, bool); 5] = [
+        (Route::Preload, false),
+        (Route::Link, false),
+        (Route::Hook, false),
+        (Route::Hook, true),
+        (Route::Archive, true),
+    ];
+
     /// What tests/retrofit/matrix tries with real sockets is this rule.
     #[test]
     fn the_matrix_is_the_rule() {
@@ -225,8 +246,7 @@ mod tests {
             assert_eq!(row.is_none(), *question == "-", "{line}");
             seen += usize::from(row.is_some());
             for (at, wanted) in becomes.iter().enumerate().filter(|(_, word)| **word != "-") {
-                let is_wine = at == ROUTES.len();
-                let route = if is_wine { Route::Hook } else { ROUTES[at] };
+                let (route, is_wine) = COLUMNS[at];
                 let is_left = left_for(route, |asked| match row {
                     Some(_) if is_wine && asked == Question::HasSent => Answer::Unknown,
                     Some(row) if row.question == asked => row.leaves,

@@ -106,7 +106,7 @@ impl Socket {
         result
     }
 
-    pub(super) fn close_once(self) -> Result<(), Fault> {
+    pub(crate) fn close_once(self) -> Result<(), Fault> {
         let Some(closesocket) = system_dll::closesocket() else {
             return Err(fault(ws::WSASYSNOTREADY));
         };
