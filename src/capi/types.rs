@@ -113,7 +113,8 @@ pub const GC_UNTIL_ACKED: c_uint = 2;
 /// flags: the whole sequence but the close, see gc_finish(). The descriptor stays open
 /// and yours on every outcome, GC_RESET, GC_NOT_CONNECTED and GC_RELEASED included
 /// (report.closed is 0): for its owner to close, a FILE *, a BIO, a socket object of Qt
-/// or Asio, DisconnectEx. That close then neither blocks nor resets: SO_LINGER is off.
+/// or Asio, DisconnectEx. After GC_GRACEFUL that close neither blocks nor resets. After
+/// another outcome it does what a close does without SO_LINGER, which is off.
 /// With GC_THEN_ABORT what cannot be completed is reset and the descriptor stays; on
 /// Windows and the BSDs the reset leaves with the owner's close. Refused with
 /// GC_ERR_ARGUMENT in the background.
