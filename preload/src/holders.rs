@@ -7,6 +7,8 @@
 //! counted (a descriptor that came by exec or in a message, or that a program started by vfork()
 //! may have) is in doubt, and is looked up in /proc by the background thread.
 
+pub mod births;
+
 use crate::kin::Arrival;
 use crate::slots::{
     self, new_slot, Slot, FLAGS_KEPT, HOLDERS, ORPHAN, PASSED_BY_EXEC, SENT_AWAY, STRAY, UNTRUSTED,
@@ -280,75 +282,6 @@ pub fn inherited_until_now(fd: c_int) {
     }
 }
 
-/// Before fork(): the child holds all that we do.
-pub fn before_fork() {
-    FORKS_NOW.fetch_add(1, SeqCst);
-    for (fd, entry) in table::numbers_from(0) {
-        if !matches!(entry.word().kind(), Kind::Alone | Kind::Counted) {
-            continue;
-        }
-        if let Some(slot) = count(fd, entry) {
-            slot.state.fetch_add(1, SeqCst);
-            entry.add_flags(fd, FORKING);
-        }
-    }
-    // an entry that was made meanwhile remembers the former count
-    FORKS.fetch_add(1, SeqCst);
-}
-
-pub fn after_fork_in_parent() {
-    FORKS_NOW.fetch_sub(1, SeqCst);
-}
-
-/// There is no child that would hold anything.
-pub fn fork_failed() {
-    for (_, entry) in table::numbers_from(0) {
-        let word = entry.word();
-        if word.has(FORKING) {
-            if let Some(slot) = slot_of(word) {
-                slot.leave();
-            }
-            entry.remove_flags(FORKING);
-        }
-    }
-}
-
-pub fn after_fork_in_child() {
-    FORKS_NOW.store(0, SeqCst);
-    SPAWNS_NOW.store(0, SeqCst);
-    for (_, entry) in table::numbers_from(0) {
-        if entry.word().has(FORKING) {
-            entry.remove_flags(FORKING);
-        }
-    }
-}
-
-/// A child is about to be made of which no fork handler hears: nothing is certain any more.
-pub fn before_uncounted_fork() {
-    FORKS.fetch_add(1, SeqCst);
-    for (_, entry) in table::numbers_from(0) {
-        if let Some(slot) = slot_of(entry.word()) {
-            slot.state.fetch_or(UNTRUSTED, SeqCst);
-        }
-    }
-}
-
-/// A program is being started, and not by a fork that we count.
-pub fn before_spawn() {
-    SPAWNS_NOW.fetch_add(1, SeqCst);
-    SPAWNS.fetch_add(1, SeqCst);
-}
-
-pub fn after_spawn() {
-    SPAWNS.fetch_add(1, SeqCst);
-    SPAWNS_NOW.fetch_sub(1, SeqCst);
-}
-
-/// A child of vfork() turns into another program.
-pub fn exec_elsewhere() {
-    SPAWNS.fetch_add(1, SeqCst);
-}
-
 /// By the count alone somebody else has it, who may be about to close it.
 pub fn is_shared_for_now(fd: c_int) -> bool {
     let word = table::get(fd).map(Entry::word).unwrap_or_default();
@@ -380,29 +313,6 @@ pub fn is_ours_alone(fd: c_int) -> bool {
             is_clean && is_it && state & HOLDERS == ours(word)
         }
         _ => false,
-    }
-}
-
-/// Before exec: of what the new program gets nobody is counted, and the rest is closed.
-pub fn before_exec() {
-    for (fd, entry) in table::numbers_from(0) {
-        let Some(slot) = slot_of(entry.word()) else {
-            continue;
-        };
-        let cloexec = libc::FD_CLOEXEC as usize;
-        if !sys::descriptor_flags(fd).is_ok_and(|flags| flags & cloexec != 0) {
-            slot.state.fetch_or(PASSED_BY_EXEC, SeqCst);
-        }
-        slot.leave_by_exec();
-    }
-}
-
-/// It failed: everything is as it was.
-pub fn exec_failed() {
-    for (_, entry) in table::numbers_from(0) {
-        if let Some(slot) = slot_of(entry.word()) {
-            slot.come_back();
-        }
     }
 }
 

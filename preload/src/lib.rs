@@ -63,3 +63,4 @@ mod table;
 mod tcp;
 #[allow(unsafe_code)]
 mod thread;
+mod watched;

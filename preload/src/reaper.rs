@@ -1,6 +1,6 @@
 //! The background thread: there while something is parked, and a little longer.
 
-use crate::driver::{self, Watched};
+use crate::driver;
 use crate::log_file;
 use crate::memory::Guarded;
 use crate::park;
@@ -9,6 +9,7 @@ use crate::record;
 use crate::settings;
 use crate::sys;
 use crate::thread;
+use crate::watched::Watched;
 use libc::{c_int, c_void};
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering::Relaxed, Ordering::SeqCst};

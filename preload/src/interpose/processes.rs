@@ -3,7 +3,7 @@
 use super::child::{environment, with_environment, Program, Words};
 use super::{openings, real};
 use crate::exit;
-use crate::holders;
+use crate::holders::{self, births};
 use crate::log_file;
 use crate::process;
 use crate::raw;
@@ -23,7 +23,7 @@ type Opaque = *const c_void;
 pub unsafe extern "C" fn fork() -> pid_t {
     let child = real!(fork());
     if child == -1 && process::is_own() {
-        holders::fork_failed();
+        births::fork_failed();
     }
     child
 }
@@ -88,7 +88,7 @@ pub unsafe extern "C" fn unshare(flags: c_int) -> c_int {
 pub fn clones(flags: usize) {
     let shares = (libc::CLONE_FILES | libc::CLONE_THREAD) as usize;
     if flags & shares == 0 && process::is_own() {
-        holders::before_uncounted_fork();
+        births::before_uncounted_fork();
     }
 }
 
@@ -115,9 +115,9 @@ fn spawn<R>(real: impl FnOnce() -> R) -> R {
     if !process::is_own() {
         return real();
     }
-    holders::before_spawn();
+    births::before_spawn();
     let result = real();
-    holders::after_spawn();
+    births::after_spawn();
     result
 }
 
@@ -223,7 +223,7 @@ pub unsafe extern "C" fn posix_spawn_file_actions_adddup2(
 pub unsafe fn exec<R>(program: *const c_char, real: impl FnOnce() -> R) -> R {
     if !process::is_own() {
         if process::is_awake() {
-            holders::exec_elsewhere();
+            births::exec_elsewhere();
         }
         return real();
     }
@@ -233,11 +233,11 @@ pub unsafe fn exec<R>(program: *const c_char, real: impl FnOnce() -> R) -> R {
         succession::bequeath(unsafe { CStr::from_ptr(program) });
     }
     log_file::hand_on();
-    holders::before_exec();
+    births::before_exec();
     let result = real();
     succession::take_back();
     log_file::take_back();
-    holders::exec_failed();
+    births::exec_failed();
     result
 }
 

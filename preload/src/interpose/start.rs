@@ -3,7 +3,7 @@
 use super::child;
 use crate::epoll_sets;
 use crate::exit;
-use crate::holders;
+use crate::holders::births;
 use crate::log_file;
 use crate::park;
 use crate::process;
@@ -70,7 +70,7 @@ static FORKING: AtomicI32 = AtomicI32::new(0);
 
 extern "C" fn before_fork() {
     if process::is_own() {
-        holders::before_fork();
+        births::before_fork();
         FORKING.store(process::own_pid(), SeqCst);
     }
 }
@@ -78,7 +78,7 @@ extern "C" fn before_fork() {
 extern "C" fn after_fork_in_parent() {
     if process::is_own() {
         FORKING.store(0, SeqCst);
-        holders::after_fork_in_parent();
+        births::after_fork_in_parent();
         epoll_sets::forked();
     }
 }
@@ -91,6 +91,6 @@ extern "C" fn after_fork_in_child() {
     process::is_a_child();
     reaper::after_fork_in_child();
     park::after_fork_in_child(log_file::number());
-    holders::after_fork_in_child();
+    births::after_fork_in_child();
     epoll_sets::forked();
 }

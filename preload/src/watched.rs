@@ -1,0 +1,70 @@
+//! What the background thread waits for: the bell, and each place's socket and time.
+
+use crate::park::PLACES;
+use crate::sys;
+use libc::c_int;
+
+/// What to wait for, by place.
+pub struct Watched {
+    /// The bell, and then the sockets.
+    entries: [libc::pollfd; PLACES + 1],
+    count: usize,
+    /// Where in `entries` a place's socket stands; 0: not there.
+    index: [usize; PLACES],
+    until: [u64; PLACES],
+}
+
+const NEVER: u64 = u64::MAX;
+const NOTHING: libc::pollfd = libc::pollfd {
+    fd: -1,
+    events: libc::POLLIN,
+    revents: 0,
+};
+
+impl Watched {
+    pub const fn new() -> Watched {
+        Watched {
+            entries: [NOTHING; PLACES + 1],
+            count: 1,
+            index: [0; PLACES],
+            until: [NEVER; PLACES],
+        }
+    }
+
+    pub fn clear(&mut self) {
+        self.count = 1;
+        self.index = [0; PLACES];
+        self.until = [NEVER; PLACES];
+    }
+
+    pub fn add(&mut self, place: usize, fd: Option<c_int>, until: Option<u64>) {
+        self.until[place] = until.unwrap_or(NEVER);
+        if let Some(fd) = fd {
+            self.entries[self.count] = libc::pollfd { fd, ..NOTHING };
+            self.index[place] = self.count;
+            self.count += 1;
+        }
+    }
+
+    pub fn is_due(&self, place: usize, now: u64) -> bool {
+        let index = self.index[place];
+        let is_readable = index != 0 && self.entries[index].revents != 0;
+        is_readable || self.until[place] <= now
+    }
+
+    /// Until the bell rings, something can be read, a time has come, or `limit_ms` is over.
+    pub fn wait(&mut self, bell: c_int, limit_ms: Option<u64>) -> Result<(), sys::Error> {
+        let now = sys::now_ms();
+        let first = self.until.iter().min().copied().unwrap_or(NEVER);
+        let next = (first != NEVER).then(|| first.saturating_sub(now));
+        let limit = match (next, limit_ms) {
+            (Some(next), Some(limit)) => Some(next.min(limit)),
+            (next, limit) => next.or(limit),
+        };
+        self.entries[0] = libc::pollfd {
+            fd: bell,
+            ..NOTHING
+        };
+        sys::wait(&mut self.entries[..self.count], limit).map(drop)
+    }
+}
