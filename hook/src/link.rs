@@ -8,7 +8,6 @@ use graceful_close::internals;
 use std::ffi::{c_int, c_ulong};
 use std::os::windows::io::RawSocket;
 use std::ptr::null;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::OnceLock;
 use windows_sys::Win32::Foundation::{GetLastError, SetLastError};
 use windows_sys::Win32::Networking::WinSock::{closesocket, WSASetLastError, SOCKET, SOCKET_ERROR};
@@ -19,8 +18,6 @@ use windows_sys::Win32::System::LibraryLoader::{
 extern "C" {
     fn atexit(handler: extern "C" fn()) -> c_int;
 }
-
-static TAKEN_OVER: AtomicU32 = AtomicU32::new(0);
 
 /// # Safety
 /// As closesocket().
@@ -78,12 +75,7 @@ static REAL: unsafe extern "system" fn(SOCKET) -> c_int = graceful_close_real_cl
 /// was linked in.
 #[no_mangle]
 pub extern "C" fn graceful_close_override_active() -> c_ulong {
-    TAKEN_OVER.load(Ordering::Relaxed)
-}
-
-/// One close more that is finished by us.
-pub(crate) fn took_over() {
-    TAKEN_OVER.fetch_add(1, Ordering::Relaxed);
+    park::taken_over()
 }
 
 /// Finds it out at the first close.

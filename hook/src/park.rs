@@ -6,7 +6,7 @@ use graceful_close::{
     internals, IfShared, Options, Outcome, OwnedSocket, Reaper, ReaperOptions, Report,
 };
 use std::os::windows::io::{FromRawSocket, IntoRawSocket, RawSocket};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 use windows_sys::Win32::Networking::WinSock::SOCKET;
@@ -21,6 +21,7 @@ struct Parked {
 
 static PARKED: Mutex<Vec<Parked>> = Mutex::new(Vec::new());
 static NEXT_ID: AtomicU64 = AtomicU64::new(0);
+static TAKEN_OVER: AtomicU32 = AtomicU32::new(0);
 
 /// Started with the first connection: before, the program need not have started Winsock.
 static REAPER: OnceLock<Reaper> = OnceLock::new();
@@ -43,6 +44,12 @@ fn reaper() -> Option<&'static Reaper> {
         }
     }
     REAPER.get()
+}
+
+/// How many closes have been taken over so far.
+#[cfg_attr(not(feature = "link"), allow(dead_code))]
+pub(crate) fn taken_over() -> u32 {
+    TAKEN_OVER.load(Ordering::Relaxed)
 }
 
 pub(crate) fn is_at_work() -> bool {
@@ -88,8 +95,7 @@ pub(crate) fn hand_over(socket: SOCKET) -> bool {
     let (owned, options) = given_up(socket);
     match reaper.close_then(owned, &options, move |report| ended(id, &ends, report)) {
         Ok(()) => {
-            #[cfg(feature = "link")]
-            crate::link::took_over();
+            TAKEN_OVER.fetch_add(1, Ordering::Relaxed);
             true
         }
         Err(refused) => {
@@ -120,8 +126,7 @@ fn finish_here(socket: SOCKET, ends: &Ends) -> bool {
     let (owned, options) = given_up(socket);
     match graceful_close::close_with(owned, &options) {
         Ok(closed) => {
-            #[cfg(feature = "link")]
-            crate::link::took_over();
+            TAKEN_OVER.fetch_add(1, Ordering::Relaxed);
             note(ends, &closed.report);
             true
         }
