@@ -60,6 +60,8 @@ part_link() {
     # 32 bit: linked only, there is no Wine for it everywhere
     if ! have i686-w64-mingw32-gcc; then
         skip "override for 32 bit: no i686-w64-mingw32-gcc"
+    elif [ ! -d "$(rustc --print target-libdir --target i686-pc-windows-gnu 2>/dev/null)" ]; then
+        skip "override for 32 bit: the Rust target i686-pc-windows-gnu is not installed"
     elif scripts/build-override i686-pc-windows-gnu >"$out/build32.log" 2>&1; then
         check "32 bit: the archive has the decorated names" decorated
     else
