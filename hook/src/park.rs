@@ -131,7 +131,7 @@ fn finish_here(socket: SOCKET, ends: &Ends) -> bool {
             true
         }
         Err(refused) => {
-            // Open, as below.
+            // Open, as above.
             let _ = refused.into_socket().into_raw_socket();
             false
         }

@@ -12,7 +12,6 @@
 use crate::raw;
 use crate::sys;
 use libc::{c_int, c_long, c_uint};
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 // Those that every C library on Linux has are found by the linker, or the program is not linked.
 // The others: newer ones, and those that are made by system call.
@@ -92,14 +91,8 @@ const SAME: &[(&str, &str)] = &[
 
 /// Whether all that could share a connection is seen: the options file was used as it is.
 pub fn is_whole() -> bool {
-    static IS_WHOLE: AtomicBool = AtomicBool::new(false);
-    if IS_WHOLE.load(Relaxed) {
-        return true;
-    }
-    // SAFETY: as above. A volatile read: the compiler would not expect null of an address.
-    let address = unsafe { std::ptr::addr_of!(graceful_close_is_whole).read_volatile() };
-    IS_WHOLE.store(address != 0, Relaxed);
-    address != 0
+    // SAFETY: as above.
+    unsafe { graceful_close_is_whole != 0 }
 }
 
 fn by_system_call(name: &str) -> Option<usize> {

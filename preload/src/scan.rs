@@ -1,5 +1,5 @@
-//! Who holds a socket, by looking at the descriptors of processes: dear, and for the doubtful cases
-//! only. By system call, without asking for memory.
+//! Who holds a socket, by looking at the descriptors of processes: expensive, and for the doubtful
+//! cases only. By system call, without asking for memory.
 
 use crate::folder::{decimal, link, number, Folder, Target};
 use crate::kin::{Arrival, Kin, Relation};

@@ -7,6 +7,7 @@
 
 use super::handle::Socket;
 use super::system_dll;
+use crate::sys::boxed;
 use std::ptr::{addr_of_mut, null, null_mut};
 use windows_sys::Win32::Foundation::{CloseHandle, HANDLE, WAIT_OBJECT_0};
 use windows_sys::Win32::Networking::WinSock as ws;
@@ -36,11 +37,13 @@ impl Call {
             hEvent: (event as usize | NO_PACKET) as HANDLE,
             ..OVERLAPPED::default()
         };
-        Some(Box::new(Call {
+        let call = Call {
             overlapped,
             nothing: 0,
             event,
-        }))
+        };
+        // A close goes on without memory, too.
+        boxed(call).ok()
     }
 
     /// Whether it is pending then. Data that is there completes it: no other receive is pending
