@@ -1,4 +1,4 @@
-//! What `retrofit/`, `hook/` and `preload/` share with the library, and nobody else may use: no
+//! What `retrofit/` shares with the library, and nobody else may use: no
 //! part of the interface, it may change at any time.
 
 #[cfg(windows)]

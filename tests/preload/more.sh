@@ -208,19 +208,19 @@ plain() { sed 's/\\n/\n/g; s/\\o/|/g; s/\\a/\&/g' <<<"$1"; }
 mutations() {
     local copy=$scratch/mutant file old new name rule original=$PWD
     mkdir -p "$copy"
-    cp -r Cargo.toml Cargo.lock src preload cli hook retrofit benches tests "$copy/" 2>/dev/null
+    cp -r Cargo.toml Cargo.lock src retrofit benches tests "$copy/" 2>/dev/null
     while IFS='|' read -r rule name file old new; do
         case $rule in '' | '#'*) continue ;; esac
         [[ $rule = *"${1:-}"* ]] || continue
         old=$(plain "$old") new=$(plain "$new")
-        OLD=$old NEW=$new perl -0pi -e 's/\Q$ENV{OLD}\E/$ENV{NEW}/ or die "not found\n"' "$copy/preload/src/$file" || {
+        OLD=$old NEW=$new perl -0pi -e 's/\Q$ENV{OLD}\E/$ENV{NEW}/ or die "not found\n"' "$copy/retrofit/preload/src/$file" || {
             fail "$rule: not found in $file" "$old"
             continue
         }
         (cd "$copy" && CARGO_TARGET_DIR="$original/target/mutants" nice cargo rustc -q --package graceful_close_preload \
             --lib --crate-type cdylib) >"$out/mutant.log" 2>&1 || {
             fail "$rule: does not compile" "$(tail -n 5 "$out/mutant.log")"
-            cp "preload/src/$file" "$copy/preload/src/$file"
+            cp "retrofit/preload/src/$file" "$copy/retrofit/preload/src/$file"
             continue
         }
         cp target/mutants/debug/libgraceful_close_preload.so "$scratch/mutant.so"
@@ -233,6 +233,6 @@ mutations() {
         else
             fail "$rule: nothing notices that it is gone ($name)" ""
         fi
-        cp "preload/src/$file" "$copy/preload/src/$file"
+        cp "retrofit/preload/src/$file" "$copy/retrofit/preload/src/$file"
     done <tests/preload/mutations
 }

@@ -24,7 +24,7 @@ pub fn generate(root: &Path) -> Vec<(String, String)> {
             .map(|item| page(root, item, &items, &version)),
     );
     // not part of the crate on crates.io
-    if let Some(source) = read(root, "cli/src/help.rs") {
+    if let Some(source) = read(root, "retrofit/cli/src/help.rs") {
         pages.push((
             "graceful-close.1".to_string(),
             command::page(&source, &version),
