@@ -81,7 +81,7 @@ public:
         options.timeout_ms = close_timeout_ms;
         error = gc_closing_new(static_cast<gc_socket>(socket_.native_handle()), &options, &closing_);
         if (error != 0)
-            tell_(error); /* the socket is still Asio's, and closed as ever */
+            tell_(error); /* the socket is still Asio's, and closed normally */
         else
             step();
     }

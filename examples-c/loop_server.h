@@ -143,7 +143,7 @@ static struct client *take_client(SOCKET sock)
     int room = (int)(2 * ANSWER_SIZE);
 
     /* The whole answer fits into the send buffer, so that sending never waits. A larger
-       one is sent when the socket is writable, as ever; that has nothing to do with
+       one is sent when the socket is writable; that has nothing to do with
        closing. */
     if (set_nonblocking(sock) != 0
         || setsockopt(sock, SOL_SOCKET, SO_SNDBUF, (const char *)&room, sizeof(room)) != 0)

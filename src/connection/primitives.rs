@@ -13,7 +13,7 @@ pub(crate) trait Connection {
     /// the system had a fair time for it.
     fn sharing(&mut self, until: Time) -> Sharing;
 
-    /// It has a peer: receiving cannot hang or fail for want of one.
+    /// It has a peer: receiving cannot hang or fail because it has no peer.
     fn is_connected(&mut self) -> bool;
 
     /// Makes the calls below non-blocking. Unless the program's own readiness

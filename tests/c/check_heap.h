@@ -16,7 +16,7 @@
 #ifndef HEAP_WHY_NOT
 
 /* from heap_watch_start to heap_watch_end the calls of one thread are counted, and fail
-   if heap_is_empty is set, but for the first heap_left of them; other threads go on as ever */
+   if heap_is_empty is set, but for the first heap_left of them; other threads are not affected */
 static volatile int heap_is_watched = 0, heap_is_empty = 0;
 static volatile long heap_left = 0, heap_refused = 0;
 static volatile long heap_calls = 0;

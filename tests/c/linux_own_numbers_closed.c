@@ -1,7 +1,7 @@
 /*
  * A program closes all descriptors there are, as daemons do, and uses the numbers for files,
  * timers and epoll descriptors of its own: no byte and no change reaches any of those, what is
- * handed over afterwards is closed as ever, and what was pending is told to be gone.
+ * handed over afterwards is closed normally, and what was pending is told to be gone.
  */
 #include "reaper_test.h"
 

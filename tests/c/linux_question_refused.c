@@ -1,6 +1,6 @@
 /*
  * A sandbox refuses (seccomp, EPERM) what tells the library's descriptors and the program's from later
- * ones of the same number. That is no answer: an open socket is closed as ever, and not let go
+ * ones of the same number. That is no answer: an open socket is closed normally, and not let go
  * half-closed; and the library neither leaves its own descriptors nor makes new ones again and again.
  */
 #include "reaper_test.h"

@@ -325,7 +325,7 @@ int main(void)
     action.sa_flags = SA_RESTART;
     CHECK_IS(sigaction(SIGIO, &action, NULL), 0);
     CHECK_IS(sigaction(SIGURG, &action, NULL), 0);
-    if (!check_is_slow()) { /* a sanitizer's child may hang for want of a lock */
+    if (!check_is_slow()) { /* a sanitizer's child may hang on a lock */
         for (state = 0; state < STATES; state++)
             for (linger = 0; linger < 2; linger++) the_program_ends(state, linger);
         children_of_callbacks();

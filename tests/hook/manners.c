@@ -219,7 +219,7 @@ static void shared(void)
     passed("a second handle goes on working");
 }
 
-/* Connections that this process has made are closed as ever. */
+/* Connections that this process has made are closed normally. */
 static void client_side(void)
 {
     early pair;
@@ -319,7 +319,7 @@ static void no_stall(void)
     passed("silent peers do not hold up the program");
 }
 
-/* The last WSACleanup comes right after the close; one too many fails as ever. */
+/* The last WSACleanup comes right after the close; one too many fails, as without the hook. */
 static void cleaned_up(void)
 {
     early pair;

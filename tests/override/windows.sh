@@ -52,7 +52,7 @@ part_link() {
     compiles "too late" $build -o "$out/late.exe" $shared $archive && {
         check "behind -lws2_32 it does nothing" scripts/wine-run "$out/late.exe" bare
         check "and nm and objdump say so" present "$out/late.exe" no
-        check "objdump: closesocket is imported as ever" imported "$out/late.exe" yes
+        check "objdump: closesocket is still imported" imported "$out/late.exe" yes
     }
     # shellcheck disable=SC2086
     compiles "too late, static" $build -o "$out/late-static.exe" $lib/libgraceful_close.a $archive $static &&

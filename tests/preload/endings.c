@@ -57,7 +57,7 @@ static void numbers_for_select(void)
         end_of(some[i]);
 }
 
-/* T73: a client's connection that has come by exec is still a client's: it is closed as ever. */
+/* T73: a client's connection that has come by exec is still a client's: it is closed normally. */
 static void inherited_client(void)
 {
     struct sockaddr_in here = {.sin_family = AF_INET, .sin_port = htons(8080)};

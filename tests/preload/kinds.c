@@ -81,7 +81,7 @@ static void linger_zero(int fd)
     MUST(setsockopt(fd, SOL_SOCKET, SO_LINGER, &zero, sizeof zero) == 0);
 }
 
-/* T25: SO_LINGER {1, 0} is a reset, as ever. */
+/* T25: SO_LINGER {1, 0} is a reset, as without the library. */
 static void deliberate_reset(void)
 {
     fate end = close_unread(linger_zero, 1);

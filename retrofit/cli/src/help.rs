@@ -22,7 +22,7 @@ still sends until the peer has closed too, and then closes. The program sees not
 it: close() returns at once, and the descriptor's number is free.
 
 Only connected TCP sockets that the process accepted (or was handed), on which something
-was sent, are treated so. Everything else, and everything doubtful, is closed as ever:
+was sent, are treated so. Everything else, and everything doubtful, is closed normally:
 other kinds of sockets, sockets with SO_LINGER {1,0}, sockets that the program has shut
 for reading, connections that another process or descriptor still holds.
 

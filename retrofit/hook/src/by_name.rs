@@ -1,7 +1,7 @@
 //! Winsock's functions that look a name up and connect: a client's sockets, too. Inside they call
 //! connect where no slot is patched.
 
-use crate::roles;
+use crate::clients;
 use windows_sys::core::{BOOL, PCSTR, PCWSTR};
 use windows_sys::Win32::Networking::WinSock as ws;
 use windows_sys::Win32::System::IO::OVERLAPPED;
@@ -21,7 +21,7 @@ macro_rules! connects {
             time: *const ws::TIMEVAL,
             reserved: *const OVERLAPPED,
         ) -> BOOL {
-            roles::note_connect(socket);
+            clients::note_connect(socket);
             // SAFETY: the caller's arguments.
             unsafe {
                 ws::$real(

@@ -2,7 +2,7 @@
 //! updated. Without it the addresses are not told and shutdown() is refused ("AcceptEx",
 //! "ConnectEx"); many servers with completion ports do without.
 
-use crate::roles;
+use crate::clients;
 use std::ffi::c_void;
 use std::mem::{size_of, transmute};
 use std::ptr::{addr_of, addr_of_mut, null};
@@ -73,7 +73,7 @@ unsafe extern "system" fn connect_ex(
     sent: *mut u32,
     overlapped: *mut OVERLAPPED,
 ) -> BOOL {
-    roles::note_connect(socket);
+    clients::note_connect(socket);
     let real = CONNECT_EX.load(Ordering::Acquire);
     // SAFETY: this function is handed out only after the real one has been stored, which has
     // this type; the caller's arguments.

@@ -1,7 +1,7 @@
 //! Makes the hook active in this process.
 
 use crate::inject::{Activity, HAS_FAILED};
-use crate::{children, folder, log, patch, replacements, settings, table};
+use crate::{children, folder, log, patch, replacement_table, replacements, settings};
 use std::ffi::c_void;
 use std::panic::catch_unwind;
 use std::ptr::{null, null_mut};
@@ -31,7 +31,7 @@ fn activate() -> Activity {
         log::open(path, &name);
     }
     children::set_entry(graceful_close_hook_init as *const () as usize);
-    table::install(|| replacements::all(settings));
+    replacement_table::install(|| replacements::all(settings));
     patch::all_modules();
     let (all, of_close) = patch::counts();
     log::line(&format!(

@@ -22,6 +22,8 @@
 mod by_name;
 #[cfg(not(feature = "link"))]
 mod children;
+mod clients;
+mod eligible;
 #[cfg(not(feature = "link"))]
 mod exit;
 mod extensions;
@@ -37,14 +39,12 @@ mod link;
 #[cfg(not(feature = "link"))]
 mod loader;
 mod log;
-mod look;
 mod park;
 #[cfg(not(feature = "link"))]
 mod patch;
 #[cfg(not(feature = "link"))]
-mod replacements;
-mod roles;
-mod settings;
+mod replacement_table;
 #[cfg(not(feature = "link"))]
-mod table;
+mod replacements;
+mod settings;
 mod winsock;

@@ -1,7 +1,7 @@
 //! Modules that come later, and addresses that are looked up.
 
 use crate::patch;
-use crate::table::{self, Role};
+use crate::replacement_table::{self, Role};
 use std::mem::transmute;
 use windows_sys::core::{PCSTR, PCWSTR};
 use windows_sys::Win32::Foundation::{GetLastError, SetLastError, FARPROC, HANDLE, HMODULE};
@@ -74,7 +74,7 @@ pub(crate) unsafe extern "system" fn get_proc_address(module: HMODULE, name: PCS
     if !patch::has_seen(module) {
         after_load(module);
     }
-    let replacement = match table::entry_for(found as usize) {
+    let replacement = match replacement_table::entry_for(found as usize) {
         Some(entry) if matches!(entry.role, Role::Close | Role::Winsock) => entry.replacement,
         _ => return Some(found),
     };

@@ -1,6 +1,6 @@
 //! Connections that the program has closed and that are still being finished.
 
-use crate::look::{self, Ends, FULL};
+use crate::eligible::{self, Ends, FULL};
 use crate::{log, settings};
 use graceful_close::{
     internals, IfShared, Options, Outcome, OwnedSocket, Reaper, ReaperOptions, Report,
@@ -86,7 +86,7 @@ pub(crate) fn hand_over(socket: SOCKET) -> bool {
         let mut parked = parked();
         if parked.len() >= settings.max_parked {
             drop(parked);
-            look::tell(socket, FULL);
+            eligible::tell(socket, FULL);
             return false;
         }
         parked.push(Parked { socket, id, ends });

@@ -2,7 +2,7 @@
 
 use crate::folder::{self, Held};
 use crate::image::Image;
-use crate::table::{self, Role};
+use crate::replacement_table::{self, Role};
 use std::mem::{size_of, zeroed};
 use std::ptr::null;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -131,7 +131,8 @@ fn patch(module: &Held, wanted: impl Fn(Role) -> bool) {
     image.for_each_slot(|slot| {
         // SAFETY: a slot of a module that is held, aligned as the loader wants it.
         let address = unsafe { slot.read_volatile() };
-        let Some(entry) = table::entry_for(address).filter(|entry| wanted(entry.role)) else {
+        let Some(entry) = replacement_table::entry_for(address).filter(|entry| wanted(entry.role))
+        else {
             return;
         };
         if write(slot, entry.replacement) {

@@ -1,7 +1,7 @@
 //! Which function is replaced by which.
 
+use crate::replacement_table::{Entry, Role};
 use crate::settings::Settings;
-use crate::table::{Entry, Role};
 use crate::{by_name, children, exit, extensions, loader, winsock};
 use std::ffi::CStr;
 use std::ptr::null_mut;

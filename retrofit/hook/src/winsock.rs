@@ -1,7 +1,7 @@
 //! What stands in the slots instead of Winsock's functions.
 
-use crate::look::{self, Ends};
-use crate::{extensions, park, roles, settings};
+use crate::eligible::{self, Ends};
+use crate::{clients, extensions, park, settings};
 use std::ffi::c_void;
 use std::mem::size_of;
 use std::panic::catch_unwind;
@@ -46,9 +46,9 @@ fn close(socket: ws::SOCKET) -> Option<i32> {
 
 /// Whether it is done.
 fn close_open(socket: ws::SOCKET) -> bool {
-    let is_client = roles::forget(socket);
+    let is_client = clients::forget(socket);
     let listener = extensions::forget(socket);
-    match look::left_for_what(socket, is_client) {
+    match eligible::left_for_what(socket, is_client) {
         None => {
             if !Ends::of(socket).are_known() {
                 extensions::complete(socket, listener);
@@ -56,7 +56,7 @@ fn close_open(socket: ws::SOCKET) -> bool {
             park::hand_over(socket)
         }
         Some(why) => {
-            look::tell(socket, why);
+            eligible::tell(socket, why);
             false
         }
     }
@@ -67,7 +67,7 @@ pub(crate) unsafe extern "system" fn connect(
     name: *const ws::SOCKADDR,
     length: i32,
 ) -> i32 {
-    roles::note_connect(socket);
+    clients::note_connect(socket);
     // SAFETY: the caller's arguments.
     unsafe { ws::connect(socket, name, length) }
 }
@@ -81,7 +81,7 @@ pub(crate) unsafe extern "system" fn wsa_connect(
     sqos: *const ws::QOS,
     gqos: *const ws::QOS,
 ) -> i32 {
-    roles::note_connect(socket);
+    clients::note_connect(socket);
     // SAFETY: the caller's arguments.
     unsafe { ws::WSAConnect(socket, name, length, caller_data, callee_data, sqos, gqos) }
 }

@@ -1,18 +1,18 @@
 //! The close itself. What the program's thread does for it: system calls and atomics, nothing
 //! that a signal handler must not do.
 
+use crate::ancestry::Arrival;
 use crate::epoll_sets;
+use crate::fd_table::{self, Taken, Word, CONNECTED};
 use crate::holders::{self, Birth, Standing};
-use crate::kin::Arrival;
+use crate::log;
 use crate::own_fds;
 use crate::park::{self, Parked};
 use crate::partial;
 use crate::process;
 use crate::reaper;
-use crate::record;
 use crate::settings;
 use crate::sys;
-use crate::table::{self, Taken, Word, CONNECTED};
 use crate::tcp::{self, Fate, Origin};
 use crate::thread;
 use libc::c_int;
@@ -22,7 +22,7 @@ use std::sync::atomic::Ordering::Relaxed;
 pub const PASS: usize = 1 << 20;
 
 /// A close that the program is about to make.
-pub struct Closing {
+pub struct PendingClose {
     fd: c_int,
     taken: Taken,
     /// Our duplicate, if the connection is to be finished in the background.
@@ -39,19 +39,21 @@ pub enum Sent {
 }
 
 /// Before the system's close, of a number that is not ours. Everything doubtful: nothing.
-pub fn before(fd: c_int, sent: Sent) -> Closing {
+pub fn before(fd: c_int, sent: Sent) -> PendingClose {
     let since = holders::before_birth();
-    let taken = table::get(fd).map(table::Entry::take).unwrap_or_default();
+    let taken = fd_table::get(fd)
+        .map(fd_table::Entry::take)
+        .unwrap_or_default();
     epoll_sets::closed(&taken);
     let parked = duplicate_if_last(fd, &taken, since, sent);
-    Closing { fd, taken, parked }
+    PendingClose { fd, taken, parked }
 }
 
 fn duplicate_if_last(fd: c_int, taken: &Taken, since: Birth, sent: Sent) -> Option<Parked> {
     let standing = match taken.word.kind() {
-        table::Kind::EpollSet | table::Kind::Internal => return None,
+        fd_table::Kind::EpollSet | fd_table::Kind::Internal => return None,
         // counted or not, a holder less
-        table::Kind::Counted => Some(holders::release(fd, taken, since)),
+        fd_table::Kind::Counted => Some(holders::release(fd, taken, since)),
         _ => None,
     };
     if standing == Some(Standing::Held) {
@@ -87,7 +89,7 @@ pub fn origin(word: Word) -> Origin {
     }
     Origin {
         is_client: word.has(CONNECTED),
-        is_foreign: word.kind() == table::Kind::Unknown,
+        is_foreign: word.kind() == fd_table::Kind::Unknown,
     }
 }
 
@@ -95,14 +97,14 @@ pub fn origin(word: Word) -> Origin {
 /// descriptor in the program's epoll sets; if one of these is not to be had, nothing.
 fn duplicate(fd: c_int, taken: &Taken, doubt: Option<Arrival>) -> Option<Parked> {
     if !park::reserve() {
-        record::refused(fd, "no room");
+        log::refused(fd, "no room");
         return None;
     }
     let high = if !reaper::is_there() && !reaper::may_be_done_without() {
-        record::refused(fd, "no thread");
+        log::refused(fd, "no thread");
         None
     } else if !leave_epoll_sets(fd, taken.epolls) {
-        record::refused(fd, "in an unknown epoll set");
+        log::refused(fd, "in an unknown epoll set");
         None
     } else {
         own_fds::duplicate(fd)
@@ -122,11 +124,11 @@ fn leave_epoll_sets(fd: c_int, mask: u64) -> bool {
     }
 }
 
-impl Closing {
+impl PendingClose {
     /// Makes the system's close. A thread that is cancelled in it would leave behind what is
     /// taken over: it is cancelled at the next occasion instead.
     pub fn make<R>(&self, real: impl FnOnce() -> R) -> R {
-        if self.parked.is_none() && self.taken.word.kind() != table::Kind::Counted {
+        if self.parked.is_none() && self.taken.word.kind() != fd_table::Kind::Counted {
             return real();
         }
         thread::not_cancelled(real)
@@ -162,7 +164,7 @@ impl Closing {
 }
 
 fn start(parked: Parked) {
-    record::took_over();
+    log::took_over();
     if parked.doubt.is_some() || !half_close(parked.fd) {
         park::hand_over(parked);
         reaper::drive_if_alone();
@@ -184,7 +186,7 @@ fn half_close(fd: c_int) -> bool {
             Err(error) => error.0 != libc::EAGAIN && error.0 != libc::EINTR,
         };
     if is_over {
-        record::closed_at_once(fd);
+        log::closed_at_once(fd);
         own_fds::close(fd);
         park::give_back();
     }
@@ -196,7 +198,7 @@ pub fn close(fd: c_int, real: impl FnOnce() -> c_int) -> c_int {
     if !process::is_own() {
         return real();
     }
-    if table::is_internal(fd) {
+    if fd_table::is_internal(fd) {
         return if reaper::is_this_thread() {
             real()
         } else {
@@ -215,7 +217,7 @@ pub const REFUSED: c_int = -libc::EBADF;
 /// At the end of the process: as a close, but the descriptor stays open, as other threads may
 /// be using its number to the last moment.
 pub fn at_the_end(fd: c_int) {
-    let Some(entry) = table::get(fd) else {
+    let Some(entry) = fd_table::get(fd) else {
         return;
     };
     let since = holders::before_birth();

@@ -1,12 +1,12 @@
 //! Drives what is parked, with the state machine of `graceful_close`: on the background thread,
 //! or at the end of a process that has none on the thread that ends it. Asks for no memory.
 
-use crate::kin::Arrival;
+use crate::ancestry::Arrival;
+use crate::log::{self, Peer};
 use crate::memory::Guarded;
 use crate::own_fds::{self, Mark};
 use crate::park::{self, Parked, PLACES};
 use crate::process;
-use crate::record::{self, Peer};
 use crate::scan::{self, Found};
 use crate::settings;
 use crate::sys;
@@ -287,7 +287,7 @@ fn begin(parked: Parked) -> Option<Work> {
     // while it can be asked
     let ticket = Ticket {
         mark: own_fds::mark_of(parked.fd),
-        peer: record::peer(parked.fd),
+        peer: log::peer(parked.fd),
     };
     match Closing::new(thread::own(parked.fd), &options()) {
         Ok(closing) => go_on(Work::Closing(closing, ticket), 0),
@@ -326,8 +326,8 @@ fn look_up(fd: c_int, arrival: Arrival, looks: usize, now: u64) -> Option<Work> 
         }),
         found => {
             match found {
-                Found::Unknown => record::refused(fd, "others may hold it who cannot be read"),
-                _ => record::left_to_others(fd),
+                Found::Unknown => log::refused(fd, "others may hold it who cannot be read"),
+                _ => log::left_to_others(fd),
             }
             own_fds::close(fd);
             None
@@ -337,7 +337,7 @@ fn look_up(fd: c_int, arrival: Arrival, looks: usize, now: u64) -> Option<Work> 
 
 /// Its end: told, and closed if it is not yet.
 fn end(closing: Closing, ticket: Ticket, outcome: &str) {
-    record::ended(ticket.peer, outcome, closing.report());
+    log::ended(ticket.peer, outcome, closing.report());
     match closing.into_socket() {
         Some(socket) => own_fds::close(socket.into_raw_fd()),
         None => own_fds::disown(ticket.mark),

@@ -1,9 +1,9 @@
 //! The program's epoll sets: a registration outlives close() as long as a duplicate is open
 //! anywhere, and would report our parked one for ever.
 
+use crate::fd_table::{self, Kind, Taken, Word};
 use crate::holders;
 use crate::sys;
-use crate::table::{self, Kind, Taken, Word};
 use libc::c_int;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering::SeqCst};
 
@@ -21,7 +21,7 @@ static SHARED: AtomicU64 = AtomicU64::new(0);
 static UNSEEN: AtomicBool = AtomicBool::new(false);
 
 fn place_of(epoll: c_int) -> Option<usize> {
-    let word = table::get(epoll)?.word();
+    let word = fd_table::get(epoll)?.word();
     (word.kind() == Kind::EpollSet).then_some(word.value() as usize)
 }
 
@@ -34,7 +34,7 @@ fn place_for(epoll: c_int) -> Option<usize> {
         take_place(epoll)
     })?;
     SHARED.fetch_and(!(1 << place), SeqCst);
-    if table::note(epoll, Word::new(Kind::EpollSet, place as u32, 0)) {
+    if fd_table::note(epoll, Word::new(Kind::EpollSet, place as u32, 0)) {
         return Some(place);
     }
     SETS[place].store(FREE, SeqCst);
@@ -52,7 +52,7 @@ fn forget_lost() {
     let is_lost = |place: &usize| SETS[*place].load(SeqCst) == LOST;
     let lost = (0..PLACES).filter(is_lost);
     let mask = lost.fold(0, |mask, place| mask | 1 << place);
-    for (_, entry) in table::numbers_from(0) {
+    for (_, entry) in fd_table::numbers_from(0) {
         entry.replace_epolls(mask, ELSEWHERE);
     }
     for (place, set) in SETS.iter().enumerate() {
@@ -69,13 +69,13 @@ pub fn created(epoll: c_int) {
 
 pub fn registered(epoll: c_int, fd: c_int) {
     let bit = place_for(epoll).map_or(ELSEWHERE, |place| 1 << place);
-    if let Some(entry) = table::get(fd) {
+    if let Some(entry) = fd_table::get(fd) {
         entry.add_epoll(fd, bit);
     }
 }
 
 pub fn unregistered(epoll: c_int, fd: c_int) {
-    if let (Some(place), Some(entry)) = (place_of(epoll), table::get(fd)) {
+    if let (Some(place), Some(entry)) = (place_of(epoll), fd_table::get(fd)) {
         entry.remove_epoll(1 << place);
     }
 }

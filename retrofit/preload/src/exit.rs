@@ -1,17 +1,17 @@
 //! The end of the process, or of its program.
 
 use crate::close;
+use crate::fd_table;
 use crate::holders;
+use crate::log::{self, Text};
 use crate::own_fds;
 use crate::park;
 use crate::process;
 use crate::reaper;
-use crate::record::{self, Text};
 use crate::settings::{self, AtExit};
 use crate::signal_state;
 use crate::streams;
 use crate::sys;
-use crate::table;
 use crate::tcp::{self, Fate, Origin};
 use libc::c_int;
 use std::fmt::Write;
@@ -56,7 +56,7 @@ pub fn wait() {
         }
     }
     process::waits(false);
-    record::not_waited_for(park::count());
+    log::not_waited_for(park::count());
 }
 
 /// One of the names of which there are as many as children of our parent may wait.
@@ -75,7 +75,7 @@ fn take_turn() -> Option<c_int> {
 /// 0, 1 and 2): the streams of all are written out before any of them is half-closed.
 fn end_connections(flushes: bool) {
     // counted before anything is parked, which notes numbers of its own
-    let noted = table::numbers_from(0).count() as c_int;
+    let noted = fd_table::numbers_from(0).count() as c_int;
     // a stream is in use by another thread, and cannot be written out
     let mut busy = Connections::default();
     let mut ended = Connections::default();
@@ -88,7 +88,7 @@ fn end_connections(flushes: bool) {
     for fd in candidates(noted) {
         let cookie = holders::cookie(fd);
         // what has come under several numbers is not counted by number: looked up once
-        let is_counted = table::get(fd).is_some_and(table::Entry::is_counted);
+        let is_counted = fd_table::get(fd).is_some_and(fd_table::Entry::is_counted);
         if busy.may_have(cookie) || !is_counted && ended.has(cookie) {
             continue;
         }
@@ -105,9 +105,9 @@ fn end_connections(flushes: bool) {
 fn candidates(noted: c_int) -> impl Iterator<Item = c_int> {
     (0..noted.max(INHERITED)).filter(|fd| {
         let is_noted =
-            table::get(*fd).is_some_and(|entry| entry.is_counted() || entry.stream() != 0);
+            fd_table::get(*fd).is_some_and(|entry| entry.is_counted() || entry.stream() != 0);
         (*fd < INHERITED || is_noted)
-            && !table::is_internal(*fd)
+            && !fd_table::is_internal(*fd)
             && tcp::examine(*fd, Origin::default(), false) != Fate::Plain
     })
 }

@@ -9,12 +9,12 @@
 
 pub mod births;
 
-use crate::kin::Arrival;
+use crate::ancestry::Arrival;
+use crate::fd_table::{self, same_spawns, Entry, Kind, Taken, Word, FORKING, PASSED, RECEIVED};
 use crate::slots::{
     self, new_slot, Slot, FLAGS_KEPT, HOLDERS, ORPHAN, PASSED_BY_EXEC, SENT_AWAY, STRAY, UNTRUSTED,
 };
 use crate::sys;
-use crate::table::{self, same_spawns, Entry, Kind, Taken, Word, FORKING, PASSED, RECEIVED};
 use libc::c_int;
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 
@@ -58,13 +58,13 @@ pub fn before_birth() -> Birth {
 pub fn born(fd: c_int, birth: Birth) {
     forget(fd);
     if birth.is_sure {
-        table::note(fd, Word::new(Kind::Alone, birth.forks, birth.spawns));
+        fd_table::note(fd, Word::new(Kind::Alone, birth.forks, birth.spawns));
     }
 }
 
 /// The number means something else now; it was closed without our knowing.
 pub fn forget(fd: c_int) {
-    if let Some(entry) = table::get(fd) {
+    if let Some(entry) = fd_table::get(fd) {
         let word = entry.take().word;
         if let Some(slot) = slot_of(word) {
             slot.leave();
@@ -82,7 +82,7 @@ fn slot_of(word: Word) -> Option<&'static Slot> {
 /// It has come in a message, under a number that meant something else before.
 pub fn received(fd: c_int) {
     forget(fd);
-    if let Some(entry) = table::get(fd) {
+    if let Some(entry) = fd_table::get(fd) {
         entry.add_flags(fd, RECEIVED);
     }
 }
@@ -194,7 +194,7 @@ fn release_counted(fd: c_int, taken: &Taken) -> Standing {
 
 /// The descriptor was not closed after all.
 pub fn take_back(fd: c_int, taken: Taken) {
-    if let Some(entry) = table::get(fd) {
+    if let Some(entry) = fd_table::get(fd) {
         // its holders are not known any more if they were counted
         let word = match taken.word.kind() {
             Kind::Counted => Word::default().with(taken.word.flags()),
@@ -213,7 +213,7 @@ pub struct Duplicate {
 
 pub fn before_duplicate(fd: c_int) -> Duplicate {
     let forks = FORKS.load(SeqCst);
-    let entry = table::get(fd);
+    let entry = fd_table::get(fd);
     let slot = entry.and_then(|entry| count(fd, entry));
     if let Some(slot) = slot {
         slot.state.fetch_add(1, SeqCst);
@@ -234,9 +234,9 @@ impl Duplicate {
         }
         let flags = self.word.flags() & !FORKING;
         if self.slot.is_some() {
-            table::note(fd, self.word.without(FORKING));
+            fd_table::note(fd, self.word.without(FORKING));
         } else if flags != 0 {
-            table::note(fd, Word::default().with(flags));
+            fd_table::note(fd, Word::default().with(flags));
         }
     }
 
@@ -249,7 +249,7 @@ impl Duplicate {
 
 /// It is being sent to some process: from now on it is never certain who holds it.
 pub fn passed(fd: c_int) {
-    if let Some(entry) = table::get(fd) {
+    if let Some(entry) = fd_table::get(fd) {
         entry.add_flags(fd, PASSED);
         if let Some(slot) = slot_of(entry.word()) {
             slot.state.fetch_or(SENT_AWAY, SeqCst);
@@ -260,7 +260,7 @@ pub fn passed(fd: c_int) {
 /// A child of vfork() has made a duplicate, or passes it on: its memory is ours, its descriptors
 /// are not.
 pub fn duplicated_elsewhere(fd: c_int) {
-    if let Some(entry) = table::get(fd) {
+    if let Some(entry) = fd_table::get(fd) {
         match slot_of(entry.word()) {
             Some(slot) => drop(slot.state.fetch_or(UNTRUSTED, SeqCst)),
             None if entry.word().kind() == Kind::Alone => {
@@ -276,7 +276,7 @@ pub fn duplicated_elsewhere(fd: c_int) {
 
 /// It is about to be made close-on-exec: who was started before has it all the same.
 pub fn inherited_until_now(fd: c_int) {
-    let word = table::word_of(fd);
+    let word = fd_table::word_of(fd);
     if matches!(word.kind(), Kind::Alone | Kind::Counted) && may_be_inherited(fd, word) {
         duplicated_elsewhere(fd);
     }
@@ -284,7 +284,7 @@ pub fn inherited_until_now(fd: c_int) {
 
 /// By the count alone somebody else has it, who may be about to close it.
 pub fn is_shared_for_now(fd: c_int) -> bool {
-    let word = table::get(fd).map(Entry::word).unwrap_or_default();
+    let word = fd_table::get(fd).map(Entry::word).unwrap_or_default();
     slot_of(word).is_some_and(|slot| {
         let state = slot.state.load(SeqCst);
         state & FLAGS_KEPT == 0 && state & HOLDERS > ours(word)
@@ -294,13 +294,13 @@ pub fn is_shared_for_now(fd: c_int) -> bool {
 /// So many numbers of this process are counted there.
 fn ours(word: Word) -> u64 {
     let is_same = |one: Word| one.kind() == word.kind() && one.value() == word.value();
-    let all = table::numbers_from(0);
+    let all = fd_table::numbers_from(0);
     all.filter(|(_, entry)| is_same(entry.word())).count() as u64
 }
 
 /// Whether no other process has it, for certain.
 pub fn is_ours_alone(fd: c_int) -> bool {
-    let word = table::get(fd).map(Entry::word).unwrap_or_default();
+    let word = fd_table::get(fd).map(Entry::word).unwrap_or_default();
     if FORKS_NOW.load(SeqCst) != 0 || may_be_inherited(fd, word) || word.has(PASSED) {
         return false;
     }
@@ -318,7 +318,7 @@ pub fn is_ours_alone(fd: c_int) -> bool {
 
 /// At the end of the process nothing is held any more.
 pub fn before_end() {
-    for (_, entry) in table::numbers_from(0) {
+    for (_, entry) in fd_table::numbers_from(0) {
         if let Some(slot) = slot_of(entry.take().word) {
             slot.leave();
         }

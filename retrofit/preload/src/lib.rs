@@ -3,9 +3,9 @@
 //!
 //! The library stands in for `close()` and for the functions by which descriptors come, are
 //! shared and go. A connected TCP socket whose last holder closes it is duplicated to a high
-//! number, half-closed and *parked*; the program's own descriptor is closed as ever. One thread
+//! number, half-closed and *parked*; the program's own descriptor is closed normally. One thread
 //! in the background drives what is parked with the state machine of `graceful_close`. All else,
-//! and all that is doubtful, is closed as ever.
+//! and all that is doubtful, is closed normally.
 //!
 //! What runs in the program's threads (`close`, `holders`, `park`) makes only system calls
 //! and atomic operations on tables of fixed size: it may be called from a signal handler, after
@@ -21,20 +21,23 @@
 #![cfg_attr(test, allow(dead_code))]
 #![deny(unsafe_op_in_unsafe_fn)]
 
+mod ancestry;
 mod close;
 mod driver;
 mod epoll_sets;
+mod exec_locks;
 mod exit;
+mod fd_table;
 #[allow(unsafe_code)]
 mod files;
 mod folder;
 mod holders;
 #[allow(unsafe_code)]
 mod interpose;
-mod kin;
 #[cfg(all(feature = "link", not(test)))]
 #[allow(unsafe_code)]
 mod linked;
+mod log;
 mod log_file;
 #[allow(unsafe_code)]
 mod memory;
@@ -47,7 +50,6 @@ mod raw;
 #[allow(unsafe_code)]
 mod real;
 mod reaper;
-mod record;
 mod room;
 mod scan;
 mod settings;
@@ -55,11 +57,9 @@ mod settings;
 mod signal_state;
 mod slots;
 mod streams;
-mod succession;
 mod suitable;
 #[allow(unsafe_code)]
 mod sys;
-mod table;
 mod tcp;
 #[allow(unsafe_code)]
 mod thread;

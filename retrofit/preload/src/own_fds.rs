@@ -1,9 +1,9 @@
 //! The numbers that the library has for itself: above those that the program needs, and marked, so
 //! that the program cannot close them.
 
+use crate::fd_table::{self, Kind, Word};
 use crate::files;
 use crate::sys;
-use crate::table::{self, Kind, Word};
 use libc::c_int;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
@@ -26,7 +26,7 @@ pub fn duplicate(fd: c_int) -> Option<c_int> {
     let is_near_the_end = high as u64 >= first_of_the_reserve(limit);
     // each mark is another one, so that none is taken off twice
     let mark = Word::new(Kind::Internal, NEXT_MARK.fetch_add(1, Relaxed), 0);
-    if is_near_the_end || !table::note(high, mark) {
+    if is_near_the_end || !fd_table::note(high, mark) {
         let _ = sys::close(high);
         return None;
     }
@@ -42,7 +42,7 @@ pub fn may_be_ours(fd: c_int) -> bool {
 pub fn take_over(fd: c_int) -> bool {
     let mark = Word::new(Kind::Internal, NEXT_MARK.fetch_add(1, Relaxed), 0);
     files::close_by_exec(fd, true);
-    table::note(fd, mark)
+    fd_table::note(fd, mark)
 }
 
 /// Ours are never these.
@@ -67,20 +67,20 @@ pub struct Mark {
 impl Mark {
     /// It has not been closed since.
     pub fn is_there(self) -> bool {
-        table::word_of(self.fd) == self.word
+        fd_table::word_of(self.fd) == self.word
     }
 }
 
 pub fn mark_of(fd: c_int) -> Mark {
     Mark {
         fd,
-        word: table::word_of(fd),
+        word: fd_table::word_of(fd),
     }
 }
 
 /// It has been closed: it is another's from then on, who may have noted it already.
 pub fn disown(mark: Mark) {
-    if let (Some(entry), Kind::Internal) = (table::get(mark.fd), mark.word.kind()) {
+    if let (Some(entry), Kind::Internal) = (fd_table::get(mark.fd), mark.word.kind()) {
         entry.replace(mark.word, Word::default());
     }
 }

@@ -1,11 +1,11 @@
 //! The sockets that wait for their end: places of a fixed number, filled by any thread and
 //! emptied by the background one.
 
-use crate::kin::Arrival;
+use crate::ancestry::Arrival;
+use crate::fd_table::{self, Kind};
 use crate::own_fds::{self, Mark};
 use crate::settings;
 use crate::sys;
-use crate::table::{self, Kind};
 use libc::c_int;
 use std::sync::atomic::{AtomicI32, AtomicU32, Ordering::Relaxed, Ordering::SeqCst};
 
@@ -82,8 +82,8 @@ pub fn wait_for_change(count: u32, limit_ms: u64) {
 
 /// A place for one more, if the program's limit can afford it.
 pub fn reserve() -> bool {
-    let most = most(sys::descriptor_limit());
-    let one_more = |count: u32| (count < most).then_some(count + 1);
+    let capacity = capacity(sys::descriptor_limit());
+    let one_more = |count: u32| (count < capacity).then_some(count + 1);
     COUNT.fetch_update(SeqCst, SeqCst, one_more).is_ok()
 }
 
@@ -93,7 +93,7 @@ pub fn give_back() {
 }
 
 /// A program with a small limit has counted what it needs: it has none to spare.
-fn most(limit: u64) -> u32 {
+fn capacity(limit: u64) -> u32 {
     const SMALL: u64 = 256;
     if limit < SMALL {
         return 0;
@@ -176,7 +176,7 @@ pub fn after_fork_in_child(kept: c_int) {
     COUNT.store(0, SeqCst);
     BELL.store(-1, SeqCst);
     SLEEPING.store(0, SeqCst);
-    for (fd, entry) in table::numbers_from(0) {
+    for (fd, entry) in fd_table::numbers_from(0) {
         if entry.word().kind() == Kind::Internal && fd != kept {
             own_fds::close(fd);
         }
@@ -246,14 +246,14 @@ pub fn wake_up() {
 
 #[cfg(test)]
 mod tests {
-    use super::most;
+    use super::capacity;
 
     #[test]
     fn what_the_limit_can_afford() {
-        assert_eq!(most(30), 0);
-        assert_eq!(most(255), 0);
-        assert_eq!(most(400), 100);
-        assert_eq!(most(1024), 256);
-        assert_eq!(most(u64::MAX), 256);
+        assert_eq!(capacity(30), 0);
+        assert_eq!(capacity(255), 0);
+        assert_eq!(capacity(400), 100);
+        assert_eq!(capacity(1024), 256);
+        assert_eq!(capacity(u64::MAX), 256);
     }
 }

@@ -1,11 +1,11 @@
 //! The background thread: there while something is parked, and a little longer.
 
 use crate::driver;
+use crate::log;
 use crate::log_file;
 use crate::memory::Guarded;
 use crate::park;
 use crate::process;
-use crate::record;
 use crate::settings;
 use crate::sys;
 use crate::thread;
@@ -39,7 +39,7 @@ const NAP_MS: u64 = 1;
 /// Between looks at who is silent, while the program waits.
 const GLANCE_MS: u64 = 20;
 
-/// Between these looks without a bell, for want of a number for it.
+/// Between these looks without a bell, when there is no number for it.
 const DEAF_MS: u64 = 10;
 
 /// So often in a row a wait may fail at once.
@@ -175,7 +175,7 @@ fn drive(until_ms: Option<u64>, idle_ms: u64) -> bool {
             if refusals >= MOST_REFUSALS {
                 // the program has confined itself, and its threads with it
                 BROKEN.store(true, SeqCst);
-                record::gave_up("waiting is refused");
+                log::gave_up("waiting is refused");
                 driver.give_up_oldest(park::PLACES as u32);
                 return false;
             }

@@ -1,11 +1,11 @@
 //! Who holds a socket, by looking at the descriptors of processes: expensive, and for the doubtful
 //! cases only. By system call, without asking for memory.
 
+use crate::ancestry::{Ancestry, Arrival, Relation};
+use crate::fd_table;
 use crate::folder::{decimal, link, number, Folder, Target};
-use crate::kin::{Arrival, Kin, Relation};
 use crate::process;
 use crate::sys;
-use crate::table;
 use libc::c_int;
 use std::ffi::CStr;
 
@@ -48,12 +48,12 @@ fn look(fd: c_int, arrival: Arrival) -> Result<Found, sys::Error> {
     }
     let processes = Folder::open(libc::AT_FDCWD, c"/proc")?;
     let own = own_number(processes.fd).ok_or(sys::Error(libc::ENOENT))?;
-    let kin = Kin::of(processes.fd, own, arrival);
+    let ancestry = Ancestry::of(processes.fd, own, arrival);
     let search = Search {
         proc: processes.fd,
         // whom we do not see may hold it all the same
-        is_unsure: !kin.is_complete,
-        kin,
+        is_unsure: !ancestry.is_complete,
+        ancestry,
         target,
         left: MOST,
         left_of_others: most_of_others(arrival),
@@ -66,7 +66,7 @@ fn look(fd: c_int, arrival: Arrival) -> Result<Found, sys::Error> {
 fn is_held_here(own: &mut Folder, target: &Target) -> Result<bool, sys::Error> {
     let folder = own.fd;
     while let Some(name) = own.next()? {
-        let is_ours = number(name).is_some_and(table::is_internal);
+        let is_ours = number(name).is_some_and(fd_table::is_internal);
         if !is_ours && link(folder, name).as_ref() == Some(target) {
             return Ok(true);
         }
@@ -76,7 +76,7 @@ fn is_held_here(own: &mut Folder, target: &Target) -> Result<bool, sys::Error> {
 
 struct Search {
     proc: c_int,
-    kin: Kin,
+    ancestry: Ancestry,
     target: Target,
     left: u32,
     left_of_others: u32,
@@ -88,8 +88,8 @@ struct Search {
 impl Search {
     fn run(mut self, mut processes: Folder, own: c_int) -> Result<Found, sys::Error> {
         // the one who most often does is found without looking at all the others
-        for at in 0..self.kin.forebears().len() {
-            let pid = self.kin.forebears()[at];
+        for at in 0..self.ancestry.ancestors().len() {
+            let pid = self.ancestry.ancestors()[at];
             let mut digits = [0u8; 12];
             if self.holds(decimal(pid, &mut digits), Relation::MayHave)? {
                 return Ok(Found::OtherProcess(pid));
@@ -99,10 +99,10 @@ impl Search {
             let Some(pid) = number(name).filter(|pid| *pid != own) else {
                 continue;
             };
-            if self.kin.forebears().contains(&pid) {
+            if self.ancestry.ancestors().contains(&pid) {
                 continue;
             }
-            let is_held = match self.kin.relation(self.proc, name) {
+            let is_held = match self.ancestry.relation(self.proc, name) {
                 Relation::Counts => false,
                 // most often it is about to end, and the next look does not find it
                 Relation::MayHaveUnseen => true,
@@ -152,7 +152,8 @@ pub fn is_held_under_another_number(fd: c_int) -> Result<bool, sys::Error> {
     let target = link(own.fd, decimal(fd, &mut digits)).ok_or(sys::Error(libc::EBADF))?;
     let folder = own.fd;
     while let Some(name) = own.next()? {
-        let is_other = number(name).is_some_and(|other| other != fd && !table::is_internal(other));
+        let is_other =
+            number(name).is_some_and(|other| other != fd && !fd_table::is_internal(other));
         if is_other && link(folder, name).as_ref() == Some(&target) {
             return Ok(true);
         }
@@ -165,7 +166,7 @@ pub fn for_each_number(mut work: impl FnMut(c_int)) -> Result<(), sys::Error> {
     let mut own = Folder::open(libc::AT_FDCWD, c"/proc/self/fd")?;
     let folder = own.fd;
     while let Some(name) = own.next()? {
-        if let Some(fd) = number(name).filter(|fd| *fd != folder && !table::is_internal(*fd)) {
+        if let Some(fd) = number(name).filter(|fd| *fd != folder && !fd_table::is_internal(*fd)) {
             work(fd);
         }
     }
@@ -179,7 +180,7 @@ pub fn is_ancestor(pid: c_int) -> bool {
         return false;
     };
     own_number(proc.fd)
-        .is_some_and(|own| Kin::of(proc.fd, own, Arrival::Inherited).is_ancestor(pid))
+        .is_some_and(|own| Ancestry::of(proc.fd, own, Arrival::Inherited).is_ancestor(pid))
 }
 
 /// The process with this number has been started by us, or by one that we have started, and so on.
@@ -188,7 +189,7 @@ pub fn is_descendant(pid: c_int) -> bool {
         return false;
     };
     own_number(proc.fd)
-        .is_some_and(|own| Kin::of(proc.fd, pid, Arrival::Inherited).is_ancestor(own))
+        .is_some_and(|own| Ancestry::of(proc.fd, pid, Arrival::Inherited).is_ancestor(own))
 }
 
 /// Not getpid(): that may be another where /proc is of an outer PID namespace.

@@ -115,7 +115,7 @@ fn is_for_this_program() -> bool {
     }
 }
 
-/// Whether a list, parted by commas, has the name.
+/// Whether a list separated by commas has the name.
 fn contains(list: &[u8], name: &[u8]) -> bool {
     list.split(|byte| *byte == b',')
         .any(|word| word.trim_ascii() == name)

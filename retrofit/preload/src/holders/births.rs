@@ -1,15 +1,15 @@
 //! What becomes of the counts when a process is made, or turns into another program.
 
 use super::{count, slot_of, FORKS, FORKS_NOW, SPAWNS, SPAWNS_NOW};
+use crate::fd_table::{self, Kind, FORKING};
 use crate::slots::{PASSED_BY_EXEC, UNTRUSTED};
 use crate::sys;
-use crate::table::{self, Kind, FORKING};
 use std::sync::atomic::Ordering::SeqCst;
 
 /// Before fork(): the child holds all that we do.
 pub fn before_fork() {
     FORKS_NOW.fetch_add(1, SeqCst);
-    for (fd, entry) in table::numbers_from(0) {
+    for (fd, entry) in fd_table::numbers_from(0) {
         if !matches!(entry.word().kind(), Kind::Alone | Kind::Counted) {
             continue;
         }
@@ -28,7 +28,7 @@ pub fn after_fork_in_parent() {
 
 /// There is no child that would hold anything.
 pub fn fork_failed() {
-    for (_, entry) in table::numbers_from(0) {
+    for (_, entry) in fd_table::numbers_from(0) {
         let word = entry.word();
         if word.has(FORKING) {
             if let Some(slot) = slot_of(word) {
@@ -42,7 +42,7 @@ pub fn fork_failed() {
 pub fn after_fork_in_child() {
     FORKS_NOW.store(0, SeqCst);
     SPAWNS_NOW.store(0, SeqCst);
-    for (_, entry) in table::numbers_from(0) {
+    for (_, entry) in fd_table::numbers_from(0) {
         if entry.word().has(FORKING) {
             entry.remove_flags(FORKING);
         }
@@ -52,7 +52,7 @@ pub fn after_fork_in_child() {
 /// A child is about to be made of which no fork handler hears: nothing is certain any more.
 pub fn before_uncounted_fork() {
     FORKS.fetch_add(1, SeqCst);
-    for (_, entry) in table::numbers_from(0) {
+    for (_, entry) in fd_table::numbers_from(0) {
         if let Some(slot) = slot_of(entry.word()) {
             slot.state.fetch_or(UNTRUSTED, SeqCst);
         }
@@ -77,7 +77,7 @@ pub fn exec_elsewhere() {
 
 /// Before exec: of what the new program gets nobody is counted, and the rest is closed.
 pub fn before_exec() {
-    for (fd, entry) in table::numbers_from(0) {
+    for (fd, entry) in fd_table::numbers_from(0) {
         let Some(slot) = slot_of(entry.word()) else {
             continue;
         };
@@ -91,7 +91,7 @@ pub fn before_exec() {
 
 /// It failed: everything is as it was.
 pub fn exec_failed() {
-    for (_, entry) in table::numbers_from(0) {
+    for (_, entry) in fd_table::numbers_from(0) {
         if let Some(slot) = slot_of(entry.word()) {
             slot.come_back();
         }

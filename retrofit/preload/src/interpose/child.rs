@@ -1,8 +1,8 @@
 //! The environment of a program that is started: without the library if the program cannot have
 //! it. Everything is on the stack, as this runs between vfork() and exec(), too.
 
+use crate::log;
 use crate::process;
-use crate::record;
 use crate::suitable::{self, Surroundings, Unsuitable};
 use crate::sys;
 use libc::{c_char, c_int};
@@ -93,7 +93,7 @@ pub unsafe fn with_environment(
     match unsafe { unsuitable(program, environment) } {
         None => start(environment),
         Some(why) => {
-            record::started_without(why.words());
+            log::started_without(why.words());
             // SAFETY: as the caller promises.
             unsafe { without_library(environment, start) }
         }

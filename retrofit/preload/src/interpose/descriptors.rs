@@ -3,11 +3,11 @@
 use super::{fail, openings, real, refused_or};
 use crate::close::{self, Sent};
 use crate::epoll_sets;
+use crate::fd_table;
 use crate::holders;
 use crate::process;
 use crate::reaper;
 use crate::sys;
-use crate::table;
 use crate::thread;
 use libc::{c_int, c_uint, Ioctl};
 
@@ -63,7 +63,7 @@ pub fn replace(old: c_int, new: c_int, real: impl Fn() -> c_int) -> c_int {
     if !process::is_own() || old == new || sys::descriptor_flags(old).is_err() {
         return duplicate_elsewhere(old, real);
     }
-    if table::is_internal(new) {
+    if fd_table::is_internal(new) {
         reaper::vacate(new);
     }
     let duplicate = holders::before_duplicate(old);
@@ -170,14 +170,14 @@ pub fn close_parts(first: c_uint, last: c_uint, real: impl Fn(c_uint, c_uint) ->
         return real(first, last);
     };
     let in_range = |fd: c_int| fd as c_uint <= last;
-    for (fd, entry) in table::numbers_from(begin).take_while(|(fd, _)| in_range(*fd)) {
-        if entry.word() != table::Word::default() && !table::is_internal(fd) {
+    for (fd, entry) in fd_table::numbers_from(begin).take_while(|(fd, _)| in_range(*fd)) {
+        if entry.word() != fd_table::Word::default() && !fd_table::is_internal(fd) {
             close::close(fd, || by_system_call(fd));
         }
     }
     let mut from = first;
-    for (fd, _) in table::numbers_from(begin).take_while(|(fd, _)| in_range(*fd)) {
-        if table::is_internal(fd) {
+    for (fd, _) in fd_table::numbers_from(begin).take_while(|(fd, _)| in_range(*fd)) {
+        if fd_table::is_internal(fd) {
             if fd as c_uint > from {
                 let result = real(from, fd as c_uint - 1);
                 if result != 0 {
@@ -195,7 +195,7 @@ pub fn close_parts(first: c_uint, last: c_uint, real: impl Fn(c_uint, c_uint) ->
 
 fn inheritance_of_all_ends(first: c_uint, last: c_uint) {
     let begin = c_int::try_from(first).unwrap_or(c_int::MAX);
-    for (fd, _) in table::numbers_from(begin).take_while(|(fd, _)| *fd as c_uint <= last) {
+    for (fd, _) in fd_table::numbers_from(begin).take_while(|(fd, _)| *fd as c_uint <= last) {
         inheritance_changes(fd, true);
     }
 }

@@ -1,7 +1,7 @@
 //! What only a program has that is linked with the library.
 
 use super::processes;
-use crate::record;
+use crate::log;
 use libc::{c_ulong, pid_t};
 
 /// A vfork() that is a fork() is allowed (POSIX.1-2001, vfork), and no function can stand around
@@ -19,5 +19,5 @@ pub unsafe extern "C" fn vfork() -> pid_t {
 /// archive was linked in.
 #[no_mangle]
 pub extern "C" fn graceful_close_override_active() -> c_ulong {
-    record::taken_over() as c_ulong
+    log::taken_over() as c_ulong
 }

@@ -2,13 +2,13 @@
 
 use super::child::{environment, with_environment, Program, Words};
 use super::{openings, real};
+use crate::exec_locks;
 use crate::exit;
 use crate::holders::{self, births};
 use crate::log_file;
 use crate::process;
 use crate::raw;
 use crate::reaper;
-use crate::succession;
 use crate::thread::keeping_errno;
 use libc::{c_char, c_int, c_void, pid_t, FILE};
 use std::ffi::CStr;
@@ -230,12 +230,12 @@ pub unsafe fn exec<R>(program: *const c_char, real: impl FnOnce() -> R) -> R {
     keeping_errno(exit::wait);
     if !program.is_null() {
         // SAFETY: as the caller promises.
-        succession::bequeath(unsafe { CStr::from_ptr(program) });
+        exec_locks::leave_locks(unsafe { CStr::from_ptr(program) });
     }
     log_file::hand_on();
     births::before_exec();
     let result = real();
-    succession::take_back();
+    exec_locks::remove_locks();
     log_file::take_back();
     births::exec_failed();
     result

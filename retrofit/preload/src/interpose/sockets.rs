@@ -2,11 +2,11 @@
 
 use super::{openings, real};
 use crate::close;
+use crate::fd_table::{self, CONNECTED};
 use crate::holders;
 use crate::process;
 use crate::room;
 use crate::settings;
-use crate::table::{self, CONNECTED};
 use crate::tcp::{self, Fate};
 use libc::{c_int, c_uint, c_void, mmsghdr, msghdr, socklen_t};
 use std::sync::atomic::Ordering::Relaxed;
@@ -53,7 +53,7 @@ pub unsafe extern "C" fn accept4(
 /// Before the call, which may be the beginning only.
 pub fn connects(fd: c_int) {
     if process::is_own() {
-        if let Some(entry) = table::get(fd) {
+        if let Some(entry) = fd_table::get(fd) {
             entry.add_flags(fd, CONNECTED);
         }
     }
@@ -72,7 +72,7 @@ pub fn shut(fd: c_int, how: c_int) -> c_int {
     let is_half = how == libc::SHUT_RDWR
         && settings::BOTH_IS_HALF.load(Relaxed)
         && process::is_own()
-        && tcp::examine(fd, close::origin(table::word_of(fd)), true) == Fate::Park;
+        && tcp::examine(fd, close::origin(fd_table::word_of(fd)), true) == Fate::Park;
     if is_half {
         libc::SHUT_WR
     } else {

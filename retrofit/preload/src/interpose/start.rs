@@ -2,19 +2,19 @@
 
 use super::child;
 use crate::epoll_sets;
+use crate::exec_locks;
 use crate::exit;
+use crate::fd_table;
 use crate::holders::births;
+use crate::log;
 use crate::log_file;
 use crate::park;
 use crate::process;
 use crate::real;
 use crate::reaper;
-use crate::record;
 use crate::settings;
 use crate::slots;
-use crate::succession;
 use crate::sys;
-use crate::table;
 use crate::thread::{self, keeping_errno};
 use std::sync::atomic::{AtomicI32, Ordering::SeqCst};
 
@@ -40,12 +40,12 @@ extern "C" fn construct() {
             // what the starter has blocked no handler has
             thread::begins();
             process::wake_up();
-            succession::inherit();
+            exec_locks::read_locks();
             if let Some(path) = settings::log() {
                 log_file::open(path);
             }
-            record::started();
-            settings::not_understood(record::not_understood);
+            log::started();
+            settings::not_understood(log::not_understood);
         }
     });
 }
@@ -53,9 +53,9 @@ extern "C" fn construct() {
 /// Whether there is memory for the tables.
 fn set_up() -> bool {
     let most = sys::limits().rlim_max.clamp(1024, MOST_DESCRIPTORS);
-    table::set_up(most as usize)
+    fd_table::set_up(most as usize)
         && slots::set_up()
-        && succession::set_up()
+        && exec_locks::set_up()
         && real::on_fork(before_fork, after_fork_in_parent, after_fork_in_child)
 }
 

@@ -2,10 +2,10 @@
 
 use super::real;
 use crate::close::{self, Sent};
+use crate::fd_table;
 use crate::process;
 use crate::real as c_library;
 use crate::streams;
-use crate::table;
 use libc::{c_char, c_int, FILE};
 
 /// # Safety
@@ -17,7 +17,7 @@ pub unsafe extern "C" fn fclose(stream: *mut FILE) -> c_int {
     }
     // SAFETY: the caller's stream, which is still open.
     let fd = unsafe { c_library::number_of(stream) };
-    if fd < 0 || table::is_internal(fd) {
+    if fd < 0 || fd_table::is_internal(fd) {
         return real!(fclose(stream));
     }
     let closing = close::before(fd, Sent::Later);

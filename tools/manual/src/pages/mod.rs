@@ -1,5 +1,5 @@
 //! Makes the manual pages, from the comments of `include/graceful_close.h` and from the help text
-//! of the command; used by `examples/generate_man.rs` and by the test that compares.
+//! of the command; used by the program beside it and by `tests/man.rs`.
 
 mod command;
 mod examples;
@@ -10,7 +10,7 @@ mod roff;
 use items::{Item, Kind};
 use std::path::Path;
 
-/// Name and text of every file that belongs into `man`.
+/// Name and text of every file that is a page.
 pub fn generate(root: &Path) -> Vec<(String, String)> {
     let header = read(root, "include/graceful_close.h").expect("include/graceful_close.h");
     let items = items::items(&header);

@@ -42,7 +42,7 @@ const INIT: c_int = 1;
 
 /// This process and those it comes from, without the first one of all, unless the program was
 /// started in that.
-pub struct Kin {
+pub struct Ancestry {
     line: [c_int; GENERATIONS],
     count: usize,
     /// So many of them may have had the socket: to the process in which the program was started,
@@ -58,9 +58,9 @@ pub struct Kin {
     pub is_complete: bool,
 }
 
-impl Kin {
-    pub fn of(proc: c_int, own: c_int, arrival: Arrival) -> Kin {
-        let mut kin = Kin {
+impl Ancestry {
+    pub fn of(proc: c_int, own: c_int, arrival: Arrival) -> Ancestry {
+        let mut ancestry = Ancestry {
             line: [own; GENERATIONS],
             count: 1,
             family: 1,
@@ -71,11 +71,11 @@ impl Kin {
             is_complete: false,
         };
         if let Some(status) = Status::of_number(proc, own) {
-            kin.session = status.session;
-            kin.since = status.begun;
-            kin.follow(proc, status);
+            ancestry.session = status.session;
+            ancestry.since = status.begun;
+            ancestry.follow(proc, status);
         }
-        kin
+        ancestry
     }
 
     fn follow(&mut self, proc: c_int, mut status: Status) {
@@ -120,7 +120,7 @@ impl Kin {
     }
 
     /// Those that we come from and that may have it, the nearest first.
-    pub fn forebears(&self) -> &[c_int] {
+    pub fn ancestors(&self) -> &[c_int] {
         match self.arrival {
             Arrival::Counted => &[],
             _ => &self.line[1..self.family],

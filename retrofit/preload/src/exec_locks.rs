@@ -6,13 +6,13 @@
 //! exec (F_OFD_SETLK; nobody else locks sockets). Its place says for which process, and for which
 //! program: one without this library may come between, and share the connection unseen.
 
+use crate::fd_table::{self, CONNECTED, LEFT_TO_US};
 use crate::files;
 use crate::holders;
 use crate::memory::{Mapped, Zeroed};
 use crate::partial;
 use crate::real;
 use crate::sys;
-use crate::table::{self, CONNECTED, LEFT_TO_US};
 use crate::tcp;
 use libc::c_int;
 use std::ffi::CStr;
@@ -26,7 +26,7 @@ const PATIENCE_MS: u64 = 8;
 const NUMBERS: c_int = 16;
 
 /// Before exec of this program, while everything is as it was.
-pub fn bequeath(program: &CStr) {
+pub fn leave_locks(program: &CStr) {
     if !partial::sees_all() {
         return;
     }
@@ -36,7 +36,8 @@ pub fn bequeath(program: &CStr) {
             continue;
         }
         // who has it from the program before, as a shell has its script's, goes on with it
-        let is_from_superserver = table::get(fd).is_some_and(|entry| !entry.word().has(LEFT_TO_US));
+        let is_from_superserver =
+            fd_table::get(fd).is_some_and(|entry| !entry.word().has(LEFT_TO_US));
         if is_from_superserver && is_patience_worth_it() {
             wait_for_superserver(fd, until);
         }
@@ -80,14 +81,14 @@ fn is_patience_worth_it() -> bool {
 }
 
 /// Exec has failed, or has come to its end.
-pub fn take_back() {
+pub fn remove_locks() {
     for fd in (0..NUMBERS).filter(|fd| is_counted(*fd)) {
         files::unlock(fd);
     }
 }
 
 fn is_counted(fd: c_int) -> bool {
-    table::get(fd).is_some_and(table::Entry::is_counted)
+    fd_table::get(fd).is_some_and(fd_table::Entry::is_counted)
 }
 
 fn is_closed_by_exec(fd: c_int) -> bool {
@@ -96,7 +97,7 @@ fn is_closed_by_exec(fd: c_int) -> bool {
 }
 
 /// By the constructor: what has been left to this program is counted from now on.
-pub fn inherit() {
+pub fn read_locks() {
     let Some(path) = real::path() else {
         return;
     };
@@ -109,7 +110,7 @@ pub fn inherit() {
         }
     }
     // it says nothing of what is shared from now on
-    take_back();
+    remove_locks();
 }
 
 fn take_over(fd: c_int) {
@@ -119,7 +120,7 @@ fn take_over(fd: c_int) {
         Some(other) => holders::before_duplicate(other).made(fd),
         None => holders::born(fd, holders::before_birth()),
     }
-    if let Some(entry) = table::get(fd) {
+    if let Some(entry) = fd_table::get(fd) {
         let is_client = tcp::was_connected(fd);
         entry.add_flags(
             fd,

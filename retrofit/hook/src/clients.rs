@@ -1,5 +1,5 @@
-//! Sockets that this process has connected itself: a client's, which by default is closed as
-//! ever. Whoever breaks off a download wants it to stop.
+//! Sockets that this process has connected itself: a client's, which by default is closed
+//! normally. Whoever breaks off a download wants it to stop.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
