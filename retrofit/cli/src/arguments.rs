@@ -9,8 +9,19 @@ use std::ffi::OsString;
 pub enum Command {
     Help,
     HelpRun,
+    HelpObserve,
     Version,
     Run(Request),
+    Observe(Request, Reports),
+}
+
+/// Where the reports of `graceful-close observe` go; the text goes to the standard error output.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Reports {
+    pub html: Option<OsString>,
+    pub json: Option<OsString>,
+    /// Also while the program runs, all so many milliseconds.
+    pub every: Option<u32>,
 }
 
 /// What `graceful-close run` was asked to do. The same on every system.
@@ -37,6 +48,7 @@ pub fn parse(words: Vec<OsString>) -> Result<Command, Failure> {
     };
     match first.to_str() {
         Some("run") => parse_run(&mut words),
+        Some("observe") => parse_observe(&mut words),
         Some("help" | "--help" | "-h") => Ok(Command::Help),
         Some("version" | "--version" | "-V") => Ok(Command::Version),
         _ => Err(Failure::Usage(format!(
@@ -70,6 +82,55 @@ fn parse_run(words: &mut dyn Iterator<Item = OsString>) -> Result<Command, Failu
         .ok_or_else(|| Failure::Usage("run: no program is given".into()))?;
     request.arguments = words.collect();
     Ok(Command::Run(request))
+}
+
+/// The settings that mean something where nothing is done but to look.
+const OF_OBSERVE: [&str; 4] = ["only", "except", "log", "library"];
+
+fn parse_observe(words: &mut dyn Iterator<Item = OsString>) -> Result<Command, Failure> {
+    let wrong = |why: String| Failure::Usage(format!("observe: {why}"));
+    let mut request = Request::default();
+    let mut reports = Reports::default();
+    let program = loop {
+        let Some(word) = words.next() else {
+            return Err(wrong("no program is given".into()));
+        };
+        let Some(option) = word.to_str().filter(|word| word.starts_with('-')) else {
+            break Some(word);
+        };
+        let name = option.split('=').next().unwrap_or(option);
+        let attached = option.split_once('=').map(|(_, value)| value.into());
+        let mut value = || {
+            let given = attached.clone().or_else(|| words.next());
+            given.ok_or_else(|| wrong(format!("{name} needs a value")))
+        };
+        match name {
+            "--" => break words.next(),
+            "--help" | "-h" => return Ok(Command::HelpObserve),
+            "--version" | "-V" => return Ok(Command::Version),
+            "--html" => reports.html = Some(value()?),
+            "--json" => reports.json = Some(value()?),
+            "--every" => reports.every = Some(seconds(&value()?).ok_or_else(|| {
+                wrong("--every takes a number of seconds, 1 at least".into())
+            })?),
+            _ if OF_OBSERVE.iter().any(|known| name.strip_prefix("--") == Some(known)) => {
+                parse_option(option, words, &mut request)?;
+            }
+            _ => return Err(wrong(format!("no such option: {name}"))),
+        }
+    };
+    request.program = program
+        .filter(|program| !program.is_empty())
+        .ok_or_else(|| wrong("no program is given".into()))?;
+    request.arguments = words.collect();
+    Ok(Command::Observe(request, reports))
+}
+
+/// In milliseconds. A unit may stand behind it.
+fn seconds(text: &OsString) -> Option<u32> {
+    let text = text.to_str()?.trim();
+    let seconds: u32 = text.strip_suffix('s').unwrap_or(text).trim_end().parse().ok()?;
+    seconds.checked_mul(1000).filter(|milliseconds| *milliseconds > 0)
 }
 
 /// `--name value`, `--name=value`, or `--name` alone where it takes none.
@@ -107,7 +168,7 @@ fn parse_option(
 
 #[cfg(test)]
 mod tests {
-    use super::{parse, Command, Request};
+    use super::{parse, Command, Reports, Request};
     use crate::failure::Failure;
     use crate::help;
     use crate::settings;
@@ -197,6 +258,26 @@ mod tests {
         assert!(wrong("run --off=no -- p").contains("takes no value"));
         assert!(wrong("run -x -- p").contains("-x"));
         assert!(wrong("run --frobnicate -- p").contains("--frobnicate"));
+    }
+
+    #[test]
+    fn observe_has_options_of_its_own() {
+        let observe = words("observe --html=a.html --json b --every 5 --only x -- server --html c");
+        let Ok(Command::Observe(request, reports)) = observe else {
+            panic!("{observe:?}");
+        };
+        assert_eq!((request.program, request.arguments), ("server".into(), vec!["--html".into(), "c".into()]));
+        assert_eq!(request.environment, [("GRACEFUL_CLOSE_ONLY", "x".into())]);
+        let expected = Reports {
+            html: Some("a.html".into()),
+            json: Some("b".into()),
+            every: Some(5000),
+        };
+        assert_eq!(reports, expected);
+        assert!(matches!(words("observe --help"), Ok(Command::HelpObserve)));
+        for line in ["observe", "observe --", "observe --html", "observe --every 0 -- p", "observe --every x -- p", "observe --timeout 5 -- p"] {
+            assert!(wrong(line).starts_with("observe: "), "{line}");
+        }
     }
 
     #[test]
