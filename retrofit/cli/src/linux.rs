@@ -17,6 +17,7 @@ mod trial;
 #[path = "linux/warning.rs"]
 mod warning;
 
+use crate::arguments::observe::Watch;
 use crate::arguments::Request;
 use crate::failure::Failure;
 use graceful_close_retrofit::image::asan;
@@ -58,6 +59,10 @@ pub fn run(request: &Request) -> Result<i32, Failure> {
         .envs(request.environment.iter().map(from_anywhere))
         .exec();
     Err(refused(&path, &error))
+}
+
+pub fn observe(_request: &Request, _watch: &Watch) -> Result<i32, Failure> {
+    Err(Failure::Cannot("observe: not on Linux yet".into()))
 }
 
 /// AddressSanitizer's runtime refuses to start behind another library. Its order matters for

@@ -12,7 +12,8 @@ use windows_sys::Win32::Storage::FileSystem::{
     FILE_SHARE_DELETE, FILE_SHARE_READ, FILE_SHARE_WRITE,
 };
 use windows_sys::Win32::System::Memory::{
-    CreateFileMappingW, MapViewOfFile, FILE_MAP_READ, FILE_MAP_WRITE, PAGE_READWRITE,
+    CreateFileMappingW, MapViewOfFile, UnmapViewOfFile, FILE_MAP_READ, FILE_MAP_WRITE,
+    MEMORY_MAPPED_VIEW_ADDRESS, PAGE_READWRITE,
 };
 
 /// A new one, for the command: nobody else has it yet.
@@ -20,10 +21,7 @@ use windows_sys::Win32::System::Memory::{
 /// # Errors
 /// The file cannot be made, or is there already.
 pub fn create(path: &Path) -> io::Result<&'static Table> {
-    let file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .open(path)?;
+    let file = OpenOptions::new().write(true).create_new(true).open(path)?;
     file.set_len(Table::SIZE as u64)?;
     drop(file);
     let table = map(path)?;
@@ -42,6 +40,18 @@ pub fn open(path: &Path) -> io::Result<&'static Table> {
         true => Ok(table),
         false => Err(io::ErrorKind::InvalidData.into()),
     }
+}
+
+/// Ends the mapping.
+///
+/// # Safety
+/// The table came from [`create`] or [`open`], once for each, and nobody looks into it any more.
+pub unsafe fn close(table: &'static Table) {
+    let view = MEMORY_MAPPED_VIEW_ADDRESS {
+        Value: std::ptr::from_ref(table).cast_mut().cast(),
+    };
+    // SAFETY: where a view begins, as the caller promises.
+    unsafe { UnmapViewOfFile(view) };
 }
 
 fn map(path: &Path) -> io::Result<&'static Table> {
