@@ -17,8 +17,7 @@ mod trial;
 #[path = "linux/warning.rs"]
 mod warning;
 
-use crate::arguments::observe::Watch;
-use crate::arguments::Request;
+use crate::arguments::{Observation, Request};
 use crate::failure::Failure;
 use graceful_close_retrofit::image::asan;
 use inspect::Findings;
@@ -61,8 +60,11 @@ pub fn run(request: &Request) -> Result<i32, Failure> {
     Err(refused(&path, &error))
 }
 
-pub fn observe(_request: &Request, _watch: &Watch) -> Result<i32, Failure> {
-    Err(Failure::Cannot("observe: not on Linux yet".into()))
+pub fn observe(observation: &Observation) -> Result<i32, Failure> {
+    Err(Failure::Cannot(format!(
+        "{}: this version cannot observe programs yet",
+        observation.request.program.to_string_lossy()
+    )))
 }
 
 /// AddressSanitizer's runtime refuses to start behind another library. Its order matters for

@@ -1,7 +1,6 @@
 //! Windows: the program is started suspended, gets the DLL, and goes on. Experimental.
 
-use crate::arguments::observe::Watch;
-use crate::arguments::Request;
+use crate::arguments::{Observation, Request};
 use crate::failure::Failure;
 use crate::settings;
 use command_line::command_line;
@@ -38,7 +37,8 @@ pub fn run(request: &Request) -> Result<i32, Failure> {
 }
 
 /// As `run`, but that the hook only looks.
-pub fn observe(request: &Request, watch: &Watch) -> Result<i32, Failure> {
+pub fn observe(observation: &Observation) -> Result<i32, Failure> {
+    let request = &observation.request;
     let table = TableFile::make()?;
     let (process, activity) = start(request)?;
     if activity
@@ -48,7 +48,7 @@ pub fn observe(request: &Request, watch: &Watch) -> Result<i32, Failure> {
         eprintln!("graceful-close: the settings say not to observe this program");
     }
     go_on(request, &process, activity)?;
-    observe::watch(&process, request, watch, &table)
+    observe::watch(&process, observation, &table)
 }
 
 type Activation = Result<Activity, Failure>;

@@ -1,8 +1,7 @@
 //! `graceful-close observe`: the table, and the report that is made from it.
 
 use super::process::Process;
-use crate::arguments::observe::Watch;
-use crate::arguments::Request;
+use crate::arguments::{Observation, Request};
 use crate::failure::Failure;
 use crate::observe::report::{Report, Run};
 use crate::observe::snapshot::Snapshot;
@@ -60,22 +59,21 @@ impl Drop for TableFile {
     }
 }
 
-/// The program's exit code. A report that cannot be written does not change it.
+/// The program's exit code.
 pub fn watch(
     process: &Process,
-    request: &Request,
-    watch: &Watch,
+    observation: &Observation,
     file: &TableFile,
 ) -> Result<i32, Failure> {
     let begin = Instant::now();
     loop {
-        let ended = process.wait_for(watch.every)?;
-        let report = report(file.table, request, begin, ended.is_none());
-        if let Err(failure) = watch.outputs.write(&report) {
-            eprintln!("graceful-close: {failure}");
-        }
-        if let Some(code) = ended {
-            return Ok(code);
+        let ended = process.wait_for(observation.every)?;
+        let report = report(file.table, &observation.request, begin, ended.is_none());
+        let written = observation.outputs.write(&report);
+        match ended {
+            Some(code) => return written.map(|()| code),
+            // there may be room or a right later
+            None => drop(written.map_err(|failure| eprintln!("graceful-close: {failure}"))),
         }
     }
 }
