@@ -51,13 +51,6 @@ pub(super) fn kind(socket: ws::SOCKET) -> Kind {
     }
 }
 
-/// Whether anybody in the process still holds a reference to Winsock.
-pub(super) fn is_started() -> bool {
-    let asked = option::<i32>(ws::INVALID_SOCKET, ws::SO_TYPE);
-    // SAFETY: takes nothing; gives a number.
-    asked.is_some() || unsafe { ws::WSAGetLastError() } != ws::WSANOTINITIALISED
-}
-
 fn connect_time(socket: ws::SOCKET) -> i32 {
     option(socket, ws::SO_CONNECT_TIME).unwrap_or(NEVER_CONNECTED)
 }

@@ -77,7 +77,7 @@ fn count(kind: Kind, seen: &Seen, site: &Site) {
 /// The connections that the program holds when one call closes all of them.
 pub(super) struct Open {
     call: Call,
-    seen: Vec<Seen>,
+    seen: Vec<(ws::SOCKET, Seen)>,
     addresses: Addresses,
 }
 
@@ -85,7 +85,7 @@ pub(super) fn all_that_are_open(call: Call) -> Open {
     let mut seen = Vec::new();
     sockets::for_each(|socket| {
         if facts::kind(socket) == Kind::Connection {
-            seen.push(facts::of(socket));
+            seen.push((socket, facts::of(socket)));
         }
     });
     Open {
@@ -96,8 +96,14 @@ pub(super) fn all_that_are_open(call: Call) -> Open {
 }
 
 impl Open {
+    /// Whether the call has closed them.
+    pub(super) fn are_gone(&self) -> bool {
+        let is_there = |(socket, _): &(ws::SOCKET, Seen)| facts::kind(*socket) == Kind::Connection;
+        !self.seen.first().is_some_and(is_there)
+    }
+
     pub(super) fn count(self) {
-        for seen in &self.seen {
+        for (_, seen) in &self.seen {
             if let Some(site) = site(self.call, &self.addresses) {
                 seen.count(site);
             }

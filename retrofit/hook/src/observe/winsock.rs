@@ -1,7 +1,7 @@
 //! What stands in the slots of Winsock's functions while the program is observed: each looks, if at
 //! all, and the system does what was asked. The last error is the one that the system left.
 
-use super::{facts, pending, record, sockets};
+use super::{pending, record, sockets};
 use graceful_close_retrofit::observe::Call;
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
@@ -185,7 +185,7 @@ pub(super) unsafe extern "system" fn wsa_cleanup() -> i32 {
     if result == 0 {
         STARTED.fetch_sub(1, Ordering::AcqRel);
         look(|| {
-            if let Some(open) = open.flatten().filter(|_| !facts::is_started()) {
+            if let Some(open) = open.flatten().filter(record::Open::are_gone) {
                 open.count();
                 sockets::forget_all();
             }
