@@ -10,6 +10,7 @@ pub mod how_to_lines;
 pub mod html;
 pub mod json;
 pub mod kernel;
+pub mod outputs;
 mod picture;
 pub mod report;
 pub mod snapshot;

@@ -104,9 +104,7 @@ impl Report {
 
     /// Sites after which something is lost, or may be.
     pub fn losing(&self) -> impl Iterator<Item = &Site> {
-        self.sites
-            .iter()
-            .filter(|site| site.figures.resets() + site.figures.at_risk() > 0)
+        self.sites.iter().filter(|site| site.figures.may_lose())
     }
 }
 
