@@ -163,6 +163,9 @@ fn look_up<'a>(snapshot: &'a Snapshot, folders: &Folders) -> BTreeMap<&'a str, K
 /// What a reader must know to understand the figures.
 fn notes(snapshot: &Snapshot, modules: &[Module]) -> Vec<String> {
     let mut notes = Vec::new();
+    if snapshot.processes == 0 {
+        notes.push("The library was in no process: nothing was looked at.".to_owned());
+    }
     if snapshot.closes_without_site > 0 {
         notes.push(format!(
             "{} closes are not in this report: they were at more call sites than the table has room for.",
