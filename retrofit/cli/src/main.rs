@@ -1,4 +1,5 @@
 //! `graceful-close run -- PROGRAM`: graceful closes for a program that is not rebuilt.
+//! `graceful-close observe -- PROGRAM`: which of its closes lose data.
 
 mod arguments;
 mod failure;
@@ -7,6 +8,7 @@ mod observe;
 // what is set matters only where there is a library to tell
 #[cfg_attr(not(any(target_os = "linux", windows)), allow(dead_code))]
 mod settings;
+mod valued;
 
 #[cfg(target_os = "linux")]
 #[path = "linux.rs"]
@@ -39,8 +41,10 @@ fn obey(command: Command) -> Result<i32, Failure> {
     match command {
         Command::Help => tell(help::GENERAL),
         Command::HelpRun => tell(help::RUN),
+        Command::HelpObserve => tell(help::OBSERVE),
         Command::Version => tell(concat!("graceful-close ", env!("CARGO_PKG_VERSION"), "\n")),
         Command::Run(request) => system::run(&request),
+        Command::Observe(observation) => system::observe(&observation),
     }
 }
 

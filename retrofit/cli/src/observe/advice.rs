@@ -67,6 +67,20 @@ const RULES: &[Rule] = &[
         why: "The peer had not acknowledged all bytes and had not closed: if it sends one more byte, the reset takes the rest of ours away.",
     },
     Rule {
+        name: "untold",
+        applies: |site| site.figures.untold > 0,
+        source: |site| graceful(site.call),
+        run: RUN,
+        why: "The peer had not closed, and this system does not tell whether it had acknowledged all: if it sends one more byte, the reset takes away what had not arrived.",
+    },
+    Rule {
+        name: "pending-calls",
+        applies: |site| site.figures.pending > 0,
+        source: |site| graceful(site.call),
+        run: RUN,
+        why: "Overlapped calls were pending: the close cancels them. What a send had not handed over is lost, and a pending receive makes the close a reset. gc_close lets the sends finish first.",
+    },
+    Rule {
         name: "wanted-reset",
         applies: |site| site.figures.linger_reset > 0,
         source: |site| format!("Is the reset wanted? Then gc_abort(fd) says so. If it is not, remove SO_LINGER {{1, 0}}, and: {}", graceful(site.call)),
@@ -198,7 +212,7 @@ mod tests {
     );
 
     /// One figure for each rule, in the order of the rules.
-    const CASES: [Case; 13] = [
+    const CASES: [Case; 15] = [
         (
             "double-close",
             |f| f.reused_number = 1,
@@ -222,6 +236,18 @@ mod tests {
             |f| f.late = 1,
             "gc_close(fd, 5000)",
             Some("graceful-close run -- PROGRAM"),
+        ),
+        (
+            "untold",
+            |f| f.untold = 1,
+            "gc_close(fd, 5000)",
+            Some("run -- PROGRAM"),
+        ),
+        (
+            "pending-calls",
+            |f| f.pending = 1,
+            "gc_close(fd, 5000)",
+            Some("run -- PROGRAM"),
         ),
         (
             "wanted-reset",

@@ -25,7 +25,7 @@ const BARS: [Bar; 3] = [
     Bar {
         class: "open",
         words: "no FIN",
-        of: |figures| figures.open,
+        of: |figures| figures.open.saturating_add(figures.untold),
     },
 ];
 

@@ -3,8 +3,9 @@
 use super::figures::Figures;
 use super::kernel::{Counters, Waiting};
 use super::report::{Report, Run};
-use super::snapshot::{Place, Site, Snapshot};
+use super::snapshot::{Site, Snapshot};
 use super::symbols::{Folders, Function};
+use graceful_close_retrofit::observe::Place;
 
 pub const NO_FOLDERS: Folders = Folders {
     debug: Vec::new(),
@@ -134,7 +135,10 @@ pub fn snapshot() -> Snapshot {
             &[],
             1,
             Figures {
-                closes: 1,
+                closes: 2,
+                untold: 1,
+                pending: 1,
+                pending_calls: 3,
                 unread: 1,
                 unread_bytes: 7,
                 ..figures()

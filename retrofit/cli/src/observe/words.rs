@@ -41,7 +41,7 @@ pub fn present(figures: &Figures) -> impl Iterator<Item = &'static Kind> + '_ {
 
 pub fn amount(unit: Unit, number: u64) -> String {
     match unit {
-        Unit::Closes => number.to_string(),
+        Unit::Closes | Unit::Calls => number.to_string(),
         Unit::Bytes => format!("{number} B"),
         Unit::Nanoseconds => format!(
             "{}.{:03} s",
