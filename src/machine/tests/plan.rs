@@ -254,7 +254,7 @@ impl Dice {
     pub(crate) fn of(bytes: &[u8]) -> Dice {
         Dice {
             state: 0,
-            given: bytes.to_vec().into_iter(),
+            given: Vec::from(bytes).into_iter(),
         }
     }
 
