@@ -53,7 +53,18 @@ endif()
 if(GRACEFUL_CLOSE_STATIC)
     install(FILES "${_out}/${GRACEFUL_CLOSE_own_static}" DESTINATION "${CMAKE_INSTALL_LIBDIR}")
 endif()
-if(NOT WIN32)
-    install(DIRECTORY "${PROJECT_SOURCE_DIR}/man/" DESTINATION "${CMAKE_INSTALL_MANDIR}/man3"
-        FILES_MATCHING PATTERN "*.3")
+
+# Made by a program of ours, which runs here, whatever system the libraries are built for; it takes
+# no crates. Libraries that were built before come without: there may be no cargo.
+if(NOT WIN32 AND GRACEFUL_CLOSE_CARGO)
+    set(_man "${PROJECT_BINARY_DIR}/man")
+    add_custom_command(OUTPUT "${_man}/graceful_close.3"
+        COMMAND "${CMAKE_COMMAND}" -E env --unset=CARGO_BUILD_TARGET
+            "${GRACEFUL_CLOSE_CARGO}" run --quiet --locked --offline
+            --manifest-path "${PROJECT_SOURCE_DIR}/tools/manual/Cargo.toml"
+            --target-dir "${PROJECT_BINARY_DIR}/manual-pages" -- pages "${PROJECT_SOURCE_DIR}" "${_man}"
+        DEPENDS "${PROJECT_SOURCE_DIR}/include/graceful_close.h" "${PROJECT_SOURCE_DIR}/Cargo.toml"
+        COMMENT "Making the manual pages" VERBATIM)
+    add_custom_target(graceful_close_manual ALL DEPENDS "${_man}/graceful_close.3")
+    install(DIRECTORY "${_man}/" DESTINATION "${CMAKE_INSTALL_MANDIR}/man3" FILES_MATCHING PATTERN "*.3")
 endif()

@@ -236,7 +236,7 @@ typedef int gc_socket;
  * only close our own: GC_RELEASED. What cannot be determined counts as shared; then
  * SO_LINGER is switched off before, so that the close neither waits nor resets.
  * Looking is as good as the system: exact on Windows (handle count) and macOS. On
- * Linux it walks /proc (about 1 us per descriptor seen there), once for all of
+ * Linux it walks /proc (docs/platforms.md says what that costs), once for all of
  * gc_close_many(). It cannot be determined without /proc, nor while a process that could
  * hold the connection does not let itself be looked at: after setuid() every
  * other process of the same user (EACCES; prctl(PR_SET_DUMPABLE, 1) after it lets

@@ -1,8 +1,9 @@
-//! The committed manual pages are the generated ones.
+//! The manual pages, which are made from the header when they are installed, and the reference,
+//! which is kept.
 
 #![cfg(not(windows))] // the source tree is the same
 
-#[path = "support/man/mod.rs"]
+#[path = "../tools/manual/src/pages/mod.rs"]
 mod man;
 
 use std::collections::BTreeSet;
@@ -13,40 +14,12 @@ fn root() -> &'static Path {
 }
 
 #[test]
-fn the_committed_pages_are_up_to_date() {
-    for (name, generated) in man::generate(root()) {
-        let path = root().join("man").join(&name);
-        let committed = std::fs::read_to_string(path).unwrap_or_default();
-        let committed = committed.replace("\r\n", "\n");
-        for (number, (is, should)) in committed.lines().zip(generated.lines()).enumerate() {
-            assert_eq!(is, should, "{name}, line {}: run `make man`", number + 1);
-        }
-        assert_eq!(committed.len(), generated.len(), "{name}: run `make man`");
-    }
-}
-
-#[test]
 fn the_reference_in_docs_is_up_to_date() {
     let committed = std::fs::read_to_string(root().join("docs/reference.md")).unwrap_or_default();
     assert!(
         committed.replace("\r\n", "\n") == man::reference(root()),
         "run `make man`"
     );
-}
-
-#[test]
-fn there_are_no_other_pages() {
-    let generated: BTreeSet<String> = man::generate(root())
-        .into_iter()
-        .map(|page| page.0)
-        .collect();
-    for entry in std::fs::read_dir(root().join("man")).expect("man") {
-        let name = entry.expect("an entry").file_name();
-        let name = name.to_str().expect("plain letters").to_string();
-        if name.ends_with(".3") {
-            assert!(generated.contains(&name), "{name}: run `make man`");
-        }
-    }
 }
 
 /// A declaration that the reader of the header does not understand must not vanish silently.

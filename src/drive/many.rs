@@ -3,7 +3,8 @@
 //! No poller: it sweeps over all of them now and then, and waits meanwhile for the first
 //! unfinished one and for those that had something to read, a few dozen at most, by poll().
 //! That needs no registration and no descriptor, and costs less than watching all, as most of
-//! them finish unseen meanwhile.
+//! them finish unseen meanwhile. A sweep asks poll() for hundreds in one call, and steps those
+//! alone that have news or are due.
 
 use crate::clock::{Clock, SystemClock, Time};
 use crate::connection::{Ends, Indexed, Mark, Watch};
@@ -14,9 +15,11 @@ use crate::options::Options;
 use crate::outcome::Outcome;
 use crate::reaper;
 use crate::report::Report;
-use crate::sys::{look_for_sharing, wait_for_any, HandOver, PollEntry, Socket, Waiter};
+use crate::sys::{look_for_sharing, wait_for_any, HandOver, PollEntry, Socket};
 use std::collections::TryReserveError;
 use std::time::Duration;
+
+mod watch;
 
 /// Sweeps are so far apart at least, and so many times what the last one took.
 const SWEEP_EVERY: Duration = Duration::from_millis(20);
@@ -33,8 +36,8 @@ const SWEEP_RARELY_AFTER_DATA: Duration = Duration::from_millis(80);
 /// So many are watched between two sweeps; all, if no more are left.
 const WATCHED: usize = 64;
 
-/// Pause after events that nobody could make anything of.
-const PAUSE: Duration = Duration::from_millis(1);
+/// So many are asked for news in one call.
+const ASKED: usize = 256;
 
 /// One of many.
 pub(crate) struct One {
@@ -46,6 +49,8 @@ pub(crate) struct One {
     mark: Option<Mark>,
     /// It stands in the list of those that are watched.
     is_watched: bool,
+    /// It waits for something to read, and there was nothing a moment ago.
+    is_quiet: bool,
     /// It has read something since the last sweep.
     has_read: bool,
     /// When it ended, for its report.
@@ -81,14 +86,16 @@ impl Many {
         let count = sockets.len();
         many.all.try_reserve_exact(count)?;
         many.watched.try_reserve_exact(WATCHED)?;
-        many.entries.try_reserve_exact(WATCHED + 1)?;
-        many.polled.try_reserve_exact(WATCHED + 1)?;
+        let listed = count.clamp(WATCHED + 1, ASKED);
+        many.entries.try_reserve_exact(listed)?;
+        many.polled.try_reserve_exact(listed)?;
         many.all.extend(sockets.map(|socket| One {
             socket,
             machine: Machine::new(options, now),
             next: Next::Again,
             mark: None,
             is_watched: false,
+            is_quiet: false,
             has_read: false,
             ended: now,
         }));
@@ -158,11 +165,17 @@ impl Many {
         let mut until = None;
         let mut has_read = false;
         let mut left = 0;
+        let mut asked_until = *first;
         for at in *first..self.all.len() {
+            if at == asked_until {
+                asked_until = self.ask_from(at, began);
+            }
             if self.all[at].next == Next::Ended {
                 continue;
             }
-            self.step(at, sink);
+            if !self.all[at].is_quiet {
+                self.step(at, sink);
+            }
             let one = &mut self.all[at];
             let reads = std::mem::take(&mut one.has_read);
             has_read |= reads && !one.is_watched;
@@ -197,118 +210,29 @@ impl Many {
         })
     }
 
-    /// Makes room for those that send.
-    fn forget_quiet_ones(&mut self) {
-        let all = &mut self.all;
-        self.watched.retain(|&at| {
-            let one = &mut all[at];
-            one.is_watched = std::mem::take(&mut one.has_read) && one.next != Next::Ended;
-            one.is_watched
-        });
-    }
-
-    /// There is room for all that are left.
-    fn watch_all(&mut self, first: usize) {
-        self.watched.clear();
-        for (at, one) in self.all.iter_mut().enumerate().skip(first) {
-            one.is_watched = one.next != Next::Ended && self.watched.len() < WATCHED;
-            if one.is_watched {
-                self.watched.push(at);
-            }
-        }
-    }
-
-    /// Until the next sweep: waits for the first one, going on to its successor as soon as it
-    /// has ended, and for those that are watched.
-    fn watch(&mut self, mut first: usize, until: Time, sink: &mut Sink<'_>) {
-        let mut waiter = Waiter::new();
-        while let Some(one) = self.all.get(first) {
-            if one.next == Next::Ended {
-                first += 1;
-                waiter = Waiter::new();
-                continue;
-            }
-            let (socket, next) = (one.socket, one.next);
-            let is_alone = !self
-                .watched
-                .iter()
-                .any(|&at| at != first && self.all[at].next != Next::Ended);
-            match next {
-                // Alone it may wait for what poll() does not tell.
-                Next::Wait(wait) if is_alone && Waiter::TELLS_MORE => {
-                    waiter.wait(socket, wait.no_longer_than(until));
-                    if SystemClock.now() < until {
-                        self.step(first, sink);
-                    }
-                }
-                _ => {
-                    let until = self.prepare_poll(first, until);
-                    self.poll(first, until, sink);
-                }
-            }
-            if SystemClock.now() >= until {
-                return;
-            }
-        }
-    }
-
-    /// Lists those that wait for something to read; until when at the latest, as the others
-    /// want to be looked at.
-    fn prepare_poll(&mut self, first: usize, mut until: Time) -> Time {
+    /// Finds out in one call which of the next ones have nothing to read, and are not due: a step
+    /// of theirs would find nothing. Where the next ones begin that were not asked.
+    fn ask_from(&mut self, first: usize, now: Time) -> usize {
         self.entries.clear();
         self.polled.clear();
-        let is_first_watched = self.all[first].is_watched;
-        let first = (!is_first_watched).then_some(first);
-        for at in first.into_iter().chain(self.watched.iter().copied()) {
-            let one = &self.all[at];
-            until = until.min(match one.next {
-                Next::Ended => continue,
-                Next::Again => Time::from_nanos(0),
-                Next::Wait(wait) if wait.watch == Watch::Change => wait.recheck,
-                Next::Wait(wait) => {
-                    self.entries.push(PollEntry::readable(one.socket));
-                    self.polled.push(at);
-                    wait.until
-                }
-            });
-        }
-        until
-    }
-
-    /// Waits for those that are listed, and steps those that have news or are due.
-    fn poll(&mut self, first: usize, until: Time, sink: &mut Sink<'_>) {
-        let could_wait = wait_for_any(&mut self.entries, until);
-        let (mut has_news, mut has_changed) = (!could_wait, false);
-        for at in 0..self.entries.len() {
-            if !self.entries[at].has_event() {
-                continue;
+        let mut next = first;
+        while let Some(one) = self.all.get_mut(next) {
+            if self.entries.len() == self.entries.capacity() {
+                break;
             }
-            has_news = true;
-            let at = self.polled[at];
-            let changes = self.step(at, sink);
-            has_changed |= changes;
-            #[cfg(any(target_os = "linux", target_os = "android"))]
-            if !changes && self.all[at].machine.is_tcp() {
-                self.all[at].socket.drop_notice();
+            one.is_quiet = false;
+            if one.waits_to_read(now) {
+                self.entries.push(PollEntry::readable(one.socket));
+                self.polled.push(next);
+            }
+            next += 1;
+        }
+        if !self.entries.is_empty() && wait_for_any(&mut self.entries, now) {
+            for (entry, &at) in self.entries.iter().zip(&self.polled) {
+                self.all[at].is_quiet = !entry.has_event();
             }
         }
-        let now = SystemClock.now();
-        for at in 0..=self.watched.len() {
-            let at = self.watched.get(at).copied().unwrap_or(first);
-            let is_due = match self.all[at].next {
-                Next::Ended => false,
-                Next::Again => true,
-                Next::Wait(wait) if wait.watch == Watch::Change => now >= wait.recheck,
-                Next::Wait(wait) => now >= wait.until,
-            };
-            if is_due {
-                self.step(at, sink);
-            }
-        }
-        if has_news && !has_changed {
-            // A signal; a refusal; or news that are none, as those of an error queue.
-            std::thread::sleep(PAUSE.min(until.since(SystemClock.now())));
-        }
+        next
     }
 
     /// Steps one; what has its number now may be another one's. Whether that changed anything.
@@ -350,6 +274,11 @@ struct Sweep {
 }
 
 impl One {
+    /// Nothing but something to read makes it go on before its time.
+    fn waits_to_read(&self, now: Time) -> bool {
+        matches!(self.next, Next::Wait(wait) if wait.watch == Watch::Readable && now < wait.until)
+    }
+
     fn watches(&self) -> Option<Watch> {
         match self.next {
             Next::Wait(wait) => Some(wait.watch),

@@ -13,6 +13,7 @@ const USAGE: &str = "usage: tools COMMAND
                        against limits; FOLDER: where the folders of the targets are (target/artifacts)
   manual               README and docs/: links, the header's names, words that people search by
   code                 whether the blocks of C in README and docs/ compile
+  figures              whether each measured figure in README and docs/ has its command
   block WORDS          prints the block of C that has these words
   site FOLDER          copies docs/ to FOLDER for mdBook
   search FOLDER        whether the search of the site that mdBook has made there finds those words";
@@ -26,6 +27,7 @@ fn main() -> ExitCode {
         ["libraries", folder] => libraries::check(Path::new(folder)),
         ["manual"] => manual::check(),
         ["code"] => manual::code::check(),
+        ["figures"] => manual::figures::check(),
         ["block", words] => manual::code::block(words),
         ["site", folder] => manual::site::copy(Path::new(folder)),
         ["search", folder] => manual::site::search(Path::new(folder)),

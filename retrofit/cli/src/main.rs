@@ -3,6 +3,7 @@
 mod arguments;
 mod failure;
 mod help;
+mod observe;
 // what is set matters only where there is a library to tell
 #[cfg_attr(not(any(target_os = "linux", windows)), allow(dead_code))]
 mod settings;

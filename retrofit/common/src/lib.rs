@@ -6,5 +6,6 @@
 //! exec().
 
 pub mod image;
+pub mod observe;
 pub mod qualify;
 pub mod settings;

@@ -90,12 +90,17 @@ impl<C: Indexed> Entry<C> {
         false
     }
 
-    /// Goes on; `None` once it has ended.
+    /// Goes on, if it is still there; `None` once it has ended.
     #[inline(never)]
     pub(crate) fn step<K: Clock>(&mut self, clock: &K) -> Option<Next> {
-        if !self.is_ours() {
-            return None;
+        match self.is_ours() {
+            true => self.step_seen(clock),
+            false => None,
         }
+    }
+
+    /// The same of one that was looked at a moment ago.
+    pub(crate) fn step_seen<K: Clock>(&mut self, clock: &K) -> Option<Next> {
         let reader = self.extras.as_mut();
         let mut sink: Sink<'_> = match reader.and_then(|extras| extras.reader.as_mut()) {
             Some(reader) => Some(&mut **reader),

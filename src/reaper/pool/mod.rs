@@ -88,9 +88,10 @@ impl<C: Indexed, P: Watcher<C>, K: Clock> Pool<C, P, K> {
     }
 
     /// Takes one in that is registered with the poller already, and steps it:
-    /// what happened before cannot be missed. If it has ended it goes to `ended`.
+    /// what happened before cannot be missed. If it has ended it goes to `ended`. Whoever admits
+    /// it has just looked whether it is still there.
     pub(crate) fn admit(&mut self, mut entry: Unpacked<C>, ended: &mut Vec<Entry<C>>) {
-        let Some(next) = entry.step(&self.clock) else {
+        let Some(next) = entry.step_seen(&self.clock) else {
             self.forget(&entry);
             ended.push(entry.into_entry());
             return;

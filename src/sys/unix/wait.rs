@@ -31,7 +31,8 @@ pub(in crate::sys) fn nap(until: Time) {
 }
 
 /// Returns before `until` only at an event or a signal. Not ppoll(): stopped and continued
-/// (SIGSTOP, a debugger, cpulimit) it goes on with the time that was left when it was stopped, while poll() has a point in time (kernel/restart, do_restart_poll).
+/// (SIGSTOP, a debugger, cpulimit) it goes on with the time that was left when it was
+/// stopped, while poll() has a point in time (kernel/restart, do_restart_poll).
 pub(in crate::sys) fn poll(entries: &mut [libc::pollfd], until: Time) -> bool {
     let limit = millis_until(until);
     let count = entries.len() as libc::nfds_t;

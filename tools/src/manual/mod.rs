@@ -2,6 +2,8 @@
 //! that people search by is there.
 
 pub mod code;
+mod commands;
+pub mod figures;
 pub mod site;
 
 use std::collections::BTreeSet;

@@ -1,0 +1,205 @@
+//! The report of a run: one structure, of which text, JSON and HTML are made.
+
+use super::advice::{self, Advice};
+use super::figures::Figures;
+use super::kernel::{Counters, Waiting};
+use super::snapshot::{self, Snapshot};
+use super::symbols::{self, Folders, Function, Known, Source};
+use serde::Serialize;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+/// Of the structure, in its JSON.
+pub const FORMAT: u32 = 1;
+
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    pub format: u32,
+    pub graceful_close: &'static str,
+    #[serde(flatten)]
+    pub run: Run,
+    pub processes: u64,
+    pub totals: Figures,
+    /// Those that lose the most first.
+    pub sites: Vec<Site>,
+    pub modules: Vec<Module>,
+    pub notes: Vec<String>,
+}
+
+/// What the command itself knows of the run.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Run {
+    pub program: Vec<String>,
+    pub milliseconds: u64,
+    /// The program still runs.
+    pub unfinished: bool,
+    /// What the kernel counted meanwhile, if it counts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kernel: Option<Counters>,
+    /// Connections whose peer has closed, and which the program still holds.
+    pub close_wait: Vec<Waiting>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct Site {
+    /// From 1.
+    pub number: usize,
+    pub call: String,
+    pub frames: Vec<Frame>,
+    pub peers: u64,
+    pub more_peers: bool,
+    pub figures: Figures,
+    /// The first one first.
+    pub advice: Vec<Advice>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct Frame {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub module: Option<String>,
+    pub offset: u64,
+    /// The innermost first; empty if none is known.
+    pub functions: Vec<Function>,
+}
+
+/// A module that occurs in the frames.
+#[derive(Clone, Debug, Serialize)]
+pub struct Module {
+    pub path: String,
+    pub symbols: Source,
+}
+
+impl Report {
+    pub fn new(snapshot: &Snapshot, run: Run, folders: &Folders) -> Report {
+        let known = look_up(snapshot, folders);
+        let mut totals = Figures::default();
+        let mut sites: Vec<Site> = Vec::new();
+        for seen in &snapshot.sites {
+            totals.add(&seen.figures);
+            sites.push(site(seen, snapshot, &known));
+        }
+        sites.sort_by_key(|site| Reverse(rank(&site.figures)));
+        for (at, site) in sites.iter_mut().enumerate() {
+            site.number = at + 1;
+        }
+        let modules: Vec<Module> = known
+            .into_iter()
+            .map(|(path, known)| Module {
+                path: path.to_owned(),
+                symbols: known.source,
+            })
+            .collect();
+        Report {
+            format: FORMAT,
+            graceful_close: env!("CARGO_PKG_VERSION"),
+            run,
+            processes: snapshot.processes,
+            totals,
+            notes: notes(snapshot, &modules),
+            sites,
+            modules,
+        }
+    }
+
+    /// Sites after which something is lost, or may be.
+    pub fn losing(&self) -> impl Iterator<Item = &Site> {
+        self.sites.iter().filter(|site| site.figures.may_lose())
+    }
+}
+
+/// Resets for certain first, then what a late byte would cost.
+fn rank(figures: &Figures) -> [u64; 5] {
+    [
+        figures.resets(),
+        figures.bytes_at_stake(),
+        figures.at_risk(),
+        figures.open.saturating_add(figures.linger_reset),
+        figures.closes,
+    ]
+}
+
+fn site(seen: &snapshot::Site, snapshot: &Snapshot, known: &BTreeMap<&str, Known>) -> Site {
+    let frames = seen.frames.iter().map(|place| {
+        let module = place.module.and_then(|at| snapshot.modules.get(at));
+        let functions = module
+            .and_then(|path| known.get(path.as_str())?.functions.get(&place.offset))
+            .cloned();
+        Frame {
+            module: module.cloned(),
+            offset: place.offset,
+            functions: functions.unwrap_or_default(),
+        }
+    });
+    let advice = advice::of(&advice::Site {
+        call: &seen.call,
+        figures: &seen.figures,
+    });
+    Site {
+        number: 0,
+        call: seen.call.clone(),
+        frames: frames.collect(),
+        peers: seen.peers,
+        more_peers: seen.more_peers,
+        figures: seen.figures.clone(),
+        advice,
+    }
+}
+
+/// Each module is opened once.
+fn look_up<'a>(snapshot: &'a Snapshot, folders: &Folders) -> BTreeMap<&'a str, Known> {
+    let mut places: BTreeMap<&str, BTreeSet<u64>> = BTreeMap::new();
+    for place in snapshot.sites.iter().flat_map(|site| &site.frames) {
+        if let Some(path) = place.module.and_then(|at| snapshot.modules.get(at)) {
+            places.entry(path).or_default().insert(place.offset);
+        }
+    }
+    places
+        .into_iter()
+        .map(|(path, offsets)| (path, symbols::look_up(Path::new(path), &offsets, folders)))
+        .collect()
+}
+
+/// What a reader must know to understand the figures.
+fn notes(snapshot: &Snapshot, modules: &[Module]) -> Vec<String> {
+    let mut notes = Vec::new();
+    if snapshot.closes_without_site > 0 {
+        notes.push(format!(
+            "{} closes are not in this report: they were at more call sites than the table has room for.",
+            snapshot.closes_without_site
+        ));
+    }
+    if snapshot.modules_left_out > 0 {
+        notes.push(format!(
+            "{} modules have no name in this report: the table has no room for more.",
+            snapshot.modules_left_out
+        ));
+    }
+    let mut interpreters: Vec<&str> = modules
+        .iter()
+        .filter_map(|module| interpreter(&module.path))
+        .collect();
+    interpreters.sort_unstable();
+    interpreters.dedup();
+    for language in interpreters {
+        notes.push(format!(
+            "The program is run by {language}: the call sites are those of the interpreter. The line of the script is not in this report."
+        ));
+    }
+    notes
+}
+
+/// The language whose scripts this module runs.
+fn interpreter(path: &str) -> Option<&'static str> {
+    let name = symbols::file_name(path).to_ascii_lowercase();
+    let begins = |words: &[&str]| words.iter().any(|word| name.starts_with(word));
+    match () {
+        () if begins(&["python", "libpython", "_socket.", "_socketmodule"]) => Some("Python"),
+        () if begins(&["node", "libnode"]) => Some("Node.js"),
+        () if begins(&["libjvm", "jvm.", "libnio", "libnet.", "java"]) => Some("Java"),
+        () if begins(&["ruby", "libruby"]) => Some("Ruby"),
+        () if begins(&["perl", "libperl"]) => Some("Perl"),
+        () if begins(&["php", "libphp"]) => Some("PHP"),
+        () => None,
+    }
+}

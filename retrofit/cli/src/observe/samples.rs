@@ -1,0 +1,202 @@
+//! A report with every kind of site, for the tests.
+
+use super::figures::Figures;
+use super::kernel::{Counters, Waiting};
+use super::report::{Report, Run};
+use super::snapshot::{Site, Snapshot};
+use super::symbols::{Folders, Function};
+use graceful_close_retrofit::observe::Place;
+
+pub const NO_FOLDERS: Folders = Folders {
+    debug: Vec::new(),
+    debuginfod: None,
+};
+
+fn site(call: &str, offsets: &[u64], peers: u64, figures: Figures) -> Site {
+    let place = |&offset| Place {
+        module: Some(usize::from(offset > 0x9000)),
+        offset,
+    };
+    Site {
+        call: call.into(),
+        frames: offsets.iter().map(place).collect(),
+        peers,
+        more_peers: peers == 32,
+        figures,
+    }
+}
+
+pub fn snapshot() -> Snapshot {
+    let figures = Figures::default;
+    let sites = vec![
+        site(
+            "close",
+            &[0x1510, 0x1234],
+            1,
+            Figures {
+                closes: 9,
+                finished: 8,
+                already_reset: 1,
+                ..figures()
+            },
+        ),
+        site(
+            "close",
+            &[0x1100, 0x1200],
+            2,
+            Figures {
+                closes: 50,
+                unread: 40,
+                unread_bytes: 163_840,
+                unread_unacked_bytes: 8_192,
+                late: 6,
+                late_bytes: 900,
+                open: 4,
+                time_wait: 3,
+                ..figures()
+            },
+        ),
+        site(
+            "close",
+            &[0x1300],
+            32,
+            Figures {
+                closes: 70,
+                late: 60,
+                late_bytes: 5_000_000,
+                finished: 10,
+                ..figures()
+            },
+        ),
+        site(
+            "shutdown",
+            &[0x1400],
+            1,
+            Figures {
+                closes: 5,
+                shut_both: 5,
+                ..figures()
+            },
+        ),
+        site(
+            "close",
+            &[0x1600],
+            1,
+            Figures {
+                closes: 3,
+                linger_reset: 3,
+                ..figures()
+            },
+        ),
+        site(
+            "close",
+            &[0x1700],
+            1,
+            Figures {
+                closes: 2,
+                linger_wait: 2,
+                linger_wait_ns: 5_002_345_678,
+                open: 2,
+                ..figures()
+            },
+        ),
+        site(
+            "close",
+            &[0x1800],
+            1,
+            Figures {
+                closes: 12,
+                shared: 12,
+                ..figures()
+            },
+        ),
+        site(
+            "close",
+            &[0xa123],
+            1,
+            Figures {
+                bad_number: 1,
+                reused_number: 2,
+                ..figures()
+            },
+        ),
+        site(
+            "close",
+            &[0x1900],
+            1,
+            Figures {
+                listeners: 1,
+                datagrams: 4,
+                ..figures()
+            },
+        ),
+        site(
+            "exit",
+            &[],
+            1,
+            Figures {
+                closes: 2,
+                untold: 1,
+                pending: 1,
+                pending_calls: 3,
+                unread: 1,
+                unread_bytes: 7,
+                ..figures()
+            },
+        ),
+    ];
+    Snapshot {
+        modules: vec!["/nowhere/legacyd".into(), "/nowhere/libfoo.so".into()],
+        sites,
+        processes: 2,
+        closes_without_site: 17,
+        modules_left_out: 0,
+    }
+}
+
+pub fn run() -> Run {
+    Run {
+        program: vec!["legacyd".into(), "--name".into(), "<b>&\"x\"".into()],
+        milliseconds: 42_007,
+        unfinished: false,
+        kernel: Some(Counters::of(&[("TCPAbortOnClose", 41), ("OutRsts", 44)])),
+        close_wait: vec![Waiting {
+            process: 77,
+            local: "127.0.0.1:8080".parse().unwrap(),
+            peer: "127.0.0.1:50000".parse().unwrap(),
+            unread_bytes: 12,
+            milliseconds: 31_000,
+        }],
+    }
+}
+
+fn function(name: &str, line: u32, inlined: bool) -> Function {
+    Function {
+        name: name.into(),
+        file: Some("/src/legacyd/server.c".into()),
+        line: Some(line),
+        inlined,
+    }
+}
+
+/// With names, as if there were symbols.
+pub fn report() -> Report {
+    let mut report = Report::new(&snapshot(), run(), &NO_FOLDERS);
+    let frames = report.sites.iter_mut().flat_map(|site| &mut site.frames);
+    for frame in frames {
+        frame.functions = match frame.offset {
+            0x1100 => vec![
+                function("finish", 88, true),
+                function("connection_done", 131, false),
+            ],
+            0x1200 => vec![function(
+                "net::Server<int>::handle_request(int&)",
+                120,
+                false,
+            )],
+            0x1300 => vec![function("send_and_close", 240, false)],
+            _ => Vec::new(),
+        };
+    }
+    report
+}

@@ -1,0 +1,116 @@
+//! What the table of a run says, with nothing looked up yet.
+
+use super::figures::Figures;
+use graceful_close_retrofit::observe::{Module, Place, Table};
+
+#[derive(Clone, Debug, Default)]
+pub struct Snapshot {
+    /// Paths; empty where there is none.
+    pub modules: Vec<String>,
+    pub sites: Vec<Site>,
+    pub processes: u64,
+    /// Closes at sites for which the table had no room.
+    pub closes_without_site: u64,
+    /// Modules for which it had none.
+    pub modules_left_out: u64,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct Site {
+    /// Which call it was: `close`, `fclose`, `exit` ...
+    pub call: String,
+    /// The innermost caller first.
+    pub frames: Vec<Place>,
+    pub peers: u64,
+    /// There were more than were counted.
+    pub more_peers: bool,
+    pub figures: Figures,
+}
+
+impl Snapshot {
+    pub fn of(table: &Table) -> Snapshot {
+        let path = |module: &Module| {
+            let bytes: Vec<u8> = module.path().collect();
+            String::from_utf8_lossy(&bytes).into_owned()
+        };
+        // one that a process was killed at has no call
+        let sites = table.sites().filter_map(|(_, site)| {
+            let peers = site.peers();
+            Some(Site {
+                call: site.call()?.name().into(),
+                frames: site.places().collect(),
+                peers: peers.count as u64,
+                more_peers: peers.more,
+                figures: Figures::of(site),
+            })
+        });
+        Snapshot {
+            modules: table.modules().iter().map(path).collect(),
+            sites: sites.collect(),
+            processes: table.processes(),
+            closes_without_site: table.closes_without_site(),
+            modules_left_out: table.modules_left_out(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Snapshot;
+    use graceful_close_retrofit::observe::{Call, Counter, Place, Seen, Table};
+    use std::alloc::{alloc_zeroed, Layout};
+
+    #[test]
+    fn a_table_is_read() {
+        // SAFETY: atomics alone, for which zero is a value.
+        let table: Box<Table> =
+            unsafe { Box::from_raw(alloc_zeroed(Layout::new::<Table>()).cast()) };
+        table.begin();
+        table.add_process();
+        let module = table.module(b"/usr/sbin/a");
+        let places = [
+            Place {
+                module,
+                offset: 0x1234,
+            },
+            Place {
+                module: None,
+                offset: 0x7000,
+            },
+        ];
+        let at = table.site_of(Call::Fclose, &places).unwrap();
+        let site = table.site(at).unwrap();
+        let seen = Seen {
+            peer: 7,
+            unread: 100,
+            unacked: Some(30),
+            ..Seen::default()
+        };
+        seen.count(site);
+        site.add(Counter::BadNumber, 2);
+        table.add_close_without_site();
+        let snapshot = Snapshot::of(&table);
+        assert_eq!((snapshot.processes, snapshot.closes_without_site), (1, 1));
+        let [site] = &snapshot.sites[..] else {
+            panic!("{:?}", snapshot.sites);
+        };
+        assert_eq!(
+            (site.call.as_str(), site.peers, site.more_peers),
+            ("fclose", 1, false)
+        );
+        assert_eq!(site.frames, places);
+        assert_eq!(
+            snapshot.modules[site.frames[0].module.unwrap()],
+            "/usr/sbin/a"
+        );
+        let figures = &site.figures;
+        assert_eq!(
+            (figures.closes, figures.unread, figures.bad_number),
+            (1, 1, 2)
+        );
+        assert_eq!(
+            (figures.unread_bytes, figures.unread_unacked_bytes),
+            (100, 30)
+        );
+    }
+}

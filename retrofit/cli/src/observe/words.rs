@@ -1,0 +1,72 @@
+//! How things are written, the same in text and HTML.
+
+use super::figures::{Figures, Kind, Unit, KINDS};
+use super::report::{Frame, Site};
+use super::symbols::{file_name, Function};
+
+/// `close < connection_done (server.c:120) < handle_request (server.c:88)`.
+pub fn call_chain(site: &Site, most: usize) -> String {
+    let mut words = vec![site.call.clone()];
+    words.extend(site.frames.iter().flat_map(frame).take(most));
+    words.join(" < ")
+}
+
+fn frame(frame: &Frame) -> Vec<String> {
+    match &frame.functions[..] {
+        [] => vec![place(frame)],
+        functions => functions.iter().map(function).collect(),
+    }
+}
+
+fn place(frame: &Frame) -> String {
+    match &frame.module {
+        Some(module) => format!("{}+{:#x}", file_name(module), frame.offset),
+        None => format!("{:#x} in no module", frame.offset),
+    }
+}
+
+fn function(function: &Function) -> String {
+    let name = &function.name;
+    match (&function.file, function.line) {
+        (Some(file), Some(line)) => format!("{name} ({}:{line})", file_name(file)),
+        (Some(file), None) => format!("{name} ({})", file_name(file)),
+        _ => name.clone(),
+    }
+}
+
+/// The kinds of which there is something.
+pub fn present(figures: &Figures) -> impl Iterator<Item = &'static Kind> + '_ {
+    KINDS.iter().filter(|kind| (kind.of)(figures) > 0)
+}
+
+pub fn amount(unit: Unit, number: u64) -> String {
+    match unit {
+        Unit::Closes | Unit::Calls => number.to_string(),
+        Unit::Bytes => format!("{number} B"),
+        Unit::Nanoseconds => format!(
+            "{}.{:03} s",
+            number / 1_000_000_000,
+            number / 1_000_000 % 1000
+        ),
+    }
+}
+
+pub fn peers(site: &Site) -> String {
+    match site.more_peers {
+        true => format!("{} or more", site.peers),
+        false => site.peers.to_string(),
+    }
+}
+
+/// "1 close", "2 closes".
+pub fn count(number: u64, word: &str) -> String {
+    match number {
+        1 => format!("1 {word}"),
+        _ if word.ends_with("s") => format!("{number} {word}es"),
+        _ => format!("{number} {word}s"),
+    }
+}
+
+pub fn duration(milliseconds: u64) -> String {
+    format!("{}.{:03} s", milliseconds / 1000, milliseconds % 1000)
+}

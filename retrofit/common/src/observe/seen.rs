@@ -1,0 +1,83 @@
+//! One close, and what it counts as.
+
+use super::{Counter, Site};
+
+/// What was seen of a connected TCP socket just before it was closed.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Seen {
+    /// [`of_address`](super::of_address) of the peer; 0: not known.
+    pub peer: u32,
+    pub unread: u64,
+    /// Bytes of ours; `None`: the system does not tell.
+    pub unacked: Option<u64>,
+    /// Its FIN is there.
+    pub peer_closed: bool,
+    pub is_reset: bool,
+    /// Our FIN has been sent.
+    pub shut_send: bool,
+    /// The program has shut both directions.
+    pub shut_both: bool,
+    /// The state is TIME_WAIT.
+    pub has_time_wait: bool,
+    /// SO_LINGER's seconds, if it is on.
+    pub linger: Option<u32>,
+    /// Another holder has it, too.
+    pub is_shared: bool,
+    /// Overlapped calls of the program.
+    pub pending: u64,
+}
+
+impl Seen {
+    /// Counts it; each close is one of these kinds, but for SO_LINGER's time, what is pending and
+    /// TIME_WAIT, which come besides.
+    pub fn count(&self, site: &Site) {
+        site.add(Counter::Closes, 1);
+        site.add_peer(self.peer);
+        if self.is_shared {
+            return site.add(Counter::Shared, 1);
+        }
+        if self.pending > 0 {
+            site.add(Counter::Pending, 1);
+            site.add(Counter::PendingCalls, self.pending);
+        }
+        if self.is_reset {
+            return site.add(Counter::AlreadyReset, 1);
+        }
+        match self.linger {
+            Some(0) => return site.add(Counter::LingerReset, 1),
+            Some(_) => site.add(Counter::LingerWait, 1),
+            None => {}
+        }
+        if self.leaves_time_wait() {
+            site.add(Counter::TimeWait, 1);
+        }
+        self.count_kind(site);
+    }
+
+    fn count_kind(&self, site: &Site) {
+        let unacked = self.unacked.unwrap_or(0);
+        if self.unread > 0 {
+            site.add(Counter::Unread, 1);
+            site.add(Counter::UnreadBytes, self.unread);
+            site.add(Counter::UnreadUnackedBytes, unacked);
+        } else if self.peer_closed && self.shut_send && unacked == 0 {
+            site.add(Counter::Finished, 1);
+        } else if self.peer_closed {
+            // nothing of the peer's can come any more: no reset
+        } else if self.shut_both {
+            site.add(Counter::ShutBoth, 1);
+        } else if unacked > 0 {
+            site.add(Counter::Late, 1);
+            site.add(Counter::LateBytes, unacked);
+        } else if self.unacked.is_some() {
+            site.add(Counter::Open, 1);
+        } else {
+            site.add(Counter::Untold, 1);
+        }
+    }
+
+    /// Who closes first keeps it, unless a reset ends the connection.
+    fn leaves_time_wait(&self) -> bool {
+        self.has_time_wait || !self.peer_closed && self.unread == 0
+    }
+}
