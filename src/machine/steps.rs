@@ -3,7 +3,7 @@
 use super::reading::Pass;
 use super::state::{after, Deliver, Machine, Next, Phase};
 use crate::clock::{Clock, Time};
-use crate::connection::{not_ours, Connection, Fault, FaultKind, Kind, TcpState, Watch};
+use crate::connection::{not_ours, Connection, Fault, FaultKind, Kind, TcpState};
 use crate::outcome::Outcome;
 
 impl Machine {
