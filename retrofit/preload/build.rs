@@ -14,7 +14,7 @@ fn main() {
 /// Of "rustc 1.95.0 (...)".
 fn minor_version() -> Option<u32> {
     let compiler = env::var_os("RUSTC")?;
-    let said = Command::new(compiler).arg("--version").output().ok()?;
-    let text = String::from_utf8(said.stdout).ok()?;
+    let output = Command::new(compiler).arg("--version").output().ok()?;
+    let text = String::from_utf8(output.stdout).ok()?;
     text.split('.').nth(1)?.parse().ok()
 }

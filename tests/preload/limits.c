@@ -161,6 +161,66 @@ static void few_wait(void)
         fail("%d of %d ended early", early, ALL);
 }
 
+/* T91: a superserver that allows so many processes: while clients wait to be accepted none waits for slow uploads. */
+static void clients_are_let_in(void)
+{
+    enum { MOST = 4, SLOW = 4, QUICK = 8 };
+    static peer quick[QUICK];
+    habits how = {.request = 100, .is_done = 1};
+    int listening = listener(), running = 0, i, fd;
+    double start;
+
+    for (i = 0; i < SLOW; i++)
+        start_slow_upload(listening);
+    start = seconds();
+    for (i = 0; i < SLOW + QUICK; i++) {
+        for (; running == MOST; running--)
+            MUST(wait(NULL) > 0);
+        if (i == SLOW - 1)
+            for (fd = 0; fd < QUICK; fd++)
+                quick[fd] = start_peer(listening, how);
+        fd = accepted(listening);
+        if (fork() == 0) {
+            wait_for_bytes(fd, 100);
+            MUST(send(fd, "no", 2, MSG_NOSIGNAL) == 2);
+            close(fd);
+            exit(0);
+        }
+        close(fd);
+        running++;
+    }
+    for (i = 0; i < QUICK; i++)
+        if (end_of(quick[i]).bytes != 2)
+            fail("quick client %d got no answer", i);
+    if (seconds() - start > 1.2)
+        fail("the last quick client was answered after %.2f s", seconds() - start);
+}
+
+/* T92: and while none waits, a slow upload is waited for; a fast one always is. */
+static void upload(int more_ms, int bytes, int others)
+{
+    habits how = {.request = 100, .wait_ms = more_ms, .more = bytes};
+    int listening = listener(), fd;
+    peer one = start_peer(listening, how);
+
+    fd = accepted(listening);
+    while (others-- > 0)
+        connection_to(listening);
+    if (fork() == 0) {
+        wait_for_bytes(fd, 100);
+        send_answer(fd);
+        exit(0);
+    }
+    close(fd);
+    came_whole(one);
+}
+
+static void uploads_are_waited_for(void)
+{
+    upload(120, REQUEST, 0);
+    upload(0, 3 * REQUEST, 2);
+}
+
 static void no_thread(void)
 {
     struct rlimit limit = {1, 1};
@@ -216,6 +276,8 @@ int main(int argc, char **argv)
         {"T75", few_for_few},
         {"T76", exec_with_a_silent_peer},
         {"T77", few_wait},
+        {"T91", clients_are_let_in},
+        {"T92", uploads_are_waited_for},
         {"T87", close_without_a_thread},
         {"T88", end_without_a_thread},
     };

@@ -3,6 +3,7 @@
 mod circles;
 mod libraries;
 mod manual;
+mod proof;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -14,6 +15,8 @@ const USAGE: &str = "usage: tools COMMAND
   manual               README and docs/: links, the header's names, words that people search by
   code                 whether the blocks of C in README and docs/ compile
   figures              whether each measured figure in README and docs/ has its command
+  proof                whether each rule of docs/proof.md has a test that exists
+  ran FOLDER SUMMARY   whether those tests ran, by what scripts/test has left in FOLDER and SUMMARY
   block WORDS          prints the block of C that has these words
   site FOLDER          copies docs/ to FOLDER for mdBook
   search FOLDER        whether the search of the site that mdBook has made there finds those words";
@@ -28,6 +31,8 @@ fn main() -> ExitCode {
         ["manual"] => manual::check(),
         ["code"] => manual::code::check(),
         ["figures"] => manual::figures::check(),
+        ["proof"] => proof::check(),
+        ["ran", folder, summary] => proof::check_ran(Path::new(folder), Path::new(summary)),
         ["block", words] => manual::code::block(words),
         ["site", folder] => manual::site::copy(Path::new(folder)),
         ["search", folder] => manual::site::search(Path::new(folder)),

@@ -1,16 +1,21 @@
 //! The command line.
 
 use crate::failure::Failure;
+use crate::observe::outputs::Outputs;
 use crate::settings;
+use crate::valued::{Valued, Words};
 use graceful_close_retrofit::settings::{Setting, Value};
 use std::ffi::OsString;
+use std::time::Duration;
 
 #[derive(Debug)]
 pub enum Command {
     Help,
     HelpRun,
+    HelpObserve,
     Version,
     Run(Request),
+    Observe(Observation),
 }
 
 /// What `graceful-close run` was asked to do. The same on every system.
@@ -30,6 +35,19 @@ pub struct Request {
     pub library: Option<OsString>,
 }
 
+/// What `graceful-close observe` was asked to do.
+#[derive(Debug)]
+// what is asked of it is done by the part that starts the program
+#[allow(dead_code)]
+pub struct Observation {
+    pub request: Request,
+    pub outputs: Outputs,
+    /// A report so far, again and again.
+    pub every: Option<Duration>,
+    /// Connections that the peer has closed are told if the program has held them for so long.
+    pub close_wait: Duration,
+}
+
 pub fn parse(words: Vec<OsString>) -> Result<Command, Failure> {
     let mut words = words.into_iter();
     let Some(first) = words.next() else {
@@ -37,6 +55,7 @@ pub fn parse(words: Vec<OsString>) -> Result<Command, Failure> {
     };
     match first.to_str() {
         Some("run") => parse_run(&mut words),
+        Some("observe") => parse_observe(&mut words),
         Some("help" | "--help" | "-h") => Ok(Command::Help),
         Some("version" | "--version" | "-V") => Ok(Command::Version),
         _ => Err(Failure::Usage(format!(
@@ -46,56 +65,115 @@ pub fn parse(words: Vec<OsString>) -> Result<Command, Failure> {
     }
 }
 
-fn parse_run(words: &mut dyn Iterator<Item = OsString>) -> Result<Command, Failure> {
+fn parse_run(words: &mut Words) -> Result<Command, Failure> {
     let mut request = Request::default();
-    let program = loop {
-        let Some(word) = words.next() else {
-            return Err(Failure::Usage("run: no program is given".into()));
-        };
-        // options are ASCII: what is not must be the program's name
-        let Some(option) = word.to_str().filter(|word| word.starts_with('-')) else {
-            break Some(word);
-        };
+    let asked = parse_program("run", words, &mut request, &mut |option, words, request| {
         match option {
-            "--" => break words.next(),
-            "--help" | "-h" => return Ok(Command::HelpRun),
-            "--version" | "-V" => return Ok(Command::Version),
             "--check" => request.check = true,
             "--anyway" => request.anyway = true,
-            _ => parse_option(option, words, &mut request)?,
+            _ => parse_option(option, words, request)?,
+        }
+        Ok(())
+    })?;
+    Ok(match asked {
+        Asked::Start => Command::Run(request),
+        Asked::Help => Command::HelpRun,
+        Asked::Version => Command::Version,
+    })
+}
+
+fn parse_observe(words: &mut Words) -> Result<Command, Failure> {
+    let mut request = Request::default();
+    let mut outputs = Outputs::default();
+    let mut every = None;
+    let mut close_wait = Duration::from_secs(10);
+    let asked = parse_program(
+        "observe",
+        words,
+        &mut request,
+        &mut |option, words, request| {
+            let option = Valued::new("observe", option);
+            match option.name {
+                "--report" => outputs.report = Some(option.value(words)?.into()),
+                "--json" => outputs.json = Some(option.value(words)?.into()),
+                "--html" => outputs.html = Some(option.value(words)?.into()),
+                "--every" => every = Some(option.time(words)?),
+                "--close-wait" => close_wait = option.time(words)?,
+                "--library" => request.library = Some(option.value(words)?),
+                "--symbols" if option.attached.is_none() => outputs.symbols = true,
+                "--only" | "--except" => parse_option(option.whole, words, request)?,
+                _ => return Err(option.unknown()),
+            }
+            Ok(())
+        },
+    )?;
+    Ok(match asked {
+        Asked::Start => Command::Observe(Observation {
+            request,
+            outputs,
+            every: every.filter(|time| !time.is_zero()),
+            close_wait,
+        }),
+        Asked::Help => Command::HelpObserve,
+        Asked::Version => Command::Version,
+    })
+}
+
+enum Asked {
+    Start,
+    Help,
+    Version,
+}
+
+/// Options, and the program with its arguments.
+fn parse_program(
+    command: &'static str,
+    words: &mut Words,
+    request: &mut Request,
+    option: &mut dyn FnMut(&str, &mut Words, &mut Request) -> Result<(), Failure>,
+) -> Result<Asked, Failure> {
+    let missing = || Failure::Usage(format!("{command}: no program is given"));
+    let program = loop {
+        let word = words.next().ok_or_else(missing)?;
+        // options are ASCII: what is not must be the program's name
+        let Some(name) = word.to_str().filter(|word| word.starts_with('-')) else {
+            break Some(word);
+        };
+        match name {
+            "--" => break words.next(),
+            "--help" | "-h" => return Ok(Asked::Help),
+            "--version" | "-V" => return Ok(Asked::Version),
+            _ => option(name, words, request)?,
         }
     };
     request.program = program
         .filter(|program| !program.is_empty())
-        .ok_or_else(|| Failure::Usage("run: no program is given".into()))?;
+        .ok_or_else(missing)?;
     request.arguments = words.collect();
-    Ok(Command::Run(request))
+    Ok(Asked::Start)
 }
 
 /// `--name value`, `--name=value`, or `--name` alone where it takes none.
-fn parse_option(
-    option: &str,
-    words: &mut dyn Iterator<Item = OsString>,
-    request: &mut Request,
-) -> Result<(), Failure> {
-    let (name, attached) = match option.split_once('=') {
-        Some((name, value)) => (name, Some(OsString::from(value))),
-        None => (option, None),
-    };
-    let unknown = || Failure::Usage(format!("run: no such option: {name}"));
-    let key = name.strip_prefix("--").ok_or_else(unknown)?;
-    let missing = || Failure::Usage(format!("run: {name} needs a value"));
+fn parse_option(option: &str, words: &mut Words, request: &mut Request) -> Result<(), Failure> {
+    let option = Valued::new("run", option);
+    let key = option
+        .name
+        .strip_prefix("--")
+        .ok_or_else(|| option.unknown())?;
     if key == "library" {
-        request.library = Some(attached.or_else(|| words.next()).ok_or_else(missing)?);
+        request.library = Some(option.value(words)?);
         return Ok(());
     }
-    let setting = settings::find(key).ok_or_else(unknown)?;
+    let setting = settings::find(key).ok_or_else(|| option.unknown())?;
     let given = match setting.value {
-        Value::Switch if attached.is_some() => {
-            return Err(Failure::Usage(format!("run: {name} takes no value")));
+        Value::Switch if option.attached.is_some() => {
+            return Err(Failure::Usage(format!(
+                "run: {} takes no value",
+                option.name
+            )));
         }
         Value::Switch => OsString::from("1"),
-        _ => attached.or_else(|| words.next()).ok_or_else(missing)?,
+        _ => option.value(words)?,
     };
     let value = settings::value(setting, &given)?;
     request
@@ -107,11 +185,12 @@ fn parse_option(
 
 #[cfg(test)]
 mod tests {
-    use super::{parse, Command, Request};
+    use super::{parse, Command, Observation, Request};
     use crate::failure::Failure;
     use crate::help;
     use crate::settings;
     use graceful_close_retrofit::settings::SETTINGS;
+    use std::time::Duration;
 
     fn words(line: &str) -> Result<Command, Failure> {
         parse(line.split_whitespace().map(Into::into).collect())
@@ -197,6 +276,71 @@ mod tests {
         assert!(wrong("run --off=no -- p").contains("takes no value"));
         assert!(wrong("run -x -- p").contains("-x"));
         assert!(wrong("run --frobnicate -- p").contains("--frobnicate"));
+    }
+
+    fn observation(line: &str) -> Observation {
+        match words(line) {
+            Ok(Command::Observe(observation)) => observation,
+            other => panic!("{line}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn what_observe_is_asked() {
+        let asked = observation("observe ./server --json 5");
+        assert_eq!(asked.request.program, "./server");
+        assert_eq!(asked.request.arguments, ["--json", "5"]);
+        assert!(asked.every.is_none() && asked.outputs.report.is_none());
+        assert_eq!(asked.close_wait, Duration::from_secs(10));
+        let asked = observation(
+            "observe --report a --json=b --html c --symbols --every 2m --close-wait=500ms \
+             --only x,y --library l.so -- p -v",
+        );
+        assert_eq!(asked.outputs.report, Some("a".into()));
+        assert_eq!(asked.outputs.json, Some("b".into()));
+        assert_eq!(asked.outputs.html, Some("c".into()));
+        assert!(asked.outputs.symbols);
+        assert_eq!(asked.every, Some(Duration::from_secs(120)));
+        assert_eq!(asked.close_wait, Duration::from_millis(500));
+        assert_eq!(asked.request.library, Some("l.so".into()));
+        assert_eq!(
+            asked.request.environment,
+            [("GRACEFUL_CLOSE_ONLY", "x,y".into())]
+        );
+        assert!(matches!(words("observe --help"), Ok(Command::HelpObserve)));
+        for (line, why) in [
+            ("observe", "observe: no program"),
+            ("observe --json", "observe: --json needs a value"),
+            ("observe --html= p", "--html needs a value"),
+            ("observe --every soon p", "--every soon: not a time"),
+            (
+                "observe --timeout 5 p",
+                "observe: no such option: --timeout",
+            ),
+            ("observe --symbols=1 p", "no such option: --symbols"),
+        ] {
+            assert!(wrong(line).contains(why), "{line}: {}", wrong(line));
+        }
+    }
+
+    #[test]
+    fn the_help_names_every_option_of_observe() {
+        for option in [
+            "report",
+            "json",
+            "html",
+            "symbols",
+            "every",
+            "close-wait",
+            "only",
+            "except",
+            "library",
+        ] {
+            assert!(
+                help::OBSERVE.contains(&format!("\n  --{option} ")),
+                "{option}"
+            );
+        }
     }
 
     #[test]

@@ -5,7 +5,9 @@ graceful-close: programs that close their TCP connections properly, without a re
 
 Usage:
   graceful-close run [OPTION...] [--] PROGRAM [ARGUMENT...]
+  graceful-close observe [OPTION...] [--] PROGRAM [ARGUMENT...]
   graceful-close run --help
+  graceful-close observe --help
   graceful-close --help | --version
 ";
 
@@ -79,4 +81,48 @@ Exit status:
   126  PROGRAM cannot be run, or not gracefully
   127  there is no such PROGRAM
   otherwise that of PROGRAM; with --check 0 if it would work
+";
+
+pub const OBSERVE: &str = "\
+graceful-close observe: tells which closes of a program lose data, and changes none
+
+Usage:
+  graceful-close observe [OPTION...] [--] PROGRAM [ARGUMENT...]
+
+PROGRAM, and every program that it starts, runs as it is: the system does each close as
+ever. Just before it, a library in the program looks at the connection, and counts for
+each call site what the close leaves behind: bytes that nobody has read (the kernel resets
+the connection then, for certain), bytes that the peer has not acknowledged, a peer that
+has not closed. When PROGRAM has ended, the command writes a report. The call site that
+loses the most comes first, with the call of graceful_close or the option of
+graceful-close run that is right for it.
+
+Options:
+  --report FILE          the report as text; without it the text goes to stderr
+  --json FILE            the report for programs
+  --html FILE            the report as one page, with a table that can be sorted
+  --symbols              say for each module whether function names and lines are known, and
+                         how to get them
+  --every TIME           write a report of what was seen so far, again and again
+  --close-wait TIME      tell the connections that the peer has closed and the program has
+                         held for so long since (10s)
+  --only NAME[,NAME...]  programs to look at
+  --except NAME[,...]    programs not to look at
+  --library FILE         the library; otherwise as for graceful-close run
+
+A TIME is a number of milliseconds, or a number with its unit: 500ms, 10s, 2m.
+
+Call sites are told as functions and lines if the program has symbols, otherwise as module
+and offset (libfoo.so+0x1234). The symbols are read after the run, and may be in a debug file
+or a .pdb file of the same build. Programs in Python, Node.js and Java: the call sites are those
+of the interpreter; the line of the script is not told.
+
+The table has room for 1024 call sites, 256 modules, and 32 peers of each site. The report says
+what had no room. Which programs cannot be reached: graceful-close run --help.
+
+Exit status:
+  125  the command line is wrong, or the library is missing
+  126  PROGRAM cannot be run or observed, or the report cannot be written
+  127  there is no such PROGRAM
+  otherwise that of PROGRAM
 ";

@@ -7,6 +7,7 @@ mod observe;
 // what is set matters only where there is a library to tell
 #[cfg_attr(not(any(target_os = "linux", windows)), allow(dead_code))]
 mod settings;
+mod valued;
 
 #[cfg(target_os = "linux")]
 #[path = "linux.rs"]
@@ -39,8 +40,13 @@ fn obey(command: Command) -> Result<i32, Failure> {
     match command {
         Command::Help => tell(help::GENERAL),
         Command::HelpRun => tell(help::RUN),
+        Command::HelpObserve => tell(help::OBSERVE),
         Command::Version => tell(concat!("graceful-close ", env!("CARGO_PKG_VERSION"), "\n")),
         Command::Run(request) => system::run(&request),
+        Command::Observe(observation) => Err(Failure::Cannot(format!(
+            "{}: this version cannot observe programs yet",
+            observation.request.program.to_string_lossy()
+        ))),
     }
 }
 

@@ -91,14 +91,14 @@ pub fn in_force(options: &[(&'static Setting, OsString)]) -> InForce {
                 .lines
                 .push(format!("--{} {given}: {is}", setting.option));
         } else if let Some((name, text)) = setting.look(inherited) {
-            let said = format!("{name}={}", text.to_string_lossy());
+            let written = format!("{name}={}", text.to_string_lossy());
             match number(setting, &text) {
                 Ok(_) => {
                     let is = shown(setting, &text).unwrap_or_default();
-                    found.lines.push(format!("{said}: {is}"));
+                    found.lines.push(format!("{written}: {is}"));
                 }
                 Err(wrong) => found.warnings.push(format!(
-                    "{said}: {wrong}. The default counts: {}",
+                    "{written}: {wrong}. The default counts: {}",
                     default(setting)
                 )),
             }

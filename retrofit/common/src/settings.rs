@@ -206,7 +206,7 @@ impl Setting {
 }
 
 /// A whole number of milliseconds, or of what stands behind it.
-fn milliseconds(text: &str) -> Result<u32, Wrong> {
+pub fn milliseconds(text: &str) -> Result<u32, Wrong> {
     let end = text.find(|letter: char| !letter.is_ascii_digit());
     let (number, unit) = text.split_at(end.unwrap_or(text.len()));
     let factor = match unit.trim_start() {

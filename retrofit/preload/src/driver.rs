@@ -1,10 +1,12 @@
 //! Drives what is parked, with the state machine of `graceful_close`: on the background thread,
 //! or at the end of a process that has none on the thread that ends it. Asks for no memory.
 
+use crate::accept_queue;
 use crate::ancestry::Arrival;
 use crate::log::{self, Peer};
 use crate::memory::Guarded;
 use crate::own_fds::{self, Mark};
+use crate::pace::{self, Pace};
 use crate::park::{self, Parked, PLACES};
 use crate::process;
 use crate::scan::{self, Found};
@@ -74,6 +76,7 @@ pub struct Driver {
     work: [Room; PLACES],
     since_ms: [u64; PLACES],
     seen: [Seen; PLACES],
+    pace: [Pace; PLACES],
 }
 
 /// How far a connection was when we last looked.
@@ -95,6 +98,7 @@ static DRIVER: Guarded<Driver> = Guarded::new(Driver {
     work: [const { Room::Nothing }; PLACES],
     since_ms: [0; PLACES],
     seen: [NOTHING_SEEN; PLACES],
+    pace: [pace::UNKNOWN; PLACES],
 });
 
 /// Two that close at the same moment see each other's duplicates: who has seen somebody looks
@@ -141,6 +145,7 @@ impl Driver {
             };
             self.since_ms[at] = sys::now_ms();
             self.seen[at] = NOTHING_SEEN;
+            self.pace[at] = pace::UNKNOWN;
             let work = begin(parked);
             match work {
                 Some(work) => self.work[at].put(work),
@@ -213,6 +218,20 @@ impl Driver {
                 };
             } else if now >= seen.at_ms + limit_ms {
                 self.give_up(at, "silent, not waited for");
+            }
+        }
+    }
+
+    /// The end of the process waits for us: not for slow peers while clients wait to be accepted.
+    /// A superserver that counts its processes may have as many as it allows.
+    pub fn give_way(&mut self) {
+        let now = sys::now_ms();
+        for at in 0..PLACES {
+            let Some(fd) = self.work[at].get().and_then(Work::half_closed) else {
+                continue;
+            };
+            if self.pace[at].is_slow(fd, now) && accept_queue::has_clients(fd) {
+                self.give_up(at, "slow, and other clients wait to be accepted");
             }
         }
     }

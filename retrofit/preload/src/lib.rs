@@ -21,6 +21,7 @@
 #![cfg_attr(test, allow(dead_code))]
 #![deny(unsafe_op_in_unsafe_fn)]
 
+mod accept_queue;
 mod ancestry;
 mod close;
 mod driver;
@@ -42,6 +43,7 @@ mod log_file;
 #[allow(unsafe_code)]
 mod memory;
 mod own_fds;
+mod pace;
 mod park;
 mod partial;
 mod process;

@@ -36,8 +36,8 @@ const IDLE_MS: u64 = 1000;
 /// Between looks at what has been handed over: a busy server wakes the thread that often only.
 const NAP_MS: u64 = 1;
 
-/// Between looks at who is silent, while the program waits.
-const GLANCE_MS: u64 = 20;
+/// Between looks at who is silent or slow, while the program waits.
+const GLANCE_MS: u64 = 10;
 
 /// Between these looks without a bell, when there is no number for it.
 const DEAF_MS: u64 = 10;
@@ -143,6 +143,9 @@ fn drive(until_ms: Option<u64>, idle_ms: u64) -> bool {
             let is_waited_for = process::is_waiting() || until_ms.is_some();
             if is_waited_for {
                 driver.give_up_silent(patience_with_silence());
+            }
+            if process::is_waiting() {
+                driver.give_way();
             }
             driver.watch(watched);
             let is_idle = park::count() == 0;

@@ -83,6 +83,19 @@ pub fn named_socket(name: &[u8]) -> Result<c_int, Error> {
     bound.map(|_| fd)
 }
 
+/// It tells of the system's sockets (man 7 sock_diag). Nothing waits there.
+pub fn diagnosis_socket() -> Result<c_int, Error> {
+    let kind = (libc::SOCK_RAW | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK) as usize;
+    let of_sockets = libc::NETLINK_SOCK_DIAG as usize;
+    plain(
+        libc::SYS_socket,
+        libc::AF_NETLINK as usize,
+        kind,
+        of_sockets,
+    )
+    .map(|fd| fd as c_int)
+}
+
 pub fn shutdown(fd: c_int, how: c_int) -> Result<usize, Error> {
     plain(libc::SYS_shutdown, fd as usize, how as usize, 0)
 }

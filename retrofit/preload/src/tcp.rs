@@ -21,7 +21,10 @@ pub enum Fate {
 #[derive(Clone, Copy)]
 struct Info {
     state: u8,
-    unused: [u8; 119],
+    unused: [u8; 67],
+    /// Smoothed, in microseconds.
+    round_trip: u32,
+    unused_until_acked: [u8; 48],
     /// Of both FINs and of data (Linux 4.1).
     bytes_acked: u64,
     bytes_received: u64,
@@ -112,7 +115,9 @@ impl Found {
 fn info(fd: c_int) -> Option<Info> {
     let mut info = Info {
         state: 0,
-        unused: [0; 119],
+        unused: [0; 67],
+        round_trip: 0,
+        unused_until_acked: [0; 48],
         bytes_acked: 0,
         bytes_received: 0,
         unused_between: [0; 8],
@@ -174,6 +179,11 @@ pub fn progress(fd: c_int) -> u64 {
     info(fd).map_or(0, |info| info.bytes_acked.wrapping_add(info.bytes_received))
 }
 
+/// So many bytes have come so far; and the milliseconds of a round trip.
+pub fn received(fd: c_int) -> Option<(u64, u64)> {
+    info(fd).map(|info| (info.bytes_received, u64::from(info.round_trip) / 1000))
+}
+
 /// Whether a connection of which it is not known who made it was made from this side: from one of
 /// the numbers that Linux gives to clients, to one that it does not give.
 pub fn was_connected(fd: c_int) -> bool {
@@ -191,6 +201,7 @@ mod tests {
 
     #[test]
     fn the_kernel_s_layout() {
+        assert_eq!(offset_of!(Info, round_trip), 68);
         assert_eq!(offset_of!(Info, bytes_acked), 120);
         assert_eq!(offset_of!(Info, bytes_received), 128);
         assert_eq!(offset_of!(Info, not_sent), 144);

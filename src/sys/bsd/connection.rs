@@ -7,6 +7,7 @@ use crate::connection::{
 };
 use crate::sys::scratch;
 use crate::sys::unix::{close_raw, Socket};
+use std::net::Shutdown;
 
 impl Connection for Socket {
     fn classify(&mut self) -> Result<Kind, Fault> {
@@ -32,7 +33,7 @@ impl Connection for Socket {
     }
 
     fn half_close(&mut self) -> Result<(), Fault> {
-        self.shutdown(libc::SHUT_WR)
+        self.shutdown(Shutdown::Write)
     }
 
     fn discard(&mut self, most: usize) -> Received {

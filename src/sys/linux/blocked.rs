@@ -60,11 +60,11 @@ fn is_blocked(tasks: RawSocket, task: &CStr, fd: RawSocket) -> bool {
         // It has ended meanwhile.
         Err(fault) => return fault.code != libc::ENOENT,
     };
-    let mut said = [0u8; ROOM];
-    let got = read_file(folder, c"syscall", &mut said);
+    let mut text = [0u8; ROOM];
+    let got = read_file(folder, c"syscall", &mut text);
     let _ = close_raw(folder);
     match got {
-        Ok(got) => is_call_on(said.get(..got).unwrap_or_default(), fd),
+        Ok(got) => is_call_on(text.get(..got).unwrap_or_default(), fd),
         Err(code) => code != libc::ENOENT && code != libc::ESRCH,
     }
 }
@@ -78,8 +78,8 @@ fn read_file(folder: RawSocket, name: &CStr, into: &mut [u8; ROOM]) -> Result<us
 }
 
 /// Whether such a call may be one on this descriptor.
-fn is_call_on(said: &[u8], fd: RawSocket) -> bool {
-    match first_argument(said) {
+fn is_call_on(text: &[u8], fd: RawSocket) -> bool {
+    match first_argument(text) {
         // Upper halves may hold anything where an int is passed.
         Some(first) if first as u32 == fd as u32 => true,
         // It may have been moved since, from a number that is free now.
@@ -96,9 +96,9 @@ fn is_open(fd: RawSocket) -> bool {
 
 /// "45 0x7 0x7ffd..." is a recvfrom() on descriptor 7. Which call it is does not matter: those
 /// that have a descriptor have it first. One that runs is in none.
-fn first_argument(said: &[u8]) -> Option<u64> {
-    let said = std::str::from_utf8(said).unwrap_or_default();
-    let mut words = said.split_ascii_whitespace();
+fn first_argument(text: &[u8]) -> Option<u64> {
+    let text = std::str::from_utf8(text).unwrap_or_default();
+    let mut words = text.split_ascii_whitespace();
     let call = words.next().filter(|&call| call != "-1")?;
     let first = words.next()?.strip_prefix("0x")?;
     // SYS_socketcall on 32-bit x86: the descriptor lies in memory, behind the second argument.

@@ -10,6 +10,7 @@ use crate::sys::scratch;
 use crate::sys::unix::{close_raw, syscall, Socket};
 use libc::{c_int, c_void, socklen_t};
 use std::mem::size_of;
+use std::net::Shutdown;
 use std::ptr::null_mut;
 
 /// So many records that are no data are thrown away in one go.
@@ -42,7 +43,7 @@ impl Connection for Socket {
     }
 
     fn half_close(&mut self) -> Result<(), Fault> {
-        self.shutdown(libc::SHUT_WR)
+        self.shutdown(Shutdown::Write)
     }
 
     /// With MSG_TRUNC the kernel throws TCP data away without copying it; other

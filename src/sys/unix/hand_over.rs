@@ -7,25 +7,17 @@ use crate::clock::{Clock, SystemClock};
 use crate::connection::{Connection, Ends, Fault, FaultKind, Sharing};
 use crate::sys::hand_over::HandOver;
 use libc::c_int;
-use socket2::SockRef;
-use std::os::fd::BorrowedFd;
+use socket2::SockAddr;
 
 /// So many numbers select() can take.
 pub(in crate::sys) const FD_SETSIZE: c_int = 1024;
 
 impl HandOver for Socket {
     fn ends(self) -> Ends {
-        if self.0 < 0 {
-            return Ends::default();
-        }
-        // SAFETY: borrowed for these calls only; a number that is not open makes
-        // them fail.
-        let fd = unsafe { BorrowedFd::borrow_raw(self.0) };
-        let socket = SockRef::from(&fd);
-        let internet = |address: std::io::Result<socket2::SockAddr>| address.ok()?.as_socket();
+        let internet = |address: Result<SockAddr, Fault>| address.ok()?.as_socket();
         Ends {
-            local: internet(socket.local_addr()),
-            peer: internet(socket.peer_addr()),
+            local: internet(self.by_socket2(|socket| socket.local_addr())),
+            peer: internet(self.by_socket2(|socket| socket.peer_addr())),
         }
     }
 

@@ -5,9 +5,12 @@ use super::wait::{nap, poll};
 use crate::clock::{Clock, SystemClock, Time};
 use crate::connection::{Answer, Fault, Kind, Received};
 use libc::{c_int, c_short, c_void, socklen_t};
-use socket2::SockRef;
+use socket2::{SockRef, Type};
+use std::io;
 use std::mem::size_of;
+use std::net::Shutdown;
 use std::os::fd::{AsRawFd, BorrowedFd, IntoRawFd, OwnedFd, RawFd};
+use std::time::Duration;
 
 pub(crate) type RawSocket = RawFd;
 pub(crate) type OwnedSocket = OwnedFd;
@@ -32,8 +35,8 @@ impl Socket {
 
     /// The type of a socket, where the connection's state cannot be had.
     pub(crate) fn kind_by_type(self) -> Result<Kind, Fault> {
-        match self.option(libc::SOL_SOCKET, libc::SO_TYPE)? {
-            libc::SOCK_STREAM => Ok(Kind::Stream),
+        match self.by_socket2(|socket| socket.r#type())? {
+            Type::STREAM => Ok(Kind::Stream),
             _ => Ok(Kind::Other),
         }
     }
@@ -68,31 +71,33 @@ impl Socket {
         Ok(())
     }
 
-    pub(in crate::sys) fn has_peer(self) -> bool {
-        // SAFETY: borrowed for this call only; a number that is not open makes
-        // it fail. It is not -1: the socket has been classified.
+    /// A call that socket2 has.
+    pub(in crate::sys) fn by_socket2<T>(
+        self,
+        call: impl FnOnce(SockRef<'_>) -> io::Result<T>,
+    ) -> Result<T, Fault> {
+        // No BorrowedFd may have this number.
+        if self.0 == -1 {
+            return Err(fault(libc::EBADF));
+        }
+        // SAFETY: borrowed for this call only; a number that is not open makes it fail.
         let fd = unsafe { BorrowedFd::borrow_raw(self.0) };
-        SockRef::from(&fd).peer_addr().is_ok()
+        call(SockRef::from(&fd)).map_err(|error| fault(error.raw_os_error().unwrap_or(libc::EIO)))
+    }
+
+    pub(in crate::sys) fn has_peer(self) -> bool {
+        self.by_socket2(|socket| socket.peer_addr()).is_ok()
     }
 
     /// SO_LINGER, before any half-close: macOS and Solaris refuse it after.
     pub(in crate::sys) fn set_linger(self, on: bool) {
-        let linger = libc::linger {
-            l_onoff: c_int::from(on),
-            l_linger: 0,
-        };
+        let seconds = on.then_some(Duration::ZERO);
         // A refusal leaves an ordinary close, which is the best there is then.
-        let _ = syscall!(libc::setsockopt(
-            self.0,
-            libc::SOL_SOCKET,
-            libc::SO_LINGER,
-            (&linger as *const libc::linger).cast(),
-            size_of::<libc::linger>() as socklen_t
-        ));
+        let _ = self.by_socket2(|socket| socket.set_linger(seconds));
     }
 
-    pub(in crate::sys) fn shutdown(self, how: c_int) -> Result<(), Fault> {
-        syscall!(libc::shutdown(self.0, how)).map(drop)
+    pub(in crate::sys) fn shutdown(self, how: Shutdown) -> Result<(), Fault> {
+        self.by_socket2(|socket| socket.shutdown(how))
     }
 
     pub(in crate::sys) fn recv(self, buffer: *mut c_void, size: usize, flags: c_int) -> Received {
@@ -113,16 +118,14 @@ impl Socket {
     }
 
     pub(in crate::sys) fn take_error(self) -> Answer<Fault> {
-        match self.option(libc::SOL_SOCKET, libc::SO_ERROR)? {
-            0 => Ok(None),
-            code => Ok(Some(fault(code))),
-        }
+        let error = self.by_socket2(|socket| socket.take_error())?;
+        Ok(error.and_then(|error| error.raw_os_error()).map(fault))
     }
 
     /// Wakes threads that are blocked in recv on it: close() does not, and
     /// while they sleep the connection stays.
     pub(in crate::sys) fn wake_readers(self) {
-        let _ = self.shutdown(libc::SHUT_RD);
+        let _ = self.shutdown(Shutdown::Read);
     }
 
     /// Waits until it can be read, or the time is up; a signal may end it early.

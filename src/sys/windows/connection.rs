@@ -13,8 +13,10 @@ use crate::connection::{
 };
 use crate::sys::scratch;
 use std::mem::{size_of, MaybeUninit};
+use std::net::Shutdown;
 use std::ptr::{addr_of, null, null_mut};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 use windows_sys::Win32::Networking::WinSock as ws;
 
 /// SO_CONNECT_TIME of a socket that has no connection.
@@ -234,10 +236,7 @@ impl Socket {
     }
 
     fn has_peer(self) -> bool {
-        let mut address = ws::SOCKADDR_STORAGE::default();
-        let mut size = size_of::<ws::SOCKADDR_STORAGE>() as i32;
-        let place = (&mut address as *mut ws::SOCKADDR_STORAGE).cast();
-        syscall!(ws::getpeername(self.0, place, &mut size)).is_ok()
+        self.by_socket2(|socket| socket.peer_addr()).is_ok()
     }
 
     pub(super) fn end_selection(self) {
@@ -245,30 +244,20 @@ impl Socket {
     }
 
     pub(super) fn set_nonblocking(self, on: bool) -> bool {
-        let mut value = u32::from(on);
-        syscall!(ws::ioctlsocket(self.0, ws::FIONBIO, &mut value)).is_ok()
+        self.by_socket2(|socket| socket.set_nonblocking(on)).is_ok()
     }
 
     pub(super) fn set_linger(self, on: bool) {
-        let linger = ws::LINGER {
-            l_onoff: u16::from(on),
-            l_linger: 0,
-        };
+        let seconds = on.then_some(Duration::ZERO);
         // A refusal leaves an ordinary close, which is the best there is then.
-        let _ = syscall!(ws::setsockopt(
-            self.0,
-            ws::SOL_SOCKET,
-            ws::SO_LINGER,
-            (&linger as *const ws::LINGER).cast(),
-            size_of::<ws::LINGER>() as i32
-        ));
+        let _ = self.by_socket2(|socket| socket.set_linger(seconds));
     }
 
     fn shutdown_send(self) -> Result<(), Fault> {
-        match syscall!(ws::shutdown(self.0, ws::SD_SEND)) {
+        match self.by_socket2(|socket| socket.shutdown(Shutdown::Write)) {
             // The program has done it.
             Err(refused) if refused.code == ws::WSAESHUTDOWN => Ok(()),
-            result => result.map(drop),
+            result => result,
         }
     }
 

@@ -1,6 +1,7 @@
 //! Windows (Winsock 2).
 
 mod bell;
+mod by_socket2;
 mod connection;
 mod ending;
 mod event;

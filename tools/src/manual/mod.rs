@@ -6,6 +6,7 @@ mod commands;
 pub mod figures;
 pub mod site;
 
+pub use commands::functions as test_functions;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Component, Path, PathBuf};
@@ -248,7 +249,7 @@ fn not_in_the_summary(pages: &[Page]) -> Vec<String> {
         .collect()
 }
 
-fn verdict(wrong: &[String], right: &str) -> ExitCode {
+pub fn verdict(wrong: &[String], right: &str) -> ExitCode {
     for line in wrong {
         println!("{line}");
     }

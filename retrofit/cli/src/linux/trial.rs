@@ -38,7 +38,7 @@ pub fn load(library: &Path, image: &Image) -> Result<(), String> {
     for name in OTHER_ORDERS {
         command.env_remove(name);
     }
-    let said = command
+    let output = command
         .arg(&image.path)
         .env(PRELOAD, preloaded(library))
         .env("LD_TRACE_LOADED_OBJECTS", "1")
@@ -50,20 +50,20 @@ pub fn load(library: &Path, image: &Image) -> Result<(), String> {
                 linker.display()
             )
         })?;
-    verdict(&said, library).map_err(|why| match why {
+    verdict(&output, library).map_err(|why| match why {
         Some(why) => format!("the library cannot be loaded: {why}"),
         None => format!(
             "its dynamic linker {} does not load the library and gives no reason ({})",
             linker.display(),
-            said.status
+            output.status
         ),
     })
 }
 
-fn verdict(said: &Output, library: &Path) -> Result<(), Option<String>> {
+fn verdict(output: &Output, library: &Path) -> Result<(), Option<String>> {
     let library = library.to_string_lossy();
-    let list = String::from_utf8_lossy(&said.stdout);
-    let errors = String::from_utf8_lossy(&said.stderr);
+    let list = String::from_utf8_lossy(&output.stdout);
+    let errors = String::from_utf8_lossy(&output.stderr);
     let mut loaded = list.lines().map(str::trim);
     let missing_file = loaded.clone().find(|line| line.ends_with("=> not found"));
     // a tracing linker goes on after either, and ends with 0; a program would not start
@@ -72,7 +72,7 @@ fn verdict(said: &Output, library: &Path) -> Result<(), Option<String>> {
         return Err(Some(missing.into()));
     }
     let is_loaded = loaded.any(|line| line.strip_prefix(&*library).is_some_and(is_address));
-    if said.status.success() && is_loaded {
+    if output.status.success() && is_loaded {
         return Ok(());
     }
     // other libraries may be preloaded, and have errors of their own
@@ -93,7 +93,7 @@ mod tests {
     use std::path::Path;
     use std::process::{ExitStatus, Output};
 
-    fn said(status: i32, stdout: &str, stderr: &str) -> Result<(), Option<String>> {
+    fn verdict_of(status: i32, stdout: &str, stderr: &str) -> Result<(), Option<String>> {
         let output = Output {
             status: ExitStatus::from_raw(status << 8),
             stdout: stdout.into(),
@@ -106,37 +106,43 @@ mod tests {
 
     #[test]
     fn what_was_mapped_is_loaded() {
-        assert_eq!(said(0, LIST, ""), Ok(()));
+        assert_eq!(verdict_of(0, LIST, ""), Ok(()));
         let others = "ERROR: ld.so: object 'x.so' from LD_PRELOAD cannot be preloaded: ignored.\n";
-        assert_eq!(said(0, LIST, others), Ok(()));
+        assert_eq!(verdict_of(0, LIST, others), Ok(()));
     }
 
     #[test]
     fn a_name_alone_is_not() {
-        assert_eq!(said(0, "\t/lib/gc.so.1 (0x00007f02)\n", ""), Err(None));
-        assert_eq!(said(0, "", ""), Err(None));
-        assert_eq!(said(127, LIST, "version\n"), Err(Some("version".into())));
+        assert_eq!(
+            verdict_of(0, "\t/lib/gc.so.1 (0x00007f02)\n", ""),
+            Err(None)
+        );
+        assert_eq!(verdict_of(0, "", ""), Err(None));
+        assert_eq!(
+            verdict_of(127, LIST, "version\n"),
+            Err(Some("version".into()))
+        );
     }
 
     #[test]
     fn the_line_about_the_library_is_the_reason() {
         let errors = "object 'x.so': ignored.\nobject '/lib/gc.so' cannot be preloaded: ignored.\n";
-        let why = said(0, "\tlibc.so.6 => /lib/libc.so.6 (0x00007f01)\n", errors);
+        let why = verdict_of(0, "\tlibc.so.6 => /lib/libc.so.6 (0x00007f01)\n", errors);
         assert_eq!(why.unwrap_err().unwrap(), errors.lines().nth(1).unwrap());
     }
 
     #[test]
     fn a_missing_library_is_named() {
         let list = format!("{LIST}\tlibgcc_s.so.1 => not found\n");
-        let why = said(0, &list, "");
+        let why = verdict_of(0, &list, "");
         assert_eq!(why, Err(Some("libgcc_s.so.1 => not found".into())));
     }
 
     #[test]
     fn a_missing_version_is_named() {
         let error = "/bin/sh: libc.so.6: version `GLIBC_9.9' not found (required by /lib/gc.so)";
-        assert_eq!(said(0, LIST, error), Err(Some(error.into())));
+        assert_eq!(verdict_of(0, LIST, error), Err(Some(error.into())));
         let warning = "sh: x.so: no version information available (required by /lib/gc.so)";
-        assert_eq!(said(0, LIST, warning), Ok(()));
+        assert_eq!(verdict_of(0, LIST, warning), Ok(()));
     }
 }

@@ -2,13 +2,11 @@
 
 use super::roff;
 
-/// The page; `source` is the file with the help text as a constant.
+/// The page; `source` is the file with the help texts as constants.
 pub fn page(source: &str, version: &str) -> String {
     let help = constant(source, "RUN");
     let mut out = roff::heading("graceful-close", 1, version);
-    let mut parts = help.split("\n\n");
-
-    let first = parts.next().expect("a first line");
+    let first = help.lines().next().expect("a first line");
     let summary = first.split_once(": ").map_or(first, |(_, words)| words);
     out += &format!(".SH NAME\ngraceful\\-close \\- {}\n", roff::text(summary));
     out += ".SH SYNOPSIS\n";
@@ -20,28 +18,45 @@ pub fn page(source: &str, version: &str) -> String {
             .map(str::trim),
     );
     out += ".SH DESCRIPTION\n";
+    out += &body(&help, ".SH");
+    let help = constant(source, "OBSERVE");
+    let first = help.lines().next().expect("a first line");
+    let summary = first.split_once(": ").map_or(first, |(_, words)| words);
+    out += ".SH GRACEFUL-CLOSE OBSERVE\n";
+    out += &format!(".B graceful-close observe\n{}.\n.PP\n", roff::text(summary));
+    out += &body(&help, ".SS");
+    out += ".SH SEE ALSO\n.BR graceful_close (3),\n.BR ld.so (8)\n";
+    out
+}
 
-    let mut separator = "";
+/// All but the first lines of a help text; `head` is the macro of its titles.
+fn body(help: &str, head: &str) -> String {
+    let mut out = String::new();
+    let mut separator = String::new();
+    let parts = help.split("\n\n").skip(1);
     for part in parts.filter(|part| !part.starts_with("Usage:")) {
         let lines: Vec<&str> = part.lines().collect();
         let (title, rest) = (lines[0], &lines[1..]);
         if title.starts_with("Options") {
-            out += &format!(".SH OPTIONS\n{}\n", roff::text(title));
+            // where the title says no more, it would stand there twice
+            out += &format!("{head} OPTIONS\n");
+            if title != "Options:" {
+                out += &format!("{}\n", roff::text(title));
+            }
             out += &options(rest);
-            separator = ".SH NOTES\n";
+            separator = format!("{head} NOTES\n");
         } else if title.starts_with("Exit status") {
-            out += ".SH EXIT STATUS\n";
+            out += &format!("{head} EXIT STATUS\n");
             for line in rest {
                 let (code, meaning) = line.trim().split_once(' ').unwrap_or((line, ""));
                 out += &format!(".TP\n.B {code}\n{}\n", roff::text(meaning.trim()));
             }
         } else {
-            out += separator;
+            out += &separator;
             out += &roff::paragraphs(&lines, "");
-            separator = ".PP\n";
+            separator = ".PP\n".into();
         }
     }
-    out += ".SH SEE ALSO\n.BR graceful_close (3),\n.BR ld.so (8)\n";
     out
 }
 
