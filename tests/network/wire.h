@@ -168,7 +168,7 @@ static void *carry(void *argument)
     static struct packet late[LATE_ONES];
     struct wire *wire = ((void **)argument)[0];
     struct tunlink *link = ((void **)argument)[1];
-    unsigned seed = 1;
+    unsigned seed = (unsigned)getpid();
     int pending = 0;
     for (;;) {
         for (int d = 0; d < 2; d++)
