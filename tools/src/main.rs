@@ -32,7 +32,7 @@ fn main() -> ExitCode {
         ["code"] => manual::code::check(),
         ["figures"] => manual::figures::check(),
         ["proof"] => proof::check(),
-        ["ran", folder, summary] => proof::check_ran(Path::new(folder), Path::new(summary)),
+        ["ran", folder, summary] => proof::ran::check(Path::new(folder), Path::new(summary)),
         ["block", words] => manual::code::block(words),
         ["site", folder] => manual::site::copy(Path::new(folder)),
         ["search", folder] => manual::site::search(Path::new(folder)),

@@ -230,7 +230,8 @@ impl Driver {
             let Some(fd) = self.work[at].get().and_then(Work::half_closed) else {
                 continue;
             };
-            if self.pace[at].is_slow(fd, now) && accept_queue::has_clients(fd) {
+            let pace = &mut self.pace[at];
+            if pace.is_slow(fd, now) && pace.is_crowded(now, || accept_queue::has_clients(fd)) {
                 self.give_up(at, "slow, and other clients wait to be accepted");
             }
         }

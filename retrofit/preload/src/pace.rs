@@ -11,6 +11,8 @@ const STEP_MS: u64 = 10;
 const LONGEST_STEP_MS: u64 = 100;
 /// A pause of one step may be the scheduler's.
 const SLOW_STEPS: u32 = 2;
+/// A client that is seen waiting once may be accepted in the next moment.
+const CROWDED_LOOKS: u32 = 2;
 
 #[derive(Clone, Copy)]
 pub struct Pace {
@@ -18,6 +20,8 @@ pub struct Pace {
     slow_steps: u32,
     received: u64,
     since_ms: u64,
+    crowded_looks: u32,
+    crowd_seen_ms: u64,
 }
 
 /// No parked connection has the number 0. All zero bytes, so that a table of them takes no room in
@@ -27,6 +31,8 @@ pub const UNKNOWN: Pace = Pace {
     slow_steps: 0,
     received: 0,
     since_ms: 0,
+    crowded_looks: 0,
+    crowd_seen_ms: 0,
 };
 
 impl Pace {
@@ -38,6 +44,18 @@ impl Pace {
         self.look(fd, received, round_trip_ms, now_ms)
     }
 
+    /// Whether other clients have been waiting at several looks in a row, a step apart.
+    pub fn is_crowded(&mut self, now_ms: u64, has_clients: impl FnOnce() -> bool) -> bool {
+        if now_ms.saturating_sub(self.crowd_seen_ms) >= STEP_MS {
+            self.crowd_seen_ms = now_ms;
+            self.crowded_looks = match has_clients() {
+                true => self.crowded_looks + 1,
+                false => 0,
+            };
+        }
+        self.crowded_looks >= CROWDED_LOOKS
+    }
+
     fn look(&mut self, fd: c_int, received: u64, round_trip_ms: u64, now_ms: u64) -> bool {
         let took = now_ms.saturating_sub(self.since_ms);
         let is_same = self.fd == fd;
@@ -46,12 +64,13 @@ impl Pace {
         }
         let came = received.saturating_sub(self.received);
         let is_slow = is_same && came < BYTES_PER_MS * took;
-        *self = Pace {
-            fd,
-            slow_steps: if is_slow { self.slow_steps + 1 } else { 0 },
-            received,
-            since_ms: now_ms,
-        };
+        if !is_same {
+            *self = UNKNOWN;
+        }
+        self.fd = fd;
+        self.slow_steps = if is_slow { self.slow_steps + 1 } else { 0 };
+        self.received = received;
+        self.since_ms = now_ms;
         self.slow_steps >= SLOW_STEPS
     }
 }
@@ -72,6 +91,18 @@ mod tests {
         assert!(!pace.look(9, 3_000_000, 0, 80));
         // another connection
         assert!(!pace.look(8, 0, 0, 90));
+    }
+
+    #[test]
+    fn crowded_at_two_looks_in_a_row_a_step_apart() {
+        let mut pace = UNKNOWN;
+        assert!(!pace.is_crowded(50, || true));
+        assert!(!pace.is_crowded(55, || panic!("too soon to look again")));
+        assert!(!pace.is_crowded(60, || false));
+        assert!(!pace.is_crowded(70, || true));
+        assert!(pace.is_crowded(80, || true));
+        assert!(pace.is_crowded(81, || panic!("too soon to look again")));
+        assert!(!pace.is_crowded(90, || false));
     }
 
     #[test]

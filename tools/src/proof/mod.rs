@@ -1,14 +1,12 @@
 //! docs/proof.md: each row of a table is a rule, and its last cell names the tests that show it, in
 //! back quotes (`FILE: NAME`, or `FILE` for a whole program), or says `not testable here: why`.
 
-mod ran;
+pub mod ran;
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
-
-pub use ran::check as check_ran;
 
 const PAGE: &str = "docs/proof.md";
 const NOT_TESTABLE: &str = "not testable here: ";

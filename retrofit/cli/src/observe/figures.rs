@@ -66,7 +66,7 @@ kinds! {
     closes, Closes, "closes", "closes of connected TCP sockets, also those that only gave up a reference";
     unread, Closes, "unread", "with unread bytes in the receive buffer: the kernel resets the connection, for certain";
     unread_bytes, Bytes, "unread bytes", "the unread bytes of these closes";
-    unread_unacked_bytes, Bytes, "at stake", "bytes of ours that the peer had not acknowledged at these closes";
+    unread_unacked_bytes, Bytes, "ours unacked", "bytes of ours that the peer had not acknowledged at the closes with unread bytes";
     late, Closes, "late", "bytes of ours not acknowledged, and the peer had not closed: one late byte of the peer resets";
     late_bytes, Bytes, "late bytes", "the bytes of ours of these closes";
     open, Closes, "peer open", "all acknowledged, and the peer had not closed: a late byte is answered by a reset";

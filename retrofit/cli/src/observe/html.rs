@@ -174,11 +174,11 @@ fn details(out: &mut String, site: &Site) {
             Escaped(kind.meaning)
         );
     }
-    out.push_str("</dl>\n<ol class=\"callers\">\n");
+    out.push_str("</dl>\n<ul class=\"callers\">\n");
     for frame in &site.frames {
         caller(out, frame);
     }
-    out.push_str("</ol>\n</details>\n");
+    out.push_str("</ul>\n</details>\n");
 }
 
 fn caller(out: &mut String, frame: &Frame) {

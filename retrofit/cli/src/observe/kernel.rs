@@ -128,6 +128,33 @@ impl Watch {
     }
 }
 
+/// The children of a process, and theirs. Those whose parent has ended belong to the next subreaper:
+/// PR_SET_CHILD_SUBREAPER.
+pub fn descendants(process: u32) -> Vec<u32> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let numbers = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    let parents: Vec<(u32, u32)> = numbers
+        .filter_map(|number| Some((number, parent(number)?)))
+        .collect();
+    let mut found = vec![process];
+    let mut next = 0;
+    while let Some(&parent) = found.get(next) {
+        let children = parents.iter().filter(|(_, of)| *of == parent);
+        found.extend(children.map(|(child, _)| *child));
+        next += 1;
+    }
+    found.remove(0);
+    found
+}
+
+/// The second word behind the name, which may have blanks and brackets.
+fn parent(process: u32) -> Option<u32> {
+    let text = fs::read(format!("/proc/{process}/stat")).ok()?;
+    let text = String::from_utf8_lossy(&text);
+    let (_, rest) = text.rsplit_once(')')?;
+    rest.split_whitespace().nth(1)?.parse().ok()
+}
+
 /// The inodes of the sockets that a process holds.
 fn sockets(process: u32) -> Vec<u64> {
     let folder = PathBuf::from(format!("/proc/{process}/fd"));
@@ -227,6 +254,27 @@ mod tests {
                 "127.0.0.1:8080"
             );
         }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn children_and_theirs_are_found() {
+        use std::process::{Command, Stdio};
+        let mut child = Command::new("sh")
+            .args(["-c", "sleep 60 & echo $!; wait"])
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        let mut output = std::io::BufReader::new(child.stdout.take().unwrap());
+        std::io::BufRead::read_line(&mut output, &mut line).unwrap();
+        let grandchild: u32 = line.trim().parse().unwrap();
+        let found = super::descendants(std::process::id());
+        assert!(found.contains(&child.id()) && found.contains(&grandchild));
+        assert!(!found.contains(&std::process::id()));
+        assert_eq!(super::descendants(child.id()), [grandchild]);
+        Command::new("kill").arg(line.trim()).status().unwrap();
+        child.wait().unwrap();
     }
 
     #[cfg(target_os = "linux")]

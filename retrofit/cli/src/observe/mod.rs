@@ -18,6 +18,19 @@ pub mod symbols;
 pub mod text;
 mod words;
 
+use crate::failure::Failure;
+use graceful_close_retrofit::observe::Table;
+use outputs::Outputs;
+use report::{Report, Run};
+use snapshot::Snapshot;
+use symbols::Folders;
+
+/// At the end of a run, or for a report so far.
+pub fn write_report(table: &Table, run: Run, outputs: &Outputs) -> Result<(), Failure> {
+    let report = Report::new(&Snapshot::of(table), run, &Folders::of_the_system());
+    outputs.write(&report)
+}
+
 #[cfg(test)]
 mod browser_test;
 #[cfg(test)]

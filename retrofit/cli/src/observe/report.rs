@@ -121,12 +121,12 @@ fn rank(figures: &Figures) -> [u64; 5] {
 
 fn site(seen: &snapshot::Site, snapshot: &Snapshot, known: &BTreeMap<&str, Known>) -> Site {
     let frames = seen.frames.iter().map(|place| {
-        let module = place.module.and_then(|at| snapshot.modules.get(at));
+        let module = snapshot.module(place);
         let functions = module
-            .and_then(|path| known.get(path.as_str())?.functions.get(&place.offset))
+            .and_then(|path| known.get(path)?.functions.get(&place.offset))
             .cloned();
         Frame {
-            module: module.cloned(),
+            module: module.map(str::to_owned),
             offset: place.offset,
             functions: functions.unwrap_or_default(),
         }
@@ -150,7 +150,7 @@ fn site(seen: &snapshot::Site, snapshot: &Snapshot, known: &BTreeMap<&str, Known
 fn look_up<'a>(snapshot: &'a Snapshot, folders: &Folders) -> BTreeMap<&'a str, Known> {
     let mut places: BTreeMap<&str, BTreeSet<u64>> = BTreeMap::new();
     for place in snapshot.sites.iter().flat_map(|site| &site.frames) {
-        if let Some(path) = place.module.and_then(|at| snapshot.modules.get(at)) {
+        if let Some(path) = snapshot.module(place) {
             places.entry(path).or_default().insert(place.offset);
         }
     }
@@ -163,6 +163,9 @@ fn look_up<'a>(snapshot: &'a Snapshot, folders: &Folders) -> BTreeMap<&'a str, K
 /// What a reader must know to understand the figures.
 fn notes(snapshot: &Snapshot, modules: &[Module]) -> Vec<String> {
     let mut notes = Vec::new();
+    if snapshot.processes == 0 {
+        notes.push("The library was in no process: nothing was looked at.".to_owned());
+    }
     if snapshot.closes_without_site > 0 {
         notes.push(format!(
             "{} closes are not in this report: they were at more call sites than the table has room for.",

@@ -28,6 +28,12 @@ pub struct Site {
 }
 
 impl Snapshot {
+    /// Its path, if it has one.
+    pub fn module(&self, place: &Place) -> Option<&str> {
+        let path = self.modules.get(place.module?)?;
+        (!path.is_empty()).then_some(path)
+    }
+
     pub fn of(table: &Table) -> Snapshot {
         let path = |module: &Module| {
             let bytes: Vec<u8> = module.path().collect();

@@ -181,7 +181,17 @@ fn the_text_names_callers_as_far_as_they_are_known() {
 
 #[test]
 fn a_report_of_nothing_says_so() {
-    let report = Report::new(&Snapshot::default(), samples::run(), &samples::NO_FOLDERS);
+    let report = |processes| {
+        let snapshot = Snapshot {
+            processes,
+            ..Snapshot::default()
+        };
+        Report::new(&snapshot, samples::run(), &samples::NO_FOLDERS)
+    };
+    let words = text::write(&report(0));
+    assert!(!words.contains("No close was seen"), "{words}");
+    assert!(words.contains("The library was in no process"), "{words}");
+    let report = report(1);
     let words = text::write(&report);
     assert!(
         words.contains("No close was seen that loses data."),

@@ -42,6 +42,7 @@ fn head(out: &mut String, report: &Report) {
     );
     let losing = report.losing().count();
     let _ = match losing {
+        0 if report.processes == 0 => Ok(()),
         0 => writeln!(out, "No close was seen that loses data."),
         _ => writeln!(
             out,
