@@ -81,7 +81,7 @@ static int in_steps(check_socket sock, const gc_options *options, gc_report *rep
 static int await_end(gc_report *report)
 {
     double start = check_now();
-    while (end.calls == 0 && check_now() - start < 3000) pause_us(100);
+    while (end.calls == 0 && check_now() - start < 3000) pause_us(300);
     CHECK_IS(end.calls, 1);
     *report = end.report;
     return report->outcome;

@@ -1,4 +1,4 @@
-/* Each system call of a close fails, at each of its occurrences: T93-. */
+/* Each system call of a close fails, at each of its occurrences: T96-. */
 #include "faults.h"
 
 #define MOST_TIMES 8
@@ -112,7 +112,7 @@ static void fail_by(int scene, int call, int error)
         }
 }
 
-/* T93: whatever a system call of close() answers: the number is free at once, and what a bare close delivers is. */
+/* T96: whatever a system call of close() answers: the number is free at once, and what a bare close delivers is. */
 static void each_call_fails(void)
 {
     int scene, call, error;
@@ -135,7 +135,7 @@ static void each_call_fails(void)
 int main(int argc, char **argv)
 {
     static const check checks[] = {
-        {"T93", each_call_fails},
+        {"T96", each_call_fails},
     };
 
     return lab_main(argc, argv, checks, sizeof checks / sizeof *checks);
