@@ -37,7 +37,7 @@ pub struct Request {
 
 /// What `graceful-close observe` was asked to do.
 #[derive(Debug)]
-// what is asked of it is done by the part that starts the program
+// not all of it on every system
 #[allow(dead_code)]
 pub struct Observation {
     pub request: Request,

@@ -17,7 +17,7 @@ mod trial;
 #[path = "linux/warning.rs"]
 mod warning;
 
-use crate::arguments::Request;
+use crate::arguments::{Observation, Request};
 use crate::failure::Failure;
 use graceful_close_retrofit::image::asan;
 use inspect::Findings;
@@ -58,6 +58,13 @@ pub fn run(request: &Request) -> Result<i32, Failure> {
         .envs(request.environment.iter().map(from_anywhere))
         .exec();
     Err(refused(&path, &error))
+}
+
+pub fn observe(observation: &Observation) -> Result<i32, Failure> {
+    Err(Failure::Cannot(format!(
+        "{}: this version cannot observe programs yet",
+        observation.request.program.to_string_lossy()
+    )))
 }
 
 /// AddressSanitizer's runtime refuses to start behind another library. Its order matters for

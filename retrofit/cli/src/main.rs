@@ -1,4 +1,5 @@
 //! `graceful-close run -- PROGRAM`: graceful closes for a program that is not rebuilt.
+//! `graceful-close observe -- PROGRAM`: which of its closes lose data.
 
 mod arguments;
 mod failure;
@@ -43,10 +44,7 @@ fn obey(command: Command) -> Result<i32, Failure> {
         Command::HelpObserve => tell(help::OBSERVE),
         Command::Version => tell(concat!("graceful-close ", env!("CARGO_PKG_VERSION"), "\n")),
         Command::Run(request) => system::run(&request),
-        Command::Observe(observation) => Err(Failure::Cannot(format!(
-            "{}: this version cannot observe programs yet",
-            observation.request.program.to_string_lossy()
-        ))),
+        Command::Observe(observation) => system::observe(&observation),
     }
 }
 

@@ -1,10 +1,11 @@
 //! Windows: the program is started suspended, gets the DLL, and goes on. Experimental.
 
-use crate::arguments::Request;
+use crate::arguments::{Observation, Request};
 use crate::failure::Failure;
 use crate::settings;
 use command_line::command_line;
 use graceful_close_hook::inject::{Activity, Library};
+use observe::TableFile;
 use process::Process;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -13,6 +14,8 @@ use std::path::{Path, PathBuf};
 mod command_line;
 #[path = "windows/find.rs"]
 mod find;
+#[path = "windows/observe.rs"]
+mod observe;
 #[path = "windows/process.rs"]
 mod process;
 
@@ -22,35 +25,68 @@ const DLL_VARIABLE: &str = "GRACEFUL_CLOSE_HOOK";
 const LOG_VARIABLE: &str = "GRACEFUL_CLOSE_LOG";
 
 pub fn run(request: &Request) -> Result<i32, Failure> {
+    let (process, activity) = start(request)?;
+    if request.check {
+        for setting in settings::in_force(&request.settings).lines {
+            println!("setting  {setting}");
+        }
+        return check(&find::program(&request.program)?, activity?);
+    }
+    go_on(request, &process, activity)?;
+    wait(&process)
+}
+
+/// As `run`, but that the hook only looks.
+pub fn observe(observation: &Observation) -> Result<i32, Failure> {
+    let request = &observation.request;
+    let table = TableFile::make()?;
+    let (process, activity) = start(request)?;
+    if activity
+        .as_ref()
+        .is_ok_and(|activity| *activity == Activity::Off)
+    {
+        eprintln!("graceful-close: the settings say not to observe this program");
+    }
+    go_on(request, &process, activity)?;
+    observe::watch(&process, observation, &table)
+}
+
+type Activation = Result<Activity, Failure>;
+
+/// Started and suspended; dropped before it goes on, the process ends.
+fn start(request: &Request) -> Result<(Process, Activation), Failure> {
     let program = find::program(&request.program)?;
     let library = library(request);
     set_environment(request);
-    let settings = settings::in_force(&request.settings);
-    for warning in &settings.warnings {
+    for warning in settings::in_force(&request.settings).warnings {
         eprintln!("graceful-close: warning: {warning}");
     }
     let process = Process::start(
         &program,
         &command_line(&request.program, &request.arguments)?,
     )?;
-    // Dropped before it goes on, the process ends.
     let activity = library.and_then(|library| {
         library
             .inject(process.handle())
             .map_err(|failure| Failure::Cannot(format!("{}: {failure}", program.display())))
     });
-    if request.check {
-        for setting in &settings.lines {
-            println!("setting  {setting}");
-        }
-        return check(&program, activity?);
-    }
+    Ok((process, activity))
+}
+
+fn go_on(request: &Request, process: &Process, activity: Activation) -> Result<(), Failure> {
     match activity {
         Err(failure) if request.anyway => eprintln!("graceful-close: {failure}; started without"),
         other => drop(other?),
     }
-    process.go_on()?;
-    process.wait()
+    process.go_on()
+}
+
+fn wait(process: &Process) -> Result<i32, Failure> {
+    loop {
+        if let Some(code) = process.wait_for(None)? {
+            return Ok(code);
+        }
+    }
 }
 
 /// The process ends when this returns; its main thread has not run.

@@ -116,6 +116,10 @@ pub const ONLY: Setting = setting("only", c"GRACEFUL_CLOSE_ONLY", Value::Text);
 pub const EXCEPT: Setting = setting("except", c"GRACEFUL_CLOSE_EXCEPT", Value::Text);
 pub const OFF: Setting = setting("off", c"GRACEFUL_CLOSE_OFF", Value::Switch);
 
+/// The file of the table ([`observe`](crate::observe)): the closes are looked at, and nothing else
+/// is done. Set by the command `observe` alone.
+pub const OBSERVE: Setting = setting("observe", c"GRACEFUL_CLOSE_OBSERVE", Value::Text);
+
 /// The closing thread waits. For programs that are linked with us, which have no command.
 pub const BLOCKING: Setting = setting("blocking", c"GRACEFUL_CLOSE_BLOCKING", Value::Switch);
 /// The default of [`TIMEOUT`] with it: a thread stands still for so long.

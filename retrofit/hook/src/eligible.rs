@@ -10,7 +10,7 @@ use std::ptr::{addr_of, addr_of_mut, null_mut};
 use windows_sys::Win32::Networking::WinSock as ws;
 
 /// SO_CONNECT_TIME of a socket without a connection.
-const NEVER_CONNECTED: i32 = -1;
+pub(crate) const NEVER_CONNECTED: i32 = -1;
 
 const ROUTE: Route = match cfg!(feature = "link") {
     true => Route::Archive,
@@ -59,7 +59,7 @@ pub(crate) fn tell(socket: ws::SOCKET, why: &str) {
 }
 
 /// Internet and TCP. Others have streams, too (AF_UNIX, Bluetooth, Hyper-V).
-fn is_tcp(socket: ws::SOCKET) -> bool {
+pub(crate) fn is_tcp(socket: ws::SOCKET) -> bool {
     option::<ws::WSAPROTOCOL_INFOW>(socket, ws::SO_PROTOCOL_INFOW).is_some_and(|info| {
         let family = info.iAddressFamily;
         (family == i32::from(ws::AF_INET) || family == i32::from(ws::AF_INET6))
@@ -69,12 +69,12 @@ fn is_tcp(socket: ws::SOCKET) -> bool {
 }
 
 /// A plain struct of numbers that an option of SOL_SOCKET fills.
-trait Plain: Copy {}
+pub(crate) trait Plain: Copy {}
 impl Plain for i32 {}
 impl Plain for ws::LINGER {}
 impl Plain for ws::WSAPROTOCOL_INFOW {}
 
-fn option<T: Plain>(socket: ws::SOCKET, name: i32) -> Option<T> {
+pub(crate) fn option<T: Plain>(socket: ws::SOCKET, name: i32) -> Option<T> {
     // SAFETY: all zero is a value of a plain struct of numbers.
     let mut value: T = unsafe { zeroed() };
     let mut size = size_of::<T>() as i32;
@@ -135,6 +135,10 @@ impl Ends {
 
     pub(crate) fn are_known(&self) -> bool {
         self.local.is_some() && self.peer.is_some()
+    }
+
+    pub(crate) fn peer_ip(&self) -> Option<std::net::IpAddr> {
+        self.peer.map(|peer| peer.ip())
     }
 
     pub(crate) fn words(&self) -> String {

@@ -53,6 +53,11 @@ impl Image {
         Some(image)
     }
 
+    /// Where it lies.
+    pub(crate) fn range(&self) -> std::ops::Range<usize> {
+        self.base..self.base + self.size
+    }
+
     /// A number at an offset; `None` outside of the module.
     fn read<T: Copy>(&self, offset: usize) -> Option<T> {
         let end = offset.checked_add(size_of::<T>())?;

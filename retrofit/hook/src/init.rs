@@ -1,7 +1,7 @@
 //! Makes the hook active in this process.
 
 use crate::inject::{Activity, HAS_FAILED};
-use crate::{children, folder, log, patch, replacement_table, replacements, settings};
+use crate::{children, folder, log, observe, patch, replacement_table, replacements, settings};
 use std::ffi::c_void;
 use std::panic::catch_unwind;
 use std::ptr::{null, null_mut};
@@ -15,33 +15,43 @@ use windows_sys::Win32::System::LibraryLoader::{
 /// and never from a DllMain. Returns an [`Activity`] as a number.
 #[no_mangle]
 pub extern "system" fn graceful_close_hook_init(_unused: *mut c_void) -> u32 {
-    catch_unwind(activate).map_or(HAS_FAILED, Activity::to_code)
+    let activity = catch_unwind(activate).ok().flatten();
+    activity.map_or(HAS_FAILED, Activity::to_code)
 }
 
-fn activate() -> Activity {
+/// `None`: it cannot do its work here.
+fn activate() -> Option<Activity> {
     let settings = settings::get();
     // SAFETY: null asks for the program.
     let path = folder::path_of(unsafe { GetModuleHandleW(null()) });
     let name = String::from_utf16_lossy(folder::name_of(&path));
     if settings.off || !settings.are_for(&name) {
-        return Activity::Off;
+        return Some(Activity::Off);
+    }
+    if let Some(path) = &settings.observe {
+        if !observe::open(path) {
+            return None;
+        }
     }
     pin();
     if let Some(path) = &settings.log {
         log::open(path, &name);
     }
     children::set_entry(graceful_close_hook_init as *const () as usize);
-    replacement_table::install(|| replacements::all(settings));
+    replacement_table::install(|| match settings.observe {
+        Some(_) => observe::replacements(),
+        None => replacements::all(settings),
+    });
     patch::all_modules();
     let (all, of_close) = patch::counts();
     log::line(&format!(
         "active, {all} slots patched, {of_close} of closesocket"
     ));
     let count = |slots: usize| u32::try_from(slots).unwrap_or(u32::MAX);
-    Activity::Slots {
+    Some(Activity::Slots {
         all: count(all),
         of_close: count(of_close),
-    }
+    })
 }
 
 /// The patched slots lead here to the end.

@@ -39,6 +39,8 @@ mod link;
 #[cfg(not(feature = "link"))]
 mod loader;
 mod log;
+#[cfg(not(feature = "link"))]
+mod observe;
 mod park;
 #[cfg(not(feature = "link"))]
 mod patch;
@@ -47,4 +49,6 @@ mod replacement_table;
 #[cfg(not(feature = "link"))]
 mod replacements;
 mod settings;
+#[cfg(not(feature = "link"))]
+pub mod table_file;
 mod winsock;

@@ -10,21 +10,22 @@ use windows_sys::Win32::System::LibraryLoader::{
     GetModuleHandleA, GetProcAddress, LoadLibraryExA, LOAD_LIBRARY_SEARCH_SYSTEM32,
 };
 
-const WS2_32: &[&CStr] = &[c"ws2_32.dll", c"wsock32.dll"];
+pub(crate) const WS2_32: &[&CStr] = &[c"ws2_32.dll", c"wsock32.dll"];
 /// A program has kernel32's own functions in its slots, or those that it passes on to.
-const KERNEL: &[&CStr] = &[c"kernel32.dll", c"kernelbase.dll"];
-const NTDLL: &[&CStr] = &[c"ntdll.dll"];
+pub(crate) const KERNEL: &[&CStr] = &[c"kernel32.dll", c"kernelbase.dll"];
+pub(crate) const NTDLL: &[&CStr] = &[c"ntdll.dll"];
 
 /// All of them, by the addresses that they have in this process.
 pub(crate) fn all(settings: &Settings) -> Vec<Entry> {
     Replacements::new(settings).0
 }
 
-struct Replacements(Vec<Entry>);
+#[derive(Default)]
+pub(crate) struct Replacements(pub(crate) Vec<Entry>);
 
 impl Replacements {
     fn new(settings: &Settings) -> Replacements {
-        let mut table = Replacements(Vec::new());
+        let mut table = Replacements::default();
         table.add(
             Role::Close,
             WS2_32,
@@ -91,49 +92,29 @@ impl Replacements {
             exit::exit_process as *const (),
         );
         table.add_run_times();
-        table.add(
-            Role::Loader,
-            KERNEL,
-            c"LoadLibraryA",
-            loader::load_library_a as *const (),
-        );
-        table.add(
-            Role::Loader,
-            KERNEL,
-            c"LoadLibraryW",
-            loader::load_library_w as *const (),
-        );
-        table.add(
-            Role::Loader,
-            KERNEL,
-            c"LoadLibraryExA",
-            loader::load_library_ex_a as *const (),
-        );
-        table.add(
-            Role::Loader,
-            KERNEL,
-            c"LoadLibraryExW",
-            loader::load_library_ex_w as *const (),
-        );
-        table.add(
-            Role::Loader,
-            KERNEL,
-            c"GetProcAddress",
-            loader::get_proc_address as *const (),
-        );
-        table.add(
-            Role::Child,
-            KERNEL,
-            c"CreateProcessA",
-            children::create_process_a as *const (),
-        );
-        table.add(
-            Role::Child,
-            KERNEL,
-            c"CreateProcessW",
-            children::create_process_w as *const (),
-        );
+        table.add_ways_in();
         table
+    }
+
+    /// By which modules and processes come that have to be looked after, too.
+    pub(crate) fn add_ways_in(&mut self) {
+        let loader: [(&CStr, *const ()); 5] = [
+            (c"LoadLibraryA", loader::load_library_a as *const ()),
+            (c"LoadLibraryW", loader::load_library_w as *const ()),
+            (c"LoadLibraryExA", loader::load_library_ex_a as *const ()),
+            (c"LoadLibraryExW", loader::load_library_ex_w as *const ()),
+            (c"GetProcAddress", loader::get_proc_address as *const ()),
+        ];
+        for (name, replacement) in loader {
+            self.add(Role::Loader, KERNEL, name, replacement);
+        }
+        let children: [(&CStr, *const ()); 2] = [
+            (c"CreateProcessA", children::create_process_a as *const ()),
+            (c"CreateProcessW", children::create_process_w as *const ()),
+        ];
+        for (name, replacement) in children {
+            self.add(Role::Child, KERNEL, name, replacement);
+        }
     }
 
     /// That of mswsock.dll, which a program may load later and ask for it then. Winsock itself
@@ -168,7 +149,7 @@ impl Replacements {
         }
     }
 
-    fn add(&mut self, role: Role, dlls: &[&CStr], name: &CStr, replacement: *const ()) {
+    pub(crate) fn add(&mut self, role: Role, dlls: &[&CStr], name: &CStr, replacement: *const ()) {
         for dll in dlls {
             let Some(original) = address_of(dll, name) else {
                 continue;

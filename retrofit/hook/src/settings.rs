@@ -29,6 +29,8 @@ pub(crate) struct Settings {
     /// At the end of the process, for all of them.
     pub(crate) exit_wait: Duration,
     pub(crate) log: Option<PathBuf>,
+    /// Only look, and count in this file.
+    pub(crate) observe: Option<PathBuf>,
     /// The closing thread waits. The archive's alone.
     pub(crate) blocking: bool,
 }
@@ -80,6 +82,7 @@ impl Settings {
             both_is_half: is(&settings::SHUTDOWN_BOTH, "half"),
             exit_wait,
             log: text(&settings::LOG).map(PathBuf::from),
+            observe: text(&settings::OBSERVE).map(PathBuf::from),
             blocking,
         }
     }
@@ -118,7 +121,7 @@ mod tests {
         assert_eq!(settings.idle, Duration::from_secs(5));
         assert_eq!(settings.exit_wait, Duration::from_secs(2));
         assert_eq!((settings.max_bytes, settings.max_parked), (67_108_864, 256));
-        assert_eq!(settings.log, None);
+        assert_eq!((&settings.log, &settings.observe), (&None, &None));
         assert_eq!(settings, with(&[("GRACEFUL_CLOSE_TIMEOUT_MS", "soon")]));
         assert_eq!(
             settings,
@@ -138,6 +141,7 @@ mod tests {
             ("GRACEFUL_CLOSE_SHUTDOWN_BOTH", "half"),
             ("GRACEFUL_CLOSE_EXIT_WAIT_MS", "7"),
             ("GRACEFUL_CLOSE_LOG", "C:\\x.log"),
+            ("GRACEFUL_CLOSE_OBSERVE", "C:\\table"),
         ]);
         assert!(settings.off && settings.any_role && settings.both_is_half);
         assert_eq!(settings.timeout, Duration::from_millis(100));
@@ -145,6 +149,7 @@ mod tests {
         assert_eq!(settings.exit_wait, Duration::from_millis(7));
         assert_eq!((settings.max_bytes, settings.max_parked), (4096, 3));
         assert_eq!(settings.log, Some(PathBuf::from("C:\\x.log")));
+        assert_eq!(settings.observe, Some(PathBuf::from("C:\\table")));
         let off = with(&[
             ("GRACEFUL_CLOSE_EXIT", "off"),
             ("GRACEFUL_CLOSE_EXIT_WAIT_MS", "7"),

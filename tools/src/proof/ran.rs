@@ -34,7 +34,7 @@ fn legs_below(folder: &Path) -> Vec<Leg> {
 }
 
 /// What a file's path begins with, and the leg in which its tests must run.
-const LEGS: [(&str, &str); 14] = [
+const LEGS: [(&str, &str); 15] = [
     ("tests/vanished.rs", "a machine that vanishes (two minutes)"),
     ("retrofit/hook/", "hooking on Windows"),
     (
@@ -59,6 +59,7 @@ const LEGS: [(&str, &str); 14] = [
         "tests/override/windows.sh",
         "overriding at link time on Windows",
     ),
+    ("tests/network/", "transfers over a wire that does harm"),
     ("tests/real/harness/", "real programs"),
     ("tests/real/starters", "services that others start"),
 ];

@@ -6,9 +6,10 @@ use std::os::windows::ffi::OsStrExt;
 use std::os::windows::io::BorrowedHandle;
 use std::path::Path;
 use std::ptr::{addr_of, null, null_mut};
+use std::time::Duration;
 use windows_sys::core::BOOL;
 use windows_sys::Win32::Foundation::{
-    CloseHandle, SetHandleInformation, HANDLE, HANDLE_FLAG_INHERIT, WAIT_OBJECT_0,
+    CloseHandle, SetHandleInformation, HANDLE, HANDLE_FLAG_INHERIT, WAIT_OBJECT_0, WAIT_TIMEOUT,
 };
 use windows_sys::Win32::System::Console::{
     GetStdHandle, SetConsoleCtrlHandler, STD_ERROR_HANDLE, STD_HANDLE, STD_INPUT_HANDLE,
@@ -86,17 +87,21 @@ impl Process {
         Ok(())
     }
 
-    /// Its exit code.
-    pub fn wait(&self) -> Result<i32, Failure> {
+    /// Its exit code; `None`: it has not ended within that time.
+    pub fn wait_for(&self, limit: Option<Duration>) -> Result<Option<i32>, Failure> {
+        let limit = limit.map_or(INFINITE, |limit| {
+            limit.as_millis().min(u128::from(INFINITE - 1)) as u32
+        });
         let mut code = 0;
         // SAFETY: open until `self` is dropped; `code` lives on this stack.
-        let told = unsafe {
-            WaitForSingleObject(self.told.hProcess, INFINITE) == WAIT_OBJECT_0
-                && GetExitCodeProcess(self.told.hProcess, &mut code) != 0
-        };
-        match told {
-            true => Ok(code as i32),
-            false => Err(system("WaitForSingleObject")),
+        unsafe {
+            match WaitForSingleObject(self.told.hProcess, limit) {
+                WAIT_OBJECT_0 if GetExitCodeProcess(self.told.hProcess, &mut code) != 0 => {
+                    Ok(Some(code as i32))
+                }
+                WAIT_TIMEOUT => Ok(None),
+                _ => Err(system("WaitForSingleObject")),
+            }
         }
     }
 }
