@@ -310,6 +310,7 @@ fn what_is_readable_and_has_nothing_is_not_waited_for_as_readable() {
 fn is_not_waited_for_as_readable(plan: &Plan) {
     let clock = SimClock::new();
     let mut sim = Sim::new(&plan.setup, &clock);
+    sim.seen.may_read_first = plan.options.peer_first_ms > 0;
     let mut machine = Machine::new(&plan.options, clock.now());
     let mut watched = Vec::new();
     for _ in 0..=MOST_DRY_LOOKS {
