@@ -139,11 +139,15 @@ fn path_attribute(attributes: &[syn::Attribute]) -> Option<String> {
     })
 }
 
-/// `#[cfg(test)]`, `#[cfg(all(test, ...))]` or `#[test]`.
+/// `#[cfg(test)]`, `#[cfg(all(test, ...))]`, `#[cfg(any(test, fuzzing))]` or `#[test]`.
 fn is_for_tests(attributes: &[syn::Attribute]) -> bool {
     attributes.iter().any(|attribute| match &attribute.meta {
         syn::Meta::List(list) if list.path.is_ident("cfg") => {
             let words = list.tokens.to_string();
+            let closed_up: String = words.split_whitespace().collect();
+            if matches!(&*closed_up, "fuzzing" | "any(test,fuzzing)") {
+                return true;
+            }
             let words = words
                 .trim_start_matches("all")
                 .trim_start_matches([' ', '(']);
@@ -404,7 +408,7 @@ mod tests {
                 ("lib.rs", "mod a; pub use a::A;"),
                 (
                     "a/mod.rs",
-                    "mod b; mod c; pub use b::B; #[cfg(test)] mod tests;",
+                    "mod b; mod c; pub use b::B; #[cfg(any(test, fuzzing))] mod tests;",
                 ),
                 ("a/b.rs", "use super::c::C; pub struct B(C);"),
                 (
