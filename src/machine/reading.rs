@@ -56,6 +56,7 @@ impl Machine {
                 Received::Failed(fault) => return Pass::Failed(fault),
             };
             self.seen.drained = self.seen.drained.saturating_add(bytes);
+            self.seen.dry_looks = 0;
             self.moved(clock);
             if delivery == Delivery::NotOurs {
                 return Pass::Failed(Fault::GONE);

@@ -115,6 +115,9 @@ pub(super) struct Progress {
     /// The descriptor has been closed by us.
     pub(super) closed: bool,
     pub(super) recheck_ms: u32,
+    /// In which millisecond nothing was there to read, and how often in it.
+    pub(super) dry_ms: u8,
+    pub(super) dry_looks: u8,
     pub(super) system_error: i32,
     pub(super) started: Time,
     pub(super) deadline: Time,
@@ -179,6 +182,8 @@ impl Machine {
                 blind: false,
                 closed: false,
                 recheck_ms: 1,
+                dry_ms: 0,
+                dry_looks: 0,
                 system_error: 0,
                 started: now,
                 deadline: after(now, options.timeout_ms),

@@ -3,7 +3,7 @@
 use super::reading::Pass;
 use super::state::{after, Deliver, Machine, Next, Phase};
 use crate::clock::{Clock, Time};
-use crate::connection::{not_ours, Connection, Fault, FaultKind, Kind, TcpState, Watch};
+use crate::connection::{not_ours, Connection, Fault, FaultKind, Kind, TcpState};
 use crate::outcome::Outcome;
 
 impl Machine {
@@ -104,7 +104,7 @@ impl Machine {
         if time_up {
             return self.half_close(conn, clock);
         }
-        self.wait(Watch::Readable, clock)
+        self.wait_for_peer(clock)
     }
 
     pub(super) fn half_close<C: Connection, K: Clock>(
@@ -148,7 +148,7 @@ impl Machine {
             }
             Pass::Dry => {
                 self.seen.in_doubt = false;
-                self.wait_or_give_up(conn, clock, Watch::Readable)
+                self.wait_for_data(conn, clock)
             }
             Pass::End => self.end_of_stream(conn, clock),
             Pass::Deaf => self.unheard_end(conn, clock),

@@ -12,6 +12,9 @@ pub(super) const RECHECK_MOST_MS: u32 = 50;
 /// So many looks at what the peer has taken make an idle time-out late by a quarter at most.
 const LOOKS_PER_IDLE: u32 = 4;
 
+/// So many looks in vain within one millisecond are not events, however fast the machine is.
+pub(in crate::machine) const MOST_DRY_LOOKS: u8 = 32;
+
 /// A close without a time to wait may still read so much of what is there, to
 /// get at a FIN behind it.
 pub(in crate::machine) const LAST_LOOK_BYTES: usize = 16 << 20;
@@ -91,7 +94,7 @@ impl Machine {
                 self.seen.confirmed = true;
                 None
             }
-            Ok(None) => self.wait_or_give_up(conn, clock, Watch::Readable),
+            Ok(None) => self.wait_for_data(conn, clock),
             Ok(Some(_)) | Err(_) => self.wait_or_give_up(conn, clock, Watch::Acknowledged),
         }
     }
@@ -169,6 +172,40 @@ impl Machine {
                 self.seen.looked.plus(part).min(self.seen.phase_end)
             }
             _ => self.seen.phase_end,
+        }
+    }
+
+    /// Nothing was there to read. Where the system calls it readable all the same, again and again,
+    /// waiting for that would spin: then it is looked at growing intervals, as for what no event
+    /// tells.
+    fn spins<K: Clock>(&mut self, clock: &K) -> bool {
+        let ms = (self.now(clock).nanos() / 1_000_000) as u8;
+        if ms != self.seen.dry_ms {
+            self.seen.dry_looks = 0;
+        }
+        self.seen.dry_ms = ms;
+        let spins = self.seen.dry_looks >= MOST_DRY_LOOKS;
+        self.seen.dry_looks = self.seen.dry_looks.saturating_add(1);
+        spins
+    }
+
+    /// As [`Machine::wait_or_give_up`], for something to read.
+    pub(super) fn wait_for_data<C: Connection, K: Clock>(
+        &mut self,
+        conn: &mut C,
+        clock: &K,
+    ) -> Option<Next> {
+        match self.spins(clock) {
+            true => self.look_again_or_give_up(conn, clock),
+            false => self.wait_or_give_up(conn, clock, Watch::Readable),
+        }
+    }
+
+    /// As [`Machine::wait_for_data`], where the end of the wait is the caller's affair.
+    pub(super) fn wait_for_peer<K: Clock>(&mut self, clock: &K) -> Option<Next> {
+        match self.spins(clock) {
+            true => self.wait(Watch::Change, clock).map(Next::at_recheck),
+            false => self.wait(Watch::Readable, clock),
         }
     }
 

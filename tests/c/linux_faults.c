@@ -1,389 +1,242 @@
 /*
- * Each system call that a close makes is refused, at each of its occurrences, once and from then on,
- * with each error that it may well have (a signal, no memory, a seccomp filter, no descriptor left).
- * Whatever happens, a close ends in time, with a documented code; it is closed once, or open and the
- * caller's; no descriptor is left over; and nothing is called graceful that was not.
+ * Each system call that a close makes fails, at each of its occurrences, once and from then on, with
+ * each error that it may well have (a signal, no memory, a seccomp filter, no descriptor left), or
+ * succeeds with an odd value. Whatever happens, a close ends in time, with a documented code; it is
+ * closed once, or open and the caller's; no descriptor is left over; nothing is called graceful that
+ * was not, judged by what the peer got; what a bare close would have delivered is delivered; and
+ * nobody else's connection is touched.
+ *
+ * A part of the faults, the same each time, is tried here. GC_TEST_FAULTS=1 (or any argument): all of
+ * them, in some minutes; a larger number N: every Nth. docs/proof-record.md has what came out.
  */
 #include "reaper_test.h"
 
-#include <dlfcn.h>
-#include <stdarg.h>
-#include <sys/epoll.h>
-#include <sys/ioctl.h>
-#include <sys/stat.h>
-#include <sys/timerfd.h>
+#include "faults_inject.h"
+#include "faults_forms.h"
+#include "faults_scenes.h"
 
-/* --- what refuses --- */
+#include <dirent.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
 
-#define ERRORS 5
-
-static const struct call {
-    const char *name;
-    int errors[ERRORS]; /* 0: no more */
-} calls[] = {
-    /* not EIO: TCP_ZEROCOPY_RECEIVE says by it that the FIN has come */
-    { "getsockopt", { ENOMEM, EPERM, ENOBUFS, 0, 0 } },
-    { "setsockopt", { ENOMEM, EPERM, EINVAL, EDOM, 0 } },
-    { "shutdown", { ENOTCONN, ENOBUFS, EPERM, 0, 0 } },
-    { "recv", { EINTR, ENOMEM, EPERM, ENOBUFS, 0 } },
-    { "ioctl", { ENOMEM, EPERM, EIO, 0, 0 } },
-    { "fcntl", { EMFILE, EPERM, EINVAL, 0, 0 } },
-    { "poll", { EINTR, ENOMEM, EINVAL, EPERM, 0 } },
-    { "epoll_create1", { EMFILE, ENFILE, ENOMEM, EPERM, 0 } },
-    { "epoll_ctl", { ENOMEM, ENOSPC, EPERM, 0, 0 } },
-    { "epoll_wait", { EINTR, EPERM, 0, 0, 0 } },
-    { "timerfd_gettime", { EPERM, ENOMEM, 0, 0, 0 } },
-    { "timerfd_settime", { EPERM, ENOMEM, 0, 0, 0 } },
-    { "fstat", { ENOMEM, EPERM, EOVERFLOW, 0, 0 } },
-    { "connect", { EPERM, ENOMEM, EINTR, 0, 0 } },
-    { "getpeername", { EPERM, ENOBUFS, 0, 0, 0 } }
-};
-
-enum {
-    GETSOCKOPT,
-    SETSOCKOPT,
-    SHUTDOWN,
-    RECV,
-    IOCTL,
-    FCNTL,
-    POLL,
-    EPOLL_CREATE,
-    EPOLL_CTL,
-    EPOLL_WAIT,
-    TIMER_GET,
-    TIMER_SET,
-    FSTAT,
-    CONNECT,
-    PEER,
-    CALLS
-};
-
-static void *real[CALLS];
-
-/* which call is refused, from which occurrence on, with what; and how often it was made */
-static volatile int is_armed, refused, first, for_ever, with_error;
-static volatile int made, hits;
-
-static int is_refused(int call)
-{
-    int now;
-    if (!is_armed || call != refused) return 0;
-    now = __sync_fetch_and_add(&made, 1);
-    if (now < first || (now > first && !for_ever)) return 0;
-    __sync_fetch_and_add(&hits, 1);
-    errno = with_error;
-    return 1;
-}
-
-/* the function of the C library behind ours */
-#define REAL(call, type) \
-    type next; \
-    if (real[call] == NULL) real[call] = dlsym(RTLD_NEXT, calls[call].name); \
-    *(void **)&next = real[call]; \
-    if (is_refused(call)) return -1
-
-typedef int (*getsockopt_fn)(int, int, int, void *, socklen_t *);
-typedef int (*setsockopt_fn)(int, int, int, const void *, socklen_t);
-typedef int (*int_int_fn)(int, int);
-typedef ssize_t (*recv_fn)(int, void *, size_t, int);
-typedef int (*ioctl_fn)(int, unsigned long, void *);
-typedef int (*fcntl_fn)(int, int, long);
-typedef int (*poll_fn)(struct pollfd *, nfds_t, int);
-typedef int (*int_fn)(int);
-typedef int (*epoll_ctl_fn)(int, int, int, struct epoll_event *);
-typedef int (*epoll_wait_fn)(int, struct epoll_event *, int, int);
-typedef int (*timer_get_fn)(int, struct itimerspec *);
-typedef int (*timer_set_fn)(int, int, const struct itimerspec *, struct itimerspec *);
-typedef int (*fstat_fn)(int, struct stat *);
-typedef int (*connect_fn)(int, const struct sockaddr *, socklen_t);
-typedef int (*peer_fn)(int, struct sockaddr *, socklen_t *);
-
-#ifdef __cplusplus
-extern "C" {
-#endif
-int __NTH(getsockopt(int fd, int level, int name, void *value, socklen_t *size))
-{
-    REAL(GETSOCKOPT, getsockopt_fn);
-    return next(fd, level, name, value, size);
-}
-int __NTH(setsockopt(int fd, int level, int name, const void *value, socklen_t size))
-{
-    REAL(SETSOCKOPT, setsockopt_fn);
-    return next(fd, level, name, value, size);
-}
-int __NTH(shutdown(int fd, int how))
-{
-    REAL(SHUTDOWN, int_int_fn);
-    return next(fd, how);
-}
-ssize_t recv(int fd, void *into, size_t size, int flags)
-{
-    REAL(RECV, recv_fn);
-    return next(fd, into, size, flags);
-}
-int __NTH(ioctl(int fd, unsigned long what, ...))
-{
-    va_list more;
-    void *argument;
-    REAL(IOCTL, ioctl_fn);
-    va_start(more, what);
-    argument = va_arg(more, void *);
-    va_end(more);
-    return next(fd, what, argument);
-}
-int fcntl(int fd, int what, ...)
-{
-    va_list more;
-    long argument;
-    REAL(FCNTL, fcntl_fn);
-    va_start(more, what);
-    argument = va_arg(more, long);
-    va_end(more);
-    return next(fd, what, argument);
-}
-int poll(struct pollfd *entries, nfds_t count, int ms)
-{
-    REAL(POLL, poll_fn);
-    return next(entries, count, ms);
-}
-int __NTH(epoll_create1(int flags))
-{
-    REAL(EPOLL_CREATE, int_fn);
-    return next(flags);
-}
-int __NTH(epoll_ctl(int set, int how, int fd, struct epoll_event *event))
-{
-    REAL(EPOLL_CTL, epoll_ctl_fn);
-    return next(set, how, fd, event);
-}
-int epoll_wait(int set, struct epoll_event *events, int most, int ms)
-{
-    REAL(EPOLL_WAIT, epoll_wait_fn);
-    return next(set, events, most, ms);
-}
-int __NTH(timerfd_gettime(int fd, struct itimerspec *now))
-{
-    REAL(TIMER_GET, timer_get_fn);
-    return next(fd, now);
-}
-int __NTH(timerfd_settime(int fd, int flags, const struct itimerspec *to, struct itimerspec *before))
-{
-    REAL(TIMER_SET, timer_set_fn);
-    return next(fd, flags, to, before);
-}
-int __NTH(fstat(int fd, struct stat *into))
-{
-    REAL(FSTAT, fstat_fn);
-    return next(fd, into);
-}
-/* by another name here: glibc's header gives these two a type of its own */
-int refusing_connect(int, const struct sockaddr *, socklen_t) __asm__("connect");
-int refusing_connect(int fd, const struct sockaddr *address, socklen_t size)
-{
-    REAL(CONNECT, connect_fn);
-    return next(fd, address, size);
-}
-int refusing_getpeername(int, struct sockaddr *, socklen_t *) __asm__("getpeername");
-int refusing_getpeername(int fd, struct sockaddr *address, socklen_t *size)
-{
-    REAL(PEER, peer_fn);
-    return next(fd, address, size);
-}
-#ifdef __cplusplus
-}
-#endif
-
-/* --- what is closed --- */
-
-enum { HAS_FINISHED, HAS_ANSWERED, IS_SILENT, HAS_RESET, RESET_TAKEN, READING_SHUT, SCENES };
-
-static const char *const scenes[SCENES] = {
-    "the peer has closed",        "data and the peer's FIN", "a silent peer", "the peer has reset",
-    "a reset that was taken away", "the program's own SHUT_RD"
-};
-
-static int may_be_graceful(int scene)
-{
-    return scene == HAS_FINISHED || scene == HAS_ANSWERED;
-}
-
-static house home;
-
-static void set_scene(int scene, check_socket *sock, check_socket *peer)
-{
-    int error = 0;
-    socklen_t size = (socklen_t)sizeof(error);
-    house_pair(&home, sock, peer);
-    switch (scene) {
-    case HAS_ANSWERED:
-        CHECK_IS(check_send(*peer, "0123456789", 10), 10);
-        /* fall through */
-    case HAS_FINISHED:
-        check_half_close(*peer);
-        check_wait_readable(*sock);
-        break;
-    case HAS_RESET:
-    case RESET_TAKEN:
-        check_reset(*peer);
-        *peer = CHECK_NO_SOCKET;
-        check_wait_readable(*sock);
-        if (scene == RESET_TAKEN)
-            CHECK_IS(getsockopt(*sock, SOL_SOCKET, SO_ERROR, &error, &size), 0);
-        break;
-    case READING_SHUT:
-        CHECK_IS(shutdown(*sock, SHUT_RD), 0);
-        break;
-    }
-}
-
-/* --- how it is closed --- */
-
-enum { PLAIN, WITH_REPORT, MANY, STEPS, BACKGROUND, ABORT, WAYS };
-
-static const char *const ways[WAYS] = {
-    "gc_close", "gc_close_with", "gc_close_many", "gc_closing", "gc_reaper_close", "gc_abort"
-};
-
-#define TIME_MS 4U
+#define WORKERS 6
+#define EVERY 6
 #define BOUND_MS 4000
-
-static gc_reaper *reaper;
-static told end;
-
-static int in_steps(check_socket sock, const gc_options *options, gc_report *report)
-{
-    double start = check_now();
-    gc_closing *closing = NULL;
-    int code = gc_closing_new(sock, options, &closing);
-    if (code != 0) return code;
-    while ((code = gc_closing_step(closing)) == GC_PENDING && check_now() - start < BOUND_MS) {
-        struct timespec pause;
-        pause.tv_sec = 0;
-        pause.tv_nsec = 1000000;
-        nanosleep(&pause, NULL);
-    }
-    if (code >= 0) CHECK_IS(gc_closing_report(closing, report), 0);
-    gc_closing_free(closing);
-    return code;
-}
-
-static int in_background(check_socket sock, const gc_options *options, gc_report *report)
-{
-    double start = check_now();
-    int code;
-    told_start(&end, sock);
-    code = gc_reaper_close(reaper, sock, options, tell, &end);
-    if (code != 0) return code;
-    while (end.calls == 0 && check_now() - start < BOUND_MS) sched_yield();
-    CHECK_IS(end.calls, 1);
-    *report = end.report;
-    return report->outcome;
-}
-
-static int close_by(int way, check_socket sock, gc_report *report)
-{
-    gc_options options = GC_OPTIONS_INIT;
-    options.timeout_ms = TIME_MS;
-    switch (way) {
-    case PLAIN: return gc_close(sock, TIME_MS);
-    case WITH_REPORT: return gc_close_with(sock, &options, report);
-    case MANY: {
-        int code = gc_close_many(&sock, 1, &options, report);
-        return code < 0 ? code : report->outcome;
-    }
-    case STEPS: return in_steps(sock, &options, report);
-    case BACKGROUND: return in_background(sock, &options, report);
-    default: return gc_abort(sock);
-    }
-}
-
-/* --- the checks --- */
+/* calls of one kind in one close, which lasts some milliseconds: more is a loop that spins */
+#define MOST_CALLS 3000
+/* so many occurrences of a call */
+#define MOST_TIMES 12
 
 static int is_open(check_socket sock)
 {
     return fcntl(sock, F_GETFD) != -1;
 }
 
-static void check_end(int way, int scene, check_socket sock, int code, const gc_report *report)
+/* --- the checks --- */
+
+/* a connection, a file and a pipe of the program's */
+static check_socket bystander, bystanders_peer;
+static int bystanders_pipe[2];
+
+static void check_bystanders(void)
 {
-    CHECK_BETWEEN(code, GC_ERR_INTERNAL, GC_CONTINUED);
-    CHECK(code != GC_ERR_NOT_A_SOCKET && code != GC_ERR_ARGUMENT && code != GC_ERR_INTERNAL);
-    if (code == GC_GRACEFUL && way != ABORT) CHECK(may_be_graceful(scene));
-    if (code >= 0) {
-        CHECK(!is_open(sock));
-        if (way != PLAIN && way != ABORT) CHECK_IS(report->closed, 1);
+    char byte = 0;
+    check_works(bystander, bystanders_peer);
+    CHECK_IS(write(bystanders_pipe[1], "p", 1), 1);
+    CHECK_IS(read(bystanders_pipe[0], &byte, 1), 1);
+    CHECK(byte == 'p');
+}
+
+static int keeps_it(const struct form *form, const gc_report *report)
+{
+    return form->way == FINISH || (form->fallback == GC_THEN_KEEP && report->closed == 0);
+}
+
+/* these do not tell more than that it is closed */
+static int has_report(const struct form *form)
+{
+    return form->way != PLAIN && form->way != FINISH && form->way != CLOSESOCKET && form->way != ABORT;
+}
+
+static void check_code(const struct form *form, int scene, const tried *one, int code, const gc_report *report)
+{
+    CHECK_BETWEEN(code, GC_ERR_SYSTEM, GC_CONTINUED);
+    CHECK(code != GC_ERR_ARGUMENT && code != GC_ERR_STOPPED && code != GC_ERR_NOT_A_SOCKET);
+    CHECK(code != GC_GRACEFUL || (scenes[scene].is & GRACEFUL));
+    CHECK(code != GC_CONTINUED || form->fallback == GC_THEN_BACKGROUND);
+    CHECK(code != GC_DELIVERED || (form->flags & GC_UNTIL_ACKED));
+    CHECK(code != GC_RELEASED || form->if_shared == GC_SHARED_RELEASE);
+    CHECK(!closed_twice);
+    if (code < 0) { /* untouched, and ours */
+        CHECK(is_open(one->sock));
+        if (scenes[scene].is & CARRIES) CHECK_IS(check_send(one->sock, "!", 1), 1);
+    } else if (keeps_it(form, report)) {
+        CHECK(is_open(one->sock));
     } else {
-        CHECK(is_open(sock)); /* untouched, and ours */
-        close(sock);
+        CHECK(!is_open(one->sock));
+        if (has_report(form)) CHECK_IS(report->closed, 1);
     }
 }
 
-static void try_once(int way, int scene)
+/* what came to the peer: everything, where that is claimed or a bare close would have done it */
+static void check_peer(const struct form *form, int scene, const tried *one, int code)
+{
+    int is_told = code == GC_GRACEFUL || code == GC_DELIVERED;
+    int is_due = (scenes[scene].is & DELIVERS) && form->fallback != GC_THEN_ABORT;
+    long bytes;
+    if (one->peer == CHECK_NO_SOCKET || code < 0 || (!is_told && !is_due)) return;
+    CHECK_IS(read_it(one->peer, &bytes), 0);
+    CHECK_IS(bytes, one->sent);
+}
+
+/* another holder's connection goes on, where that was asked for */
+static void check_sharer(const struct form *form, const tried *one, int code)
+{
+    char room[sizeof(words)];
+    if (one->copy == CHECK_NO_SOCKET || form->if_shared != GC_SHARED_RELEASE || code < 0) return;
+    CHECK(code == GC_RELEASED || form->way == CLOSESOCKET);
+    CHECK_IS(check_receive(one->peer, room, sizeof(room)), WORDS);
+    check_works(one->copy, one->peer);
+}
+
+/* A number of calls that no close of some milliseconds makes is a loop that spins. Looking for
+   sharing goes through all that /proc has, until the time is up. */
+static void check_spins(const struct form *form)
+{
+    int call;
+    for (call = 0; call < CALLS && form->if_shared != GC_SHARED_RELEASE; call++) {
+        if (made[call] > MOST_CALLS) printf("%s spins:\n", calls[call].name);
+        CHECK_BETWEEN(made[call], 0, MOST_CALLS);
+    }
+}
+
+static void try_once(const struct form *form, int scene)
 {
     gc_report report = GC_REPORT_INIT;
-    check_socket sock, peer;
+    tried one;
     double start;
     int code;
     check_round = first * 10 + for_ever; /* told if it fails */
-    set_scene(scene, &sock, &peer);
-    made = 0;
+    set_scene(scene, &one);
+    memset((void *)made, 0, sizeof(made));
     hits = 0;
     start = check_now();
+    errno = 77;
     is_armed = 1;
-    code = close_by(way, sock, &report);
+    code = close_by(form, one.sock, &report);
+    if (code >= 0 && form->way <= MANY) CHECK_IS(errno, 77);
+    if (code == GC_CONTINUED) gc_flush(BOUND_MS);
     is_armed = 0;
     CHECK_BETWEEN(check_now() - start, 0, BOUND_MS);
-    check_end(way, scene, sock, code, &report);
-    if (peer != CHECK_NO_SOCKET) check_close(peer);
+    check_spins(form);
+    check_code(form, scene, &one, code, &report);
+    check_sharer(form, &one, code);
+    if (code < 0 || keeps_it(form, &report)) close(one.sock);
+    check_peer(form, scene, &one, code);
+    if (one.copy != CHECK_NO_SOCKET) close(one.copy);
+    if (one.peer != CHECK_NO_SOCKET) check_close(one.peer);
+}
+
+/* --- the faults --- */
+
+static unsigned long every = EVERY, at;
+static volatile long *faults; /* of all workers */
+
+/* The same ones each time, and no row of neighbours. A search for other holders takes ten times as
+   long as the rest. */
+static int is_picked(const struct form *form)
+{
+    unsigned long rare = form->if_shared == GC_SHARED_RELEASE && every > 1 ? 20 : 1;
+    at++;
+    return (at * 2654435761UL >> 13) % (every * rare) == 0;
 }
 
 static long count_open(void)
 {
     long count = 0;
-    int fd;
-    for (fd = 0; fd < 4096; fd++) count += is_open(fd);
+    DIR *folder = opendir("/proc/self/fd");
+    CHECK(folder != NULL);
+    while (readdir(folder) != NULL) count++;
+    closedir(folder);
     return count;
 }
 
-/* one call, one error: at each occurrence, once and from then on */
-static long refuse_each_time(int way, int scene)
+static void fail_by(const struct form *form, int scene, int occurrences)
 {
-    long faults = 0;
     for (for_ever = 0; for_ever < 2; for_ever++)
-        for (first = 0;; first++) {
-            try_once(way, scene);
-            faults += hits > 0;
-            if (hits == 0 || first > 12) break;
+        for (first = 0; first < occurrences; first++) {
+            if (!is_picked(form)) continue;
+            try_once(form, scene);
+            if (hits > 0) __sync_fetch_and_add(faults, 1);
         }
-    return faults;
 }
 
-int main(void)
+/* each call that this close makes */
+static void fail_each(const struct form *form, int scene)
 {
-    static char words[200];
-    long faults = 0, before;
-    int way, scene, which;
-    check_start();
-    if (check_is_slow()) check_skip("not under a sanitizer or Valgrind, which put their own in front");
+    static char doing[200];
+    int usual[CALLS];
+    long before = count_open();
+    int which;
+    refused = CALLS;
+    try_once(form, scene);
+    memcpy(usual, (void *)made, sizeof(usual));
+    check_doing = doing;
+    for (refused = 0; refused < CALLS; refused++) {
+        for (which = 0; which < ERRORS && calls[refused].errors[which] != 0; which++) {
+            with_error = calls[refused].errors[which];
+            sprintf(doing, "%s, %s: %s with %d", form->name, scenes[scene].name, calls[refused].name, with_error);
+            fail_by(form, scene, usual[refused] < MOST_TIMES ? usual[refused] : MOST_TIMES);
+        }
+        CHECK_IS(count_open(), before);
+    }
+    check_bystanders();
+}
+
+static void work(int worker)
+{
+    int cell;
     house_open(&home);
+    check_pair(&bystander, &bystanders_peer);
+    CHECK_IS(pipe(bystanders_pipe), 0);
+    gc_set_default_timeout(TIME_MS);
     reaper = new_reaper(0, GC_FULL_REFUSE);
     refused = CALLS;
-    for (way = 0; way < WAYS; way++) try_once(way, HAS_FINISHED); /* what is made once */
-    before = count_open();
-    for (way = 0; way < WAYS; way++)
-        for (scene = 0; scene < SCENES; scene++)
-            for (refused = 0; refused < CALLS; refused++)
-                for (which = 0; which < ERRORS && calls[refused].errors[which] != 0; which++) {
-                    with_error = calls[refused].errors[which];
-                    sprintf(words, "%s, %s: %s refused with %d", ways[way], scenes[scene],
-                            calls[refused].name, with_error);
-                    check_doing = words;
-                    faults += refuse_each_time(way, scene);
-                    CHECK_IS(count_open(), before);
-                }
-    printf("%ld faults\n", faults);
-    CHECK(faults > 1000);
+    for (cell = 0; cell < FORMS; cell++) try_once(&forms[cell], HAS_FINISHED); /* what is made once */
+    for (cell = worker; cell < FORMS * SCENES; cell += WORKERS) fail_each(&forms[cell / SCENES], cell % SCENES);
     CHECK_IS(gc_reaper_free(reaper, PATIENCE), 0);
-    check_close(home.listener);
+}
+
+static void *shared_memory(void)
+{
+    void *memory = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    CHECK(memory != MAP_FAILED);
+    return memory;
+}
+
+int main(int count, char **arguments)
+{
+    const char *wish = count > 1 ? arguments[1] : getenv("GC_TEST_FAULTS");
+    pid_t workers[WORKERS];
+    int worker, status, failed = 0;
+    check_start();
+    if (check_is_slow()) check_skip("not under a sanitizer or Valgrind, which put their own in front");
+    if (wish != NULL && atol(wish) > 0) every = (unsigned long)atol(wish);
+    faults = (volatile long *)shared_memory();
+    for (worker = 0; worker < WORKERS; worker++) {
+        workers[worker] = fork();
+        CHECK(workers[worker] >= 0);
+        if (workers[worker] == 0) {
+            work(worker);
+            return 0;
+        }
+    }
+    for (worker = 0; worker < WORKERS; worker++) {
+        CHECK_IS(waitpid(workers[worker], &status, 0), workers[worker]);
+        failed += status != 0;
+    }
+    printf("%ld faults\n", *faults);
+    CHECK_IS(failed, 0);
+    CHECK(*faults >= (every > 1 ? 60000 : 100000) / (long)every);
     return 0;
 }

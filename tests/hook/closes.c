@@ -34,7 +34,7 @@ static void done_with(const char *name, int result, int error)
 
     Sleep(20);
     got = recv(client, &byte, 1, 0);
-    printf("%s: %d %d, peer: %s\n", name, result, result == 0 ? 0 : error,
+    printf("%s: %d %d, peer: %s\n", name, result, error,
            got > 0 ? "data" : got == 0 ? "end" : "reset");
     fflush(stdout);
     closesocket(client);

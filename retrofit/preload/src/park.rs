@@ -36,6 +36,8 @@ impl Place {
 static PLACE: [Place; PLACES] = [const { Place::new() }; PLACES];
 /// Taken or about to be. Waited for at the end of the process.
 static COUNT: AtomicU32 = AtomicU32::new(0);
+/// So many threads wait for another count. Most closes end without one: a call is saved.
+static SLEEPERS: AtomicU32 = AtomicU32::new(0);
 static NEXT: AtomicU32 = AtomicU32::new(0);
 /// A timer that wakes the background thread; -1: there is none.
 static BELL: AtomicI32 = AtomicI32::new(-1);
@@ -77,7 +79,9 @@ pub fn count() -> u32 {
 
 /// Waits until the count is another, or the time is up.
 pub fn wait_for_change(count: u32, limit_ms: u64) {
+    SLEEPERS.fetch_add(1, SeqCst);
     sys::sleep_while(&COUNT, count, limit_ms);
+    SLEEPERS.fetch_sub(1, SeqCst);
 }
 
 /// A place for one more, if the program's limit can afford it.
@@ -89,7 +93,10 @@ pub fn reserve() -> bool {
 
 pub fn give_back() {
     COUNT.fetch_sub(1, SeqCst);
-    sys::wake_sleepers(&COUNT);
+    // who is about to sleep says so first, and then sees the new count
+    if SLEEPERS.load(SeqCst) > 0 {
+        sys::wake_sleepers(&COUNT);
+    }
 }
 
 /// A program with a small limit has counted what it needs: it has none to spare.
@@ -174,6 +181,7 @@ pub fn after_fork_in_child(kept: c_int) {
         place.state.store(FREE, SeqCst);
     }
     COUNT.store(0, SeqCst);
+    SLEEPERS.store(0, SeqCst);
     BELL.store(-1, SeqCst);
     SLEEPING.store(0, SeqCst);
     for (fd, entry) in fd_table::numbers_from(0) {

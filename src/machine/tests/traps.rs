@@ -7,7 +7,8 @@ use super::script::{Act, Life, System, MS};
 use super::sim::{Handle, Sim, SimClock};
 use crate::clock::Clock;
 use crate::connection::Watch;
-use crate::machine::{Brief, End, Next};
+use crate::machine::waiting::MOST_DRY_LOOKS;
+use crate::machine::{Brief, End, Machine, Next};
 use crate::options::{Fallback, INFINITE};
 use crate::outcome::Outcome;
 
@@ -296,4 +297,33 @@ fn giving_up_before_the_first_step_refuses_what_is_no_socket() {
     run(Plan::of(Life::NotASocket).give_up_after(0), |run| {
         assert!(run.refusal().is_some());
     });
+}
+
+/// A socket that is called readable, and has nothing: the thread would spin, and the others wait.
+#[test]
+fn what_is_readable_and_has_nothing_is_not_waited_for_as_readable() {
+    for plan in [Plan::new(), Plan::new().peer_first(500)] {
+        is_not_waited_for_as_readable(&plan.timeout(1000));
+    }
+}
+
+fn is_not_waited_for_as_readable(plan: &Plan) {
+    let clock = SimClock::new();
+    let mut sim = Sim::new(&plan.setup, &clock);
+    sim.seen.may_read_first = plan.options.peer_first_ms > 0;
+    let mut machine = Machine::new(&plan.options, clock.now());
+    let mut watched = Vec::new();
+    for _ in 0..=MOST_DRY_LOOKS {
+        match machine.step(&mut sim, &clock, &mut None) {
+            Next::Wait(wait) => watched.push(wait.watch),
+            next => panic!("{next:?}"),
+        }
+    }
+    let (last, first) = watched.split_last().unwrap();
+    assert!(first.iter().all(|watch| *watch == Watch::Readable));
+    assert_eq!(*last, Watch::Change);
+    // In the next millisecond it is an event like any other.
+    clock.pass(MS);
+    let next = machine.step(&mut sim, &clock, &mut None);
+    assert!(matches!(next, Next::Wait(wait) if wait.watch == Watch::Readable));
 }

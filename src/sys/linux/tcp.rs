@@ -23,9 +23,8 @@ const TCP_INQ: c_int = 36;
 pub(super) fn classify(socket: Socket) -> Result<Kind, Fault> {
     let state = match state_of_first(socket) {
         Ok(Some(state)) => state,
-        Ok(None) => return socket.kind_by_type(),
         Err(fault) if fault.kind == FaultKind::NotASocket => return Err(fault),
-        Err(_) => return classify_without_info(socket),
+        Ok(None) | Err(_) => return classify_without_info(socket),
     };
     if state != TcpState::Closed && !state.has_peer_fin() {
         return Ok(Kind::Tcp(state));
@@ -38,7 +37,7 @@ pub(super) fn classify(socket: Socket) -> Result<Kind, Fault> {
     }
 }
 
-/// A TCP socket whose state the system refuses to tell (a seccomp filter, no memory).
+/// Not TCP; or a TCP socket whose state the system does not tell (a seccomp filter, no memory).
 fn classify_without_info(socket: Socket) -> Result<Kind, Fault> {
     let is = |name| socket.option(libc::SOL_SOCKET, name);
     match is(libc::SO_PROTOCOL) {

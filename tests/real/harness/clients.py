@@ -125,9 +125,38 @@ LIST = [
            stdin=places.ARENA + "/inline", needs=NETCAT),
     Client("bad-multibulk", "a bad length, then 1 MB", NC, answer_has("-ERR Protocol error: "),
            stdin=places.ARENA + "/multibulk", needs=NETCAT),
+    Client("dns", "a query over TCP, and 20 kB more", NC, answer_has("\xc0\x00\x02\x01"),
+           stdin=places.ARENA + "/query", needs=NETCAT),
+    Client("smtp-errors", "unknown commands, 70 kB", NC, answer_has("421 "), stdin=places.ARENA + "/nonsense",
+           needs=NETCAT),
+    Client("imap-errors", "unknown commands, 70 kB", NC, answer_has("* BYE "),
+           stdin=places.ARENA + "/nonsense", needs=NETCAT),
+    Client("pop3-errors", "unknown commands, 70 kB", NC, answer_has("Too many invalid"),
+           stdin=places.ARENA + "/nonsense", needs=NETCAT),
+    Client("ftp-early", "talks before the greeting", NC, answer_has("530 "), stdin=places.ARENA + "/early",
+           needs=NETCAT),
+    Client("ftp-busy", "talks before the greeting", NC, answer_has("421 "), stdin=places.ARENA + "/early",
+           needs=NETCAT),
+    Client("irc-early", "talks before it is refused", NC, answer_has("ERROR :"), stdin=places.ARENA + "/early",
+           needs=NETCAT),
+    Client("rsync-denied", "asks for a module, and talks on", NC, answer_has("@ERROR: access denied"),
+           stdin=places.ARENA + "/rsync", needs=NETCAT),
+    Client("git-denied", "asks for what is not there, and talks on", NC, answer_has("access denied"),
+           stdin=places.ARENA + "/git", needs=NETCAT),
+    Client("mqtt-refused", "CONNECT without a password, and 20 kB", NC, answer_has(" \x02\x00\x05"),
+           stdin=places.ARENA + "/mqtt", needs=NETCAT),
+    Client("pg-refused", "a start message, and 20 kB", NC, answer_has("pg_hba.conf rejects"),
+           stdin=places.ARENA + "/postgres", needs=NETCAT),
+    Client("nc-hello", "20 kB to a service that says a line", NC, answer_has("hello"), stdin=BODY, needs=NETCAT),
     Client("redis-pipe", "redis-cli --pipe at maxclients", "redis-cli -h {host} -p {port} --pipe",
            answer_has("max number of clients"), stdin=places.ARENA + "/pipe", needs=["deb:redis-tools"]),
 ]
+
+# a question for the address of real.test
+QUERY = (b"\x00\x1b" b"\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00"
+         b"\x04real\x04test\x00\x00\x01\x00\x01")
+# version 3, and who asks
+START = b"\x00\x00\x00\x20\x00\x03\x00\x00" b"user\0nobody\0" b"database\0x\0\0"
 
 BY_NAME = {client.name: client for client in LIST}
 
@@ -149,6 +178,12 @@ def make_data():
     put(places.ARENA + "/set", b"set a 0 0 20000\r\n" + bytes(20_000) + b"\r\n")
     put(places.ARENA + "/inline", b"A" * 1_000_000)
     put(places.ARENA + "/multibulk", b"*1\r\n$bad\r\n" + b"A" * 1_000_000)
+    put(places.ARENA + "/query", QUERY + bytes(20_000))
+    put(places.ARENA + "/nonsense", b"a nonsense\r\n" * 6000)
+    put(places.ARENA + "/rsync", b"@RSYNCD: 31.0\nwww\n" + b"--server\n" * 2000)
+    put(places.ARENA + "/git", b"0029git-upload-pack /none\0host=real.test\0" + b"0032want\n" * 2000)
+    put(places.ARENA + "/mqtt", b"\x10\x0d\x00\x04MQTT\x04\x02\x00\x3c\x00\x01a" + bytes(20_000))
+    put(places.ARENA + "/postgres", START + bytes(20_000))
     put(places.ARENA + "/pipe", b"SET key value\r\n" * 20_000)
 
 

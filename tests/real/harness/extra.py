@@ -55,8 +55,8 @@ def stall(task):
 
 
 def load(task):
-    """nginx under ab: requests a second, each on a connection of its own."""
-    port = begin("nginx-on", task["prefix"])
+    """A server under ab: requests a second, each on a connection of its own."""
+    port = begin(task.get("server", "nginx-on"), task["prefix"])
     command = ["ab", "-q", "-n", str(task["requests"]), "-c", "50", "http://%s:%d/index.html" % (HOST, port)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     rate = re.search(r"Requests per second: +([0-9.]+)", done.stdout)
@@ -65,6 +65,18 @@ def load(task):
         raise case.Failed("ab: exit %d: %s" % (done.returncode, done.stderr.strip()[-200:]))
     return {"value": float(rate.group(1)), "failed_requests": int(failures.group(1)),
             "time_wait": len(re.findall(r"^ *\d+: \S+ \S+ 06 ", open("/proc/net/tcp").read(), re.M))}
+
+
+def load_redis(task):
+    """redis under its own benchmark: commands a second, each on a connection of its own."""
+    port = begin("redis", task["prefix"])
+    command = ["redis-benchmark", "-h", HOST, "-p", str(port), "-k", "0", "-c", "50", "-n", str(task["requests"]),
+               "-t", "ping_inline", "--csv"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    rates = [line.split(",")[1].strip('"') for line in done.stdout.splitlines() if line.startswith('"PING')]
+    if not rates:
+        raise case.Failed("redis-benchmark: exit %d: %s" % (done.returncode, done.stderr.strip()[-200:]))
+    return {"value": float(rates[0])}
 
 
 # commands through bash's own sockets, faster than redis takes them; the answers are never read
@@ -91,7 +103,7 @@ def writer(task):
 def main():
     task = json.loads(sys.argv[1])
     try:
-        case.say({"stall": stall, "load": load, "writer": writer}[task["what"]](task))
+        case.say({"stall": stall, "load": load, "load-redis": load_redis, "writer": writer}[task["what"]](task))
     except (case.Failed, OSError, subprocess.SubprocessError) as error:
         case.say({"failed": str(error)})
 

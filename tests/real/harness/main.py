@@ -5,7 +5,7 @@ import os
 import sys
 import time
 
-from . import checks, clients, install, namespaces, pairs, places, report, servers
+from . import checks, clients, install, namespaces, pairs, places, rates, report, servers
 from .tally import Tally
 
 
@@ -22,6 +22,7 @@ def arguments():
     parser.add_argument("--stock", action="store_true", help="only the programs as they are")
     parser.add_argument("--no-wire", action="store_true", help="leave the 20 ms wire out")
     parser.add_argument("--only-wire", action="store_true", help="nothing but the 20 ms wire")
+    parser.add_argument("--rates", type=int, default=0, metavar="ROUNDS", help="only servers under load, so many rounds")
     parser.add_argument("--packages", action="store_true", help="only print the Debian packages that are needed")
     parser.add_argument("--client", action="append", default=[], metavar="NAME", help="only this client")
     parser.add_argument("server", nargs="*", help="only these (see harness/servers.py)")
@@ -117,6 +118,11 @@ def main():
         tally.skip("real programs", why)
         return tally.end()
     graceful = [] if options.stock else wrapper()
+    if options.rates:
+        os.makedirs(places.WORK, exist_ok=True)
+        with open(os.path.join(places.WORK, "install.log"), "w") as log:
+            rates.run(graceful, options.rates, log, tally)
+        return tally.end()
     wanted = available(choose(options), tally)
     if any(pair.delay for pair in wanted) and not os.path.exists("/dev/net/tun"):
         tally.skip("the 20 ms wire", "no /dev/net/tun")

@@ -6,28 +6,8 @@ post: the status with which an upload of 5 MB to / is answered; 0: no HTTP.
 hold: connections that the harness keeps open, for servers that refuse those beyond a number.
 options: for `graceful-close run`. env goes into the environment.
 """
-
-
-class Server:
-    def __init__(self, name, command, needs=(), post=0, conf=None, before=(), hold=0, options=(),
-                 prepare=(), scheme="http", settle=0.0, env=None, port=8000):
-        self.name = name
-        self.command = command.split()
-        self.needs = tuple(needs)
-        self.post = post
-        self.conf = conf
-        self.before = [line.split() for line in before]
-        self.hold = hold
-        self.options = tuple(options)
-        self.prepare = [line.split() for line in prepare]
-        self.scheme = scheme
-        self.settle = settle
-        self.env = env or {}
-        self.port = port
-
-
-# for programs that shut down both directions before they close
-HALF = ("--shutdown-both", "half")
+from . import services
+from .server import HALF, Server
 
 LIST = [
     Server("pyhttp", "{python} -m http.server {port} --directory {www}", post=501),
@@ -148,4 +128,4 @@ LIST = [
            ["pip:waitress==3.0.*"], post=413, env={"PYTHONPATH": "{apps}"}),
 ]
 
-BY_NAME = {server.name: server for server in LIST}
+BY_NAME = {server.name: server for server in LIST + services.LIST}

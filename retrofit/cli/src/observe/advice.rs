@@ -157,7 +157,10 @@ pub fn of(site: &Site) -> Vec<Advice> {
             rule: "nothing-seen",
             source: LEAVE.into(),
             run: None,
-            why: vec!["Nothing was seen here that a graceful close would change."],
+            why: vec![match site.figures.closes {
+                0 => "Nothing was seen here that a graceful close would change.",
+                _ => "The peer had closed first, and nothing was unread: no reset follows.",
+            }],
         });
     }
     found

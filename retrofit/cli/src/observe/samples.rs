@@ -58,7 +58,7 @@ pub fn snapshot() -> Snapshot {
         ),
         site(
             "close",
-            &[0x1300],
+            &[0x1300, 0x1301, 0x1302],
             32,
             Figures {
                 closes: 70,
@@ -195,6 +195,7 @@ pub fn report() -> Report {
                 false,
             )],
             0x1300 => vec![function("send_and_close", 240, false)],
+            0x1301 => vec![function("main", 9, false)],
             _ => Vec::new(),
         };
     }

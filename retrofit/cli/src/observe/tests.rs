@@ -170,7 +170,9 @@ fn the_text_names_callers_as_far_as_they_are_known() {
     let expected = "\n 1  close < finish (server.c:88) < connection_done (server.c:131) <\n    \
                     net::Server<int>::handle_request(int&) (server.c:120)\n    peers   2\n";
     assert!(words.contains(expected), "{words}");
-    assert!(words.contains("close < send_and_close (server.c:240)\n    peers   32 or more\n"));
+    assert!(words.contains(
+        "close < send_and_close (server.c:240) < main (server.c:9)\n    peers   32 or more\n"
+    ));
     assert!(words.contains("close < libfoo.so+0xa123\n"));
     assert!(words.contains("close < legacyd+0x1600\n"));
     assert!(

@@ -7,8 +7,24 @@ use super::symbols::{file_name, Function};
 /// `close < connection_done (server.c:120) < handle_request (server.c:88)`.
 pub fn call_chain(site: &Site, most: usize) -> String {
     let mut words = vec![site.call.clone()];
-    words.extend(site.frames.iter().flat_map(frame).take(most));
+    let callers = site.frames.iter().take(frames_to_main(site));
+    words.extend(callers.flat_map(frame).take(most));
     words.join(" < ")
+}
+
+/// What calls main() is the same for all sites.
+fn frames_to_main(site: &Site) -> usize {
+    let is_main = |function: &Function| {
+        matches!(
+            function.name.as_str(),
+            "main" | "wmain" | "WinMain" | "wWinMain"
+        )
+    };
+    let main = site
+        .frames
+        .iter()
+        .position(|frame| frame.functions.iter().any(is_main));
+    main.map_or(site.frames.len(), |at| at + 1)
 }
 
 fn frame(frame: &Frame) -> Vec<String> {

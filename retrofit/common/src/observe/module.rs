@@ -1,6 +1,6 @@
 //! A file that code of the program was loaded from.
 
-use super::Hash;
+use super::hash::Hash;
 use core::sync::atomic::{AtomicU32, AtomicU64, AtomicU8, Ordering};
 
 /// Of a path that is longer the end is kept.

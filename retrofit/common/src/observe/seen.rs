@@ -1,11 +1,12 @@
 //! One close, and what it counts as.
 
-use super::{Counter, Site};
+use super::counters::Counter;
+use super::site::Site;
 
 /// What was seen of a connected TCP socket just before it was closed.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Seen {
-    /// [`of_address`](super::of_address) of the peer; 0: not known.
+    /// `of_address` of the peer; 0: not known.
     pub peer: u32,
     pub unread: u64,
     /// Bytes of ours; `None`: the system does not tell.

@@ -1,6 +1,7 @@
 //! A place in the program from which connections are closed.
 
-use super::{Counter, Hash, COUNTERS};
+use super::counters::{Counter, COUNTERS};
+use super::hash::Hash;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 pub const MOST_FRAMES: usize = 6;

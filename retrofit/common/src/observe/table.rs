@@ -1,6 +1,7 @@
 //! The whole table.
 
-use super::{Call, Module, Place, Site};
+use super::module::Module;
+use super::site::{Call, Place, Site};
 use core::sync::atomic::{AtomicU64, Ordering};
 
 pub const MOST_SITES: usize = 1024;
@@ -104,7 +105,9 @@ fn probe(hash: u64, places: usize, mut take: impl FnMut(usize) -> bool) -> Optio
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Counter, Peers};
+    use super::super::counters::Counter;
+    use super::super::module::LONGEST_PATH;
+    use super::super::site::Peers;
     use super::*;
     use std::alloc::{alloc_zeroed, Layout};
 
@@ -185,7 +188,7 @@ mod tests {
         let long = format!("/{}/libx.so", "y".repeat(2000));
         let at = table.module(long.as_bytes()).unwrap();
         let path: Vec<u8> = table.modules()[at].path().collect();
-        assert_eq!(path.len(), super::super::LONGEST_PATH);
+        assert_eq!(path.len(), LONGEST_PATH);
         assert!(path.ends_with(b"yy/libx.so"));
     }
 
