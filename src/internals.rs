@@ -25,3 +25,18 @@ mod of_windows {
 
 #[cfg(windows)]
 pub use of_windows::{closesocket, give_back_receives, handle_count};
+
+/// What `fuzz/` runs beside the C functions: the simulated schedules of the tests, made of bytes.
+/// It exists in a build for a fuzzer alone.
+#[cfg(fuzzing)]
+pub mod schedules {
+    /// One close. Panics where it is not what the contract says.
+    pub fn machine(bytes: &[u8]) {
+        crate::machine::tests::random::check_bytes(bytes);
+    }
+
+    /// The table of many, in the background.
+    pub fn pool(bytes: &[u8]) {
+        crate::reaper::pool::tests::random::check_bytes(bytes);
+    }
+}

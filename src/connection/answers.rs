@@ -92,26 +92,10 @@ pub(crate) enum Received {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Sharing {
     /// Nobody, as far as the system tells such things.
-    #[cfg_attr(
-        not(any(
-            target_os = "linux",
-            target_os = "android",
-            target_os = "macos",
-            windows
-        )),
-        allow(dead_code)
-    )]
+    #[cfg_attr(not(any(linux_calls, target_os = "macos", windows)), allow(dead_code))]
     Alone,
     /// Somebody does.
-    #[cfg_attr(
-        not(any(
-            target_os = "linux",
-            target_os = "android",
-            target_os = "macos",
-            windows
-        )),
-        allow(dead_code)
-    )]
+    #[cfg_attr(not(any(linux_calls, target_os = "macos", windows)), allow(dead_code))]
     Shared,
     /// The system cannot tell, or would not say; why.
     Unknown(Fault),

@@ -24,11 +24,11 @@ impl Mark {
     const BITS: u32 = u32::MAX >> 1;
 
     /// Of what the system refuses to tell from others.
-    #[cfg(any(target_os = "linux", target_os = "android"))]
+    #[cfg(linux_calls)]
     pub(crate) const UNTOLD: Mark = Mark(NonZeroU32::MIN);
 
     /// Of whatever the system has to tell them apart.
-    #[cfg(any(test, target_os = "linux", target_os = "android"))]
+    #[cfg(any(test, linux_calls))]
     pub(crate) fn of(identity: u64) -> Mark {
         let folded = (identity ^ identity >> 32) as u32 & Mark::BITS;
         Mark(NonZeroU32::new(folded.max(2)).unwrap_or(NonZeroU32::MAX)) // 1 is UNTOLD
@@ -45,7 +45,7 @@ impl Mark {
 
 /// For systems that tell nothing but the two ends of a connection, either of which may be
 /// unknown: what AcceptEx has connected learns of them late, what was reset forgets its peer.
-#[cfg(any(test, not(any(target_os = "linux", target_os = "android"))))]
+#[cfg(any(test, not(linux_calls)))]
 impl Mark {
     const PEER_BITS: u32 = 19;
     const LOCAL_BITS: u32 = 11;

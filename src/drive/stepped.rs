@@ -48,7 +48,7 @@ impl Handle {
             let (machine, mark) = (&mut self.machine, Some(self.mark));
             self.next = step(machine, &mut self.socket, mark, &SystemClock, sink);
             // A level-triggered loop would be woken by it for ever.
-            #[cfg(any(target_os = "linux", target_os = "android"))]
+            #[cfg(linux_calls)]
             if self.machine.is_tcp() && self.wants_read() {
                 self.socket.drop_notice();
             }

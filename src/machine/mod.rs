@@ -18,7 +18,8 @@ mod reading;
 mod sharing;
 mod state;
 mod steps;
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
+#[cfg_attr(fuzzing, allow(dead_code, unused_imports))]
 pub(crate) mod tests;
 mod waiting;
 

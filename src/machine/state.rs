@@ -234,7 +234,7 @@ impl Machine {
     }
 
     /// It has turned out to be TCP.
-    #[cfg(any(target_os = "linux", target_os = "android"))]
+    #[cfg(linux_calls)]
     pub(crate) fn is_tcp(&self) -> bool {
         self.seen.is_tcp
     }

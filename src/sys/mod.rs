@@ -23,10 +23,10 @@
 mod counted;
 mod error_text;
 mod hand_over;
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
+#[cfg(not(linux_calls))]
 mod one_by_one;
 mod per_process;
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
+#[cfg(not(linux_calls))]
 mod poll_table;
 mod room;
 mod scratch;
@@ -34,9 +34,9 @@ mod thread_flag;
 #[cfg(unix)]
 mod unix;
 
-#[cfg(all(unix, not(any(target_os = "linux", target_os = "android"))))]
+#[cfg(all(unix, not(linux_calls)))]
 mod bsd;
-#[cfg(any(target_os = "linux", target_os = "android"))]
+#[cfg(linux_calls)]
 mod linux;
 mod system;
 #[cfg(windows)]
@@ -45,9 +45,9 @@ mod windows;
 #[cfg(not(any(unix, windows)))]
 compile_error!("graceful_close knows POSIX sockets and Winsock only");
 
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
+#[cfg(not(linux_calls))]
 pub(crate) use poll_table::Poller;
-#[cfg(any(target_os = "linux", target_os = "android"))]
+#[cfg(linux_calls)]
 pub(crate) use system::Poller;
 
 #[cfg(windows)]
@@ -64,7 +64,7 @@ pub(crate) use system::{disown, CancelGuard, LastError, OwnedSocket, Socket, Wai
 pub(crate) use system::{process_generation, when_forked, Thread, BORROWED};
 pub(crate) use thread_flag::ThreadFlag;
 
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
+#[cfg(not(linux_calls))]
 pub(crate) use one_by_one::look_for_sharing;
-#[cfg(any(target_os = "linux", target_os = "android"))]
+#[cfg(linux_calls)]
 pub(crate) use system::look_for_sharing;

@@ -103,7 +103,7 @@ impl Many {
             let at = self.polled[at];
             let changes = self.step(at, sink);
             has_changed |= changes;
-            #[cfg(any(target_os = "linux", target_os = "android"))]
+            #[cfg(linux_calls)]
             if !changes && self.all[at].machine.is_tcp() {
                 self.all[at].socket.drop_notice();
             }

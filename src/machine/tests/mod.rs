@@ -9,7 +9,7 @@ mod judge;
 mod life;
 mod owner;
 pub(crate) mod plan;
-mod random;
+pub(crate) mod random;
 mod rules;
 pub(crate) mod script;
 pub(crate) mod sim;

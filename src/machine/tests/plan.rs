@@ -235,16 +235,32 @@ impl Plan {
 /// A small generator (splitmix64): the same seed gives the same schedule on
 /// every system.
 #[derive(Clone, Debug)]
-pub(crate) struct Dice(u64);
+pub(crate) struct Dice {
+    state: u64,
+    /// What a fuzzer wants to be rolled first.
+    given: std::vec::IntoIter<u8>,
+}
 
 impl Dice {
     pub(crate) fn new(seed: u64) -> Dice {
-        Dice(seed)
+        Dice {
+            state: seed,
+            given: Vec::new().into_iter(),
+        }
     }
 
-    pub(crate) fn roll(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut bits = self.0;
+    /// Shows what these bytes say, and is an ordinary one when they are used up: a schedule
+    /// that has begun comes to its end.
+    pub(crate) fn of(bytes: &[u8]) -> Dice {
+        Dice {
+            state: 0,
+            given: Vec::from(bytes).into_iter(),
+        }
+    }
+
+    fn roll(&mut self) -> u64 {
+        self.state = self.state.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut bits = self.state;
         bits = (bits ^ (bits >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
         bits = (bits ^ (bits >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
         bits ^ (bits >> 31)
@@ -252,7 +268,13 @@ impl Dice {
 
     /// Less than `bound`, which is not 0.
     pub(crate) fn below(&mut self, bound: u64) -> u64 {
-        self.roll() % bound
+        if self.given.as_slice().is_empty() {
+            return self.roll() % bound;
+        }
+        // as many bytes as the bound has: a byte that changes, changes one decision
+        let bytes = (u64::BITS - (bound - 1).leading_zeros()).div_ceil(8);
+        let given = self.given.by_ref().take(bytes as usize);
+        given.fold(0, |number, byte| number << 8 | u64::from(byte)) % bound
     }
 
     pub(crate) fn percent(&mut self, chance: u64) -> bool {

@@ -55,6 +55,19 @@ fn check_cases(seed: u64) {
     assert!(refused > CASES / 2000);
 }
 
+/// A fuzzer's bytes reach every system and more than one outcome, each byte for itself.
+#[test]
+fn schedules_made_of_bytes() {
+    for first in 0..=255u8 {
+        for length in [0, 1, 7, 40, 200] {
+            let bytes: Vec<u8> = (0..length)
+                .map(|at: u8| first ^ at.wrapping_mul(37))
+                .collect();
+            check_bytes(&bytes);
+        }
+    }
+}
+
 /// Prints how to run the case again, should it fail.
 struct Replay<'p> {
     seed: u64,
@@ -83,7 +96,18 @@ fn check_case(seed: u64, case: u64) -> Option<Outcome> {
         case,
         plan: &plan,
     };
-    simulate(replay.plan, &mut dice, |run| {
+    run_plan(replay.plan, &mut dice)
+}
+
+/// The schedule that these bytes make: `fuzz/fuzz_targets/machine.rs`.
+pub(crate) fn check_bytes(bytes: &[u8]) {
+    let mut dice = Dice::of(bytes);
+    let plan = random_plan(&mut dice);
+    run_plan(&plan, &mut dice);
+}
+
+fn run_plan(plan: &Plan, dice: &mut Dice) -> Option<Outcome> {
+    simulate(plan, dice, |run| {
         run.refusal().is_none().then(|| run.outcome())
     })
 }

@@ -10,8 +10,9 @@ use std::time::Duration;
 
 mod entry;
 mod place;
-#[cfg(test)]
-mod tests;
+#[cfg(any(test, fuzzing))]
+#[cfg_attr(fuzzing, allow(dead_code, unused_imports))]
+pub(crate) mod tests;
 mod timer;
 
 pub(crate) use entry::{Done, Entry, Extras, Keep, Packed, Reader, Unpacked};

@@ -8,10 +8,14 @@ mod connection;
 mod identity;
 mod probe;
 mod sharing;
-#[cfg(not(target_os = "dragonfly"))]
-mod tcp;
-#[cfg(target_os = "dragonfly")]
-#[path = "tcp_untold.rs"]
+#[cfg_attr(
+    any(target_os = "dragonfly", generic_unix_untold),
+    path = "tcp_untold.rs"
+)]
+#[cfg_attr(
+    all(target_os = "linux", not(generic_unix_untold)),
+    path = "tcp_of_linux.rs"
+)]
 mod tcp;
 mod waiter;
 

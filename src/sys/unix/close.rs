@@ -3,7 +3,7 @@
 use super::fault::syscall;
 use super::socket::RawSocket;
 use crate::connection::Fault;
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
+#[cfg(not(linux_calls))]
 use libc::c_int;
 
 /// Never repeated: after EINTR too the descriptor is gone, and after ECONNRESET,
@@ -16,10 +16,17 @@ pub(in crate::sys) fn close_raw(fd: RawSocket) -> Result<(), Fault> {
 }
 
 /// The `close` of the link may be an override that calls us.
-#[cfg(any(target_os = "linux", target_os = "android"))]
+#[cfg(linux_calls)]
 unsafe fn system_close(fd: RawSocket) -> libc::c_long {
     // SAFETY: takes a number; one that is not open makes it fail.
     unsafe { libc::syscall(libc::SYS_close, fd) }
+}
+
+/// Only for a test of what the other systems run.
+#[cfg(all(target_os = "linux", not(linux_calls)))]
+unsafe fn system_close(fd: RawSocket) -> c_int {
+    // SAFETY: takes a number; one that is not open makes it fail.
+    unsafe { libc::syscall(libc::SYS_close, fd) as c_int }
 }
 
 /// The `close` of the link may be an override that calls us: macOS has this

@@ -17,14 +17,14 @@ pub(in crate::sys) use close::close_raw;
 pub(in crate::sys) use fault::last_fault;
 pub(crate) use fault::LastError;
 pub(in crate::sys) use fault::{fault, syscall};
-#[cfg(any(target_os = "linux", target_os = "android"))]
+#[cfg(linux_calls)]
 pub(in crate::sys) use hand_over::FD_SETSIZE;
 pub(crate) use poll_entry::{poll_many, PollEntry};
 pub(crate) use process::{process_generation, when_forked, BORROWED};
 pub(crate) use socket::{disown, OwnedSocket, RawSocket, Socket};
-#[cfg(any(target_os = "linux", target_os = "android"))]
+#[cfg(linux_calls)]
 pub(in crate::sys) use thread::count_ours_and_this;
 pub(crate) use thread::Thread;
 pub(in crate::sys) use wait::nap;
-#[cfg(any(target_os = "linux", target_os = "android"))]
+#[cfg(linux_calls)]
 pub(in crate::sys) use wait::{millis_until, nap_on};

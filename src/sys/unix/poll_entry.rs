@@ -18,7 +18,7 @@ impl PollEntry {
         })
     }
 
-    #[cfg_attr(any(target_os = "linux", target_os = "android"), allow(dead_code))]
+    #[cfg_attr(linux_calls, allow(dead_code))]
     pub(crate) fn socket(&self) -> Socket {
         Socket(self.0.fd)
     }

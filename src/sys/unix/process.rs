@@ -100,7 +100,7 @@ fn begin(witness: &Witness, this: usize) {
 /// parent must not find the child's number in its own memory. (Or the child of a bare fork
 /// system call, which the C library has not heard of either; a thread started there would not
 /// be safe.) Asked before the first answer in a process only.
-#[cfg(any(target_os = "linux", target_os = "android"))]
+#[cfg(linux_calls)]
 fn borrows_its_thread() -> bool {
     let mut clock: libc::clockid_t = 0;
     // SAFETY: the calling thread's own number, and a place for the answer.
@@ -111,17 +111,17 @@ fn borrows_its_thread() -> bool {
     answer == 0 && !(clock >> 3) != thread
 }
 
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
+#[cfg(not(linux_calls))]
 fn borrows_its_thread() -> bool {
     false
 }
 
 /// By system call: glibc before 2.25 kept the number, and a bare clone did not tell it.
 fn own_pid() -> usize {
-    #[cfg(any(target_os = "linux", target_os = "android"))]
+    #[cfg(linux_calls)]
     // SAFETY: takes nothing and cannot fail.
     let pid = unsafe { libc::syscall(libc::SYS_getpid) } as pid_t;
-    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    #[cfg(not(linux_calls))]
     // SAFETY: as above.
     let pid: pid_t = unsafe { libc::getpid() };
     pid as usize
@@ -167,15 +167,15 @@ extern "C" fn in_the_child() {
 }
 
 /// linux/mman.h
-#[cfg(any(target_os = "linux", target_os = "android"))]
+#[cfg(linux_calls)]
 const MADV_WIPEONFORK: libc::c_int = 18;
 
 /// The kernel rounds it up to the size of its pages.
-#[cfg(any(target_os = "linux", target_os = "android"))]
+#[cfg(linux_calls)]
 const SIZE: usize = 4096;
 
 /// A page that every child finds zeroed; NULL where there is none to be had.
-#[cfg(any(target_os = "linux", target_os = "android"))]
+#[cfg(linux_calls)]
 fn wiped_page() -> *mut Witness {
     // SAFETY: a new mapping, of the size said, that nobody else knows.
     unsafe {
@@ -194,7 +194,7 @@ fn wiped_page() -> *mut Witness {
     }
 }
 
-#[cfg(any(target_os = "linux", target_os = "android"))]
+#[cfg(linux_calls)]
 fn drop_page(page: *mut Witness) {
     if !page.is_null() {
         // SAFETY: what `wiped_page` has mapped, and nobody else knows.
@@ -202,12 +202,12 @@ fn drop_page(page: *mut Witness) {
     }
 }
 
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
+#[cfg(not(linux_calls))]
 fn wiped_page() -> *mut Witness {
     null_mut()
 }
 
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
+#[cfg(not(linux_calls))]
 fn drop_page(_: *mut Witness) {}
 
 #[cfg(test)]
@@ -242,7 +242,7 @@ mod tests {
         assert_eq!(process_generation(), parent);
     }
 
-    #[cfg(any(target_os = "linux", target_os = "android"))]
+    #[cfg(linux_calls)]
     #[test]
     fn a_child_that_no_handler_has_seen_is_another_one() {
         let parent = process_generation();

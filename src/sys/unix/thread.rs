@@ -60,7 +60,7 @@ pub(super) fn none_is_ours() {
 
 /// Threads of ours, and the calling one if it is the program's. Those of a parent are forgotten
 /// by the first look at which process this is.
-#[cfg(any(target_os = "linux", target_os = "android"))]
+#[cfg(linux_calls)]
 pub(in crate::sys) fn count_ours_and_this() -> usize {
     let is_ours = STARTERS_MASK.with(|mask| mask.get().is_some());
     OURS.load(Ordering::Relaxed) + usize::from(!is_ours)

@@ -2,7 +2,9 @@
 
 Each runs in namespaces of its own, as a case does, gets the words of `graceful-close run` (or none)
 as its task, and prints one line of JSON."""
+import glob
 import json
+import os
 import re
 import socket
 import subprocess
@@ -54,16 +56,29 @@ def stall(task):
     return {"value": count, "slowest_ms": round(slowest * 1000, 1), "silent": len(quiet)}
 
 
+def server_time():
+    """Nanoseconds that the servers have used processors for: all that runs in this namespace except this process."""
+    spent = 0
+    for table in glob.glob("/proc/[0-9]*/task/*/schedstat"):
+        if not table.startswith("/proc/%d/" % os.getpid()):
+            with open(table) as source:
+                spent += int(source.read().split()[0])
+    return spent
+
+
 def load(task):
     """A server under ab: requests a second, each on a connection of its own."""
     port = begin(task.get("server", "nginx-on"), task["prefix"])
     command = ["ab", "-q", "-n", str(task["requests"]), "-c", "50", "http://%s:%d/index.html" % (HOST, port)]
+    before = server_time()
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    used = server_time() - before
     rate = re.search(r"Requests per second: +([0-9.]+)", done.stdout)
     failures = re.search(r"Failed requests: +([0-9]+)", done.stdout)
     if done.returncode != 0 or not rate:
         raise case.Failed("ab: exit %d: %s" % (done.returncode, done.stderr.strip()[-200:]))
     return {"value": float(rate.group(1)), "failed_requests": int(failures.group(1)),
+            "microseconds": used / 1000 / task["requests"],
             "time_wait": len(re.findall(r"^ *\d+: \S+ \S+ 06 ", open("/proc/net/tcp").read(), re.M))}
 
 
@@ -72,11 +87,13 @@ def load_redis(task):
     port = begin("redis", task["prefix"])
     command = ["redis-benchmark", "-h", HOST, "-p", str(port), "-k", "0", "-c", "50", "-n", str(task["requests"]),
                "-t", "ping_inline", "--csv"]
+    before = server_time()
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    used = server_time() - before
     rates = [line.split(",")[1].strip('"') for line in done.stdout.splitlines() if line.startswith('"PING')]
     if not rates:
         raise case.Failed("redis-benchmark: exit %d: %s" % (done.returncode, done.stderr.strip()[-200:]))
-    return {"value": float(rates[0])}
+    return {"value": float(rates[0]), "microseconds": used / 1000 / task["requests"]}
 
 
 # commands through bash's own sockets, faster than redis takes them; the answers are never read

@@ -17,6 +17,9 @@ def measure(name, what, requests, prefix, count, tally):
     ratios = sorted(with_it["value"] / without["value"] for without, with_it in zip(stock, graceful))
     text = "median of %d rounds %.2f of stock (%.2f to %.2f), best rates %.0f and %.0f a second" % (
         count, statistics.median(ratios), ratios[0], ratios[-1], checks.best(stock), checks.best(graceful))
+    # of other load on the machine this is mostly free
+    text += "; processor time for each request %.1f and %.1f microseconds" % tuple(
+        statistics.median(one["microseconds"] for one in some) for some in (stock, graceful))
     tally.result("%s, a connection for each request" % name, [], text)
 
 

@@ -143,14 +143,19 @@ fn module(file: &str) -> &str {
     }
 }
 
-/// ` 12/111 Test  #71: win_select.c89.shared ....   Passed    1.68 sec`
-fn is_in_ctest(test: &Named, log: &str) -> bool {
+/// What ctest may call the program.
+fn program_names(test: &Named) -> [String; 3] {
     let stem = stem(&test.file);
-    let names = [
+    [
         stem.to_string(),
         format!("owner_{stem}"),
         format!("tls_{stem}"),
-    ];
+    ]
+}
+
+/// ` 12/111 Test  #71: win_select.c89.shared ....   Passed    1.68 sec`
+fn is_in_ctest(test: &Named, log: &str) -> bool {
+    let names = program_names(test);
     log.lines()
         .filter(|line| line.contains(" Passed "))
         .any(|line| {
@@ -162,20 +167,37 @@ fn is_in_ctest(test: &Named, log: &str) -> bool {
         })
 }
 
+/// What a file's path begins with, and what the leg says where it skips all of these.
+const SKIPPED_TOGETHER: [(&str, &str); 6] = [
+    ("tests/tls/", "SKIPPED: TLS by OpenSSL:"),
+    ("tests/cpp/", "SKIPPED: C++:"),
+    ("tests/owners/", "SKIPPED: C++:"),
+    ("tests/c", "SKIPPED: C and C++ tests,"),
+    ("examples-c/", "SKIPPED: C and C++ tests,"),
+    ("tests/preload/", "SKIPPED: preload library:"),
+];
+
 /// Why it may be missing: the leg, or the program, says that it was skipped.
 fn is_excused(test: &Named, leg: &Leg) -> bool {
-    let names = [stem(&test.file), test.name.as_str()];
+    let together = |line: &str| {
+        SKIPPED_TOGETHER
+            .iter()
+            .any(|(file, words)| test.file.starts_with(file) && line.starts_with(words))
+    };
     leg.log
         .lines()
-        .filter(|line| line.starts_with("SKIPPED: "))
-        .any(|line| {
-            let is_all = line.starts_with("SKIPPED: C and C++ tests,")
-                || line.starts_with("SKIPPED: preload library");
-            is_all
-                || names
-                    .iter()
-                    .any(|name| !name.is_empty() && line.contains(name))
-        })
+        .any(|line| together(line) || skips_by_name(test, line))
+}
+
+/// `SKIPPED: win_strict.c89.shared: why`, `SKIPPED: T69: why`
+fn skips_by_name(test: &Named, line: &str) -> bool {
+    let Some(said) = line.strip_prefix("SKIPPED: ") else {
+        return false;
+    };
+    let word = said.split(['.', ':', ' ']).next().unwrap_or("");
+    let is_program =
+        !test.file.ends_with(".rs") && program_names(test).iter().any(|name| name == word);
+    is_program || (!test.name.is_empty() && said.starts_with(&format!("{}:", test.name)))
 }
 
 #[derive(Default)]
@@ -306,5 +328,14 @@ mod tests {
         );
         assert!(findings.wrong[0].contains("tests/c/many.c"));
         assert_eq!(findings.elsewhere.get("preloading"), Some(&1));
+
+        let together = leg(
+            "C and C++ tests",
+            "SKIPPED: TLS by OpenSSL: its headers are not installed\n",
+        );
+        assert!(is_excused(&test("tests/tls/tickets.c", ""), &together));
+        assert!(!is_excused(&test("tests/c/many.c", ""), &together));
+        let others = leg("Rust tests", "SKIPPED: how many times: no clock\n");
+        assert!(!is_excused(&test("tests/many.rs", "times"), &others));
     }
 }

@@ -5,6 +5,6 @@
 mod crowd;
 mod drive;
 mod memory;
-mod random;
+pub(crate) mod random;
 mod rules;
 mod world;

@@ -51,6 +51,15 @@ fn check_cases(seed: u64) {
     }
 }
 
+/// A fuzzer's bytes make sets of any size.
+#[test]
+fn sets_made_of_bytes() {
+    for first in 0..=255u8 {
+        let bytes: Vec<u8> = (0..first).map(|at| first ^ at.wrapping_mul(37)).collect();
+        check_bytes(&bytes);
+    }
+}
+
 /// Prints how to run the schedule again, should it fail.
 struct Replay {
     seed: u64,
@@ -72,7 +81,15 @@ impl Drop for Replay {
 fn check_case(seed: u64, case: u64, ends: &mut [u64; 11]) {
     let _replay = Replay { seed, case };
     let mut dice = Dice::new(seed ^ case.wrapping_mul(0xD134_2543_DE82_EF95));
-    let dice = &mut dice;
+    check_set(&mut dice, ends);
+}
+
+/// The schedule that these bytes make: `fuzz/fuzz_targets/pool.rs`.
+pub(crate) fn check_bytes(bytes: &[u8]) {
+    check_set(&mut Dice::of(bytes), &mut [0; 11]);
+}
+
+fn check_set(dice: &mut Dice, ends: &mut [u64; 11]) {
     let by_edges = dice.percent(50);
     let count = 1 + dice.below(40) as usize;
     let plans: Vec<Plan> = (0..count).map(|_| random_plan(dice, by_edges)).collect();

@@ -1,0 +1,4 @@
+//! What the targets that call the C functions share: their declarations, and sockets.
+
+pub mod c;
+pub mod sockets;
