@@ -8,10 +8,14 @@ mod inspect;
 mod library;
 #[path = "linux/log.rs"]
 mod log;
+#[path = "linux/observe.rs"]
+mod observe;
 #[path = "linux/program.rs"]
 mod program;
 #[path = "linux/starters.rs"]
 mod starters;
+#[path = "linux/table_file.rs"]
+mod table_file;
 #[path = "linux/trial.rs"]
 mod trial;
 #[path = "linux/warning.rs"]
@@ -49,22 +53,37 @@ pub fn run(request: &Request) -> Result<i32, Failure> {
         warning::tell(&what);
     }
     warning::tell_all(found.behind.iter().chain(&found.warnings));
-    let mut command = prepared(&request.program, &path, &library);
-    if found.needs_asan {
-        command.env(ASAN_OPTIONS, without_link_order());
-    }
-    let error = broken_pipe::keep(&mut command)
-        .args(&request.arguments)
-        .envs(request.environment.iter().map(from_anywhere))
-        .exec();
+    let error = command(request, &path, &library, &found).exec();
     Err(refused(&path, &error))
 }
 
+fn command(request: &Request, path: &Path, library: &Path, found: &Findings) -> Command {
+    let mut command = prepared(&request.program, path, library);
+    if found.needs_asan {
+        command.env(ASAN_OPTIONS, without_link_order());
+    }
+    broken_pipe::keep(&mut command)
+        .args(&request.arguments)
+        .envs(request.environment.iter().map(from_anywhere));
+    command
+}
+
+/// Starts the program, waits for it, and reports.
 pub fn observe(observation: &Observation) -> Result<i32, Failure> {
-    Err(Failure::Cannot(format!(
-        "{}: this version cannot observe programs yet",
-        observation.request.program.to_string_lossy()
-    )))
+    let request = &observation.request;
+    let path = program::find(&request.program)?;
+    let library = library::find(request.library.as_deref())?;
+    let found = inspect::inspect(request, &path, &library)?;
+    if let Some(why) = &found.obstacle {
+        return Err(Failure::Cannot(format!("{} is {why}", path.display())));
+    }
+    warning::tell_all(found.behind.iter().chain(&found.warnings));
+    let mut command = command(request, &path, &library, &found);
+    let table = table_file::TableFile::make()?;
+    command.env(table_file::VARIABLE, table.path());
+    observe::watch(&mut command, observation, &table, |error| {
+        refused(&path, error)
+    })
 }
 
 /// AddressSanitizer's runtime refuses to start behind another library. Its order matters for

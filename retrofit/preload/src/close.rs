@@ -6,6 +6,7 @@ use crate::epoll_sets;
 use crate::fd_table::{self, Taken, Word, CONNECTED};
 use crate::holders::{self, Birth, Standing};
 use crate::log;
+use crate::observe::{self, Look};
 use crate::own_fds;
 use crate::park::{self, Parked};
 use crate::partial;
@@ -15,6 +16,7 @@ use crate::settings;
 use crate::sys;
 use crate::tcp::{self, Fate, Origin};
 use crate::thread;
+use graceful_close_retrofit::observe::Call;
 use libc::c_int;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -27,6 +29,7 @@ pub struct PendingClose {
     taken: Taken,
     /// Our duplicate, if the connection is to be finished in the background.
     parked: Option<Parked>,
+    look: Option<Look>,
 }
 
 /// What must be known of the socket before.
@@ -39,14 +42,27 @@ pub enum Sent {
 }
 
 /// Before the system's close, of a number that is not ours. Everything doubtful: nothing.
-pub fn before(fd: c_int, sent: Sent) -> PendingClose {
+pub fn before(fd: c_int, sent: Sent, call: Call) -> PendingClose {
     let since = holders::before_birth();
     let taken = fd_table::get(fd)
         .map(fd_table::Entry::take)
         .unwrap_or_default();
     epoll_sets::closed(&taken);
-    let parked = duplicate_if_last(fd, &taken, since, sent);
-    PendingClose { fd, taken, parked }
+    if observe::is_on() {
+        let look = observe::look(fd, call, &taken, since);
+        return PendingClose {
+            fd,
+            taken,
+            parked: None,
+            look,
+        };
+    }
+    PendingClose {
+        fd,
+        taken,
+        parked: duplicate_if_last(fd, &taken, since, sent),
+        look: None,
+    }
 }
 
 fn duplicate_if_last(fd: c_int, taken: &Taken, since: Birth, sent: Sent) -> Option<Parked> {
@@ -136,6 +152,9 @@ impl PendingClose {
 
     /// The program's descriptor is closed.
     pub fn after(self) {
+        if let Some(look) = self.look {
+            look.done();
+        }
         let Some(parked) = self.parked else {
             return;
         };
@@ -194,7 +213,7 @@ fn half_close(fd: c_int) -> bool {
 }
 
 /// close(): with whatever the program uses to reach the system.
-pub fn close(fd: c_int, real: impl FnOnce() -> c_int) -> c_int {
+pub fn close(fd: c_int, call: Call, real: impl FnOnce() -> c_int) -> c_int {
     if !process::is_own() {
         return real();
     }
@@ -205,7 +224,7 @@ pub fn close(fd: c_int, real: impl FnOnce() -> c_int) -> c_int {
             REFUSED
         };
     }
-    let closing = before(fd, Sent::Something);
+    let closing = before(fd, Sent::Something, call);
     let result = closing.make(real);
     closing.after();
     result

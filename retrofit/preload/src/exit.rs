@@ -4,6 +4,7 @@ use crate::close;
 use crate::fd_table;
 use crate::holders;
 use crate::log::{self, Text};
+use crate::observe;
 use crate::own_fds;
 use crate::park;
 use crate::process;
@@ -13,6 +14,7 @@ use crate::signal_state;
 use crate::streams;
 use crate::sys;
 use crate::tcp::{self, Fate, Origin};
+use graceful_close_retrofit::observe::Call;
 use libc::c_int;
 use std::fmt::Write;
 use std::sync::atomic::Ordering::Relaxed;
@@ -26,6 +28,10 @@ const INHERITED: c_int = 16;
 pub fn before_end(flushes: bool) {
     if !process::is_own() || !process::begins_to_end() {
         return;
+    }
+    if observe::is_on() {
+        observe::all_from(0, u32::MAX, Call::Exit);
+        return holders::before_end();
     }
     match settings::at_exit() {
         AtExit::Off => {}

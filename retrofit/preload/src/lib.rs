@@ -42,6 +42,7 @@ mod log;
 mod log_file;
 #[allow(unsafe_code)]
 mod memory;
+mod observe;
 mod own_fds;
 mod pace;
 mod park;

@@ -91,6 +91,12 @@ pub fn read() -> bool {
     number(&settings::OFF) == 0 && is_for_this_program()
 }
 
+/// The table, if the closes are only to be looked at.
+pub fn observe() -> Option<&'static CStr> {
+    let given = settings::OBSERVE.look(real::environment)?;
+    (!given.is_empty() && !cfg!(feature = "link")).then_some(given)
+}
+
 /// Where the log is to be.
 pub fn log() -> Option<&'static CStr> {
     settings::LOG.look(real::environment)

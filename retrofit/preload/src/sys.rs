@@ -171,11 +171,32 @@ fn timespec(ms: u64) -> libc::timespec {
 
 /// Milliseconds of the monotonic clock.
 pub fn now_ms() -> u64 {
+    now_ns() / 1_000_000
+}
+
+pub fn now_ns() -> u64 {
     let mut time = timespec(0);
     // SAFETY: the C library fills the one timespec; it does so without a system call, which a
     // program that has confined itself may be refused.
     unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &mut time) };
-    time.tv_sec as u64 * 1000 + time.tv_nsec as u64 / 1_000_000
+    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
+}
+
+/// Bytes that have come and were not read; bytes of ours that are not acknowledged.
+pub fn unread(fd: c_int) -> u64 {
+    queued(fd, libc::FIONREAD as usize)
+}
+
+pub fn unacknowledged(fd: c_int) -> u64 {
+    queued(fd, libc::TIOCOUTQ as usize)
+}
+
+fn queued(fd: c_int, request: usize) -> u64 {
+    let mut count: c_int = 0;
+    let at = (&mut count as *mut c_int) as usize;
+    // SAFETY: the kernel writes the one number.
+    let told = result(unsafe { call(libc::SYS_ioctl, [fd as usize, request, at, 0, 0, 0]) });
+    told.map_or(0, |_| count.max(0) as u64)
 }
 
 pub fn remove_from_epoll(epoll: c_int, fd: c_int) -> Result<usize, Error> {

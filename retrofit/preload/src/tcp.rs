@@ -34,13 +34,17 @@ struct Info {
     unused_too: [u8; 52],
     /// Of data (Linux 4.19).
     bytes_sent: u64,
+    /// Those among them that were sent again (Linux 4.19).
+    bytes_sent_again: u64,
 }
 
 const ESTABLISHED: u8 = 1;
 const FIN_WAIT_1: u8 = 4;
 const FIN_WAIT_2: u8 = 5;
 const CLOSE_WAIT: u8 = 8;
+const CLOSE: u8 = 7;
 const LAST_ACK: u8 = 9;
+const LISTEN: u8 = 10;
 const CLOSING: u8 = 11;
 
 const ROUTE: Route = match cfg!(feature = "link") {
@@ -113,6 +117,10 @@ impl Found {
 }
 
 fn info(fd: c_int) -> Option<Info> {
+    asked(fd).ok()
+}
+
+fn asked(fd: c_int) -> Result<Info, sys::Error> {
     let mut info = Info {
         state: 0,
         unused: [0; 67],
@@ -124,13 +132,70 @@ fn info(fd: c_int) -> Option<Info> {
         not_sent: 0,
         unused_too: [0; 52],
         bytes_sent: 0,
+        bytes_sent_again: 0,
     };
-    let size = sys::option(fd, libc::IPPROTO_TCP, libc::TCP_INFO, &mut info).ok()?;
+    let size = sys::option(fd, libc::IPPROTO_TCP, libc::TCP_INFO, &mut info)?;
     // an older kernel cannot tell what was sent
-    (size == std::mem::size_of::<Info>()).then_some(info)
+    match size == std::mem::size_of::<Info>() {
+        true => Ok(info),
+        false => Err(sys::Error(libc::EOPNOTSUPP)),
+    }
+}
+
+/// What a TCP socket is at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    Listens,
+    NotConnected,
+    /// The kernel's state is CLOSE, and there was a connection.
+    Ended {
+        is_reset: bool,
+    },
+    /// Which side's FIN is there.
+    Connected {
+        has_closed: bool,
+        peer_has: bool,
+    },
+}
+
+/// `is_client`: this side has connected it. An error: no TCP socket.
+pub fn state(fd: c_int, is_client: bool) -> Result<State, sys::Error> {
+    let info = asked(fd)?;
+    let has_closed = matches!(info.state, FIN_WAIT_1 | FIN_WAIT_2 | CLOSING | LAST_ACK);
+    let peer_has = matches!(info.state, CLOSE_WAIT | CLOSING | LAST_ACK);
+    Ok(match info.state {
+        ESTABLISHED | FIN_WAIT_1 | FIN_WAIT_2 | CLOSE_WAIT | LAST_ACK | CLOSING => {
+            State::Connected {
+                has_closed,
+                peer_has,
+            }
+        }
+        LISTEN => State::Listens,
+        // the time of a round trip is known since the handshake
+        CLOSE if info.round_trip > 0 => State::Ended {
+            is_reset: !info.is_fin_acknowledged(is_client),
+        },
+        _ => State::NotConnected,
+    })
+}
+
+/// SO_LINGER's seconds, if it is on.
+pub fn linger(fd: c_int) -> Option<u32> {
+    let mut linger = libc::linger {
+        l_onoff: 0,
+        l_linger: 0,
+    };
+    sys::option(fd, libc::SOL_SOCKET, libc::SO_LINGER, &mut linger).ok()?;
+    (linger.l_onoff != 0).then_some(linger.l_linger as u32)
 }
 
 impl Info {
+    /// The acknowledged bytes have the FIN among them, and, of a client, its SYN.
+    fn is_fin_acknowledged(&self, is_client: bool) -> bool {
+        let sent = self.bytes_sent.saturating_sub(self.bytes_sent_again);
+        self.bytes_acked > sent + u64::from(is_client)
+    }
+
     fn has_sent(&self) -> bool {
         self.bytes_sent > 0 || self.not_sent > 0
     }

@@ -5,10 +5,12 @@ use crate::close::{self, Sent};
 use crate::epoll_sets;
 use crate::fd_table;
 use crate::holders;
+use crate::observe;
 use crate::process;
 use crate::reaper;
 use crate::sys;
 use crate::thread;
+use graceful_close_retrofit::observe::Call;
 use libc::{c_int, c_uint, Ioctl};
 
 /// # Safety
@@ -19,7 +21,7 @@ pub unsafe extern "C-unwind" fn close(fd: c_int) -> c_int {
         // as the system's close does, and while nothing has been done
         thread::be_cancelled_if_asked();
     }
-    refused_or(close::close(fd, || real_close(fd)))
+    refused_or(close::close(fd, Call::Close, || real_close(fd)))
 }
 
 /// By way of the C library, for which it is a cancellation point; before that can be asked, by
@@ -59,7 +61,7 @@ pub fn duplicate(fd: c_int, real: impl Fn() -> c_int) -> c_int {
 }
 
 /// A duplicate under a number that is closed before.
-pub fn replace(old: c_int, new: c_int, real: impl Fn() -> c_int) -> c_int {
+pub fn replace(call: Call, old: c_int, new: c_int, real: impl Fn() -> c_int) -> c_int {
     if !process::is_own() || old == new || sys::descriptor_flags(old).is_err() {
         return duplicate_elsewhere(old, real);
     }
@@ -67,7 +69,7 @@ pub fn replace(old: c_int, new: c_int, real: impl Fn() -> c_int) -> c_int {
         reaper::vacate(new);
     }
     let duplicate = holders::before_duplicate(old);
-    let closing = close::before(new, Sent::Something);
+    let closing = close::before(new, Sent::Something, call);
     let made = real();
     if made < 0 {
         closing.undone();
@@ -98,14 +100,14 @@ pub unsafe extern "C" fn dup(fd: c_int) -> c_int {
 /// As dup2().
 #[cfg_attr(not(test), no_mangle)]
 pub unsafe extern "C" fn dup2(old: c_int, new: c_int) -> c_int {
-    replace(old, new, || real!(dup2(old, new)))
+    replace(Call::Dup2, old, new, || real!(dup2(old, new)))
 }
 
 /// # Safety
 /// As dup3().
 #[cfg_attr(not(test), no_mangle)]
 pub unsafe extern "C" fn dup3(old: c_int, new: c_int, flags: c_int) -> c_int {
-    replace(old, new, || real!(dup3(old, new, flags)))
+    replace(Call::Dup3, old, new, || real!(dup3(old, new, flags)))
 }
 
 pub fn makes_a_duplicate(command: c_int) -> bool {
@@ -172,7 +174,7 @@ pub fn close_parts(first: c_uint, last: c_uint, real: impl Fn(c_uint, c_uint) ->
     let in_range = |fd: c_int| fd as c_uint <= last;
     for (fd, entry) in fd_table::numbers_from(begin).take_while(|(fd, _)| in_range(*fd)) {
         if entry.word() != fd_table::Word::default() && !fd_table::is_internal(fd) {
-            close::close(fd, || by_system_call(fd));
+            close::close(fd, Call::CloseRange, || by_system_call(fd));
         }
     }
     let mut from = first;
@@ -215,6 +217,14 @@ pub unsafe extern "C" fn close_range(first: c_uint, last: c_uint, flags: c_int) 
     if flags != 0 || first > last || !process::is_own() {
         return real(first, last);
     }
+    if observe::is_on() {
+        observe::all_from(
+            c_int::try_from(first).unwrap_or(c_int::MAX),
+            last,
+            Call::CloseRange,
+        );
+        return real(first, last);
+    }
     close_parts(first, last, real)
 }
 
@@ -222,7 +232,10 @@ pub unsafe extern "C" fn close_range(first: c_uint, last: c_uint, flags: c_int) 
 /// As closefrom().
 #[cfg_attr(not(test), no_mangle)]
 pub unsafe extern "C" fn closefrom(first: c_int) {
-    if !process::is_own() {
+    if observe::is_on() && process::is_own() {
+        observe::all_from(first.max(0), u32::MAX, Call::Closefrom);
+    }
+    if observe::is_on() || !process::is_own() {
         if let Some(function) = crate::real::closefrom() {
             // SAFETY: the caller's argument.
             unsafe { function(first) };

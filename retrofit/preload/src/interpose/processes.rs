@@ -6,6 +6,7 @@ use crate::exec_locks;
 use crate::exit;
 use crate::holders::{self, births};
 use crate::log_file;
+use crate::observe;
 use crate::process;
 use crate::raw;
 use crate::reaper;
@@ -228,7 +229,7 @@ pub unsafe fn exec<R>(program: *const c_char, real: impl FnOnce() -> R) -> R {
         return real();
     }
     keeping_errno(exit::wait);
-    if !program.is_null() {
+    if !program.is_null() && !observe::is_on() {
         // SAFETY: as the caller promises.
         exec_locks::leave_locks(unsafe { CStr::from_ptr(program) });
     }

@@ -8,6 +8,7 @@ use crate::fd_table;
 use crate::holders::births;
 use crate::log;
 use crate::log_file;
+use crate::observe;
 use crate::park;
 use crate::process;
 use crate::real;
@@ -36,10 +37,13 @@ extern "C" fn construct() {
     keeping_errno(|| {
         real::find_all();
         child::find_own_file();
-        if settings::read() && set_up() {
+        if settings::read() && may_observe() && set_up() {
             // what the starter has blocked no handler has
             thread::begins();
             process::wake_up();
+            if observe::is_on() {
+                return;
+            }
             exec_locks::read_locks();
             if let Some(path) = settings::log() {
                 log_file::open(path);
@@ -48,6 +52,11 @@ extern "C" fn construct() {
             settings::not_understood(log::not_understood);
         }
     });
+}
+
+/// Without its table it does nothing at all: it was not asked for graceful closes.
+fn may_observe() -> bool {
+    settings::observe().map_or(true, observe::open)
 }
 
 /// Whether there is memory for the tables.
@@ -89,6 +98,7 @@ extern "C" fn after_fork_in_child() {
         return;
     }
     process::is_a_child();
+    observe::after_fork_in_child();
     reaper::after_fork_in_child();
     park::after_fork_in_child(log_file::number());
     births::after_fork_in_child();

@@ -6,6 +6,7 @@ use crate::fd_table;
 use crate::process;
 use crate::real as c_library;
 use crate::streams;
+use graceful_close_retrofit::observe::Call;
 use libc::{c_char, c_int, FILE};
 
 /// # Safety
@@ -20,7 +21,7 @@ pub unsafe extern "C" fn fclose(stream: *mut FILE) -> c_int {
     if fd < 0 || fd_table::is_internal(fd) {
         return real!(fclose(stream));
     }
-    let closing = close::before(fd, Sent::Later);
+    let closing = close::before(fd, Sent::Later, Call::Fclose);
     let result = closing.make(|| real!(fclose(stream)));
     closing.after_flush();
     result

@@ -6,6 +6,7 @@ use crate::close;
 use crate::epoll_sets;
 use crate::exit;
 use crate::process;
+use graceful_close_retrofit::observe::Call;
 use libc::{c_int, c_long};
 
 type Arguments = [usize; 6];
@@ -61,11 +62,11 @@ unsafe fn noted(number: c_long, a: &Arguments) -> c_long {
     let small = || call() as c_int;
     let [first, second, third] = [a[0] as c_int, a[1] as c_int, a[2] as c_int];
     match number {
-        libc::SYS_close => refused_or(close::close(first, small)).into(),
+        libc::SYS_close => refused_or(close::close(first, Call::Close, small)).into(),
         libc::SYS_dup => descriptors::duplicate(first, small).into(),
         #[cfg(target_arch = "x86_64")]
-        libc::SYS_dup2 => descriptors::replace(first, second, small).into(),
-        libc::SYS_dup3 => descriptors::replace(first, second, small).into(),
+        libc::SYS_dup2 => descriptors::replace(Call::Dup2, first, second, small).into(),
+        libc::SYS_dup3 => descriptors::replace(Call::Dup3, first, second, small).into(),
         libc::SYS_fcntl if descriptors::makes_a_duplicate(second) => {
             descriptors::duplicate(first, small).into()
         }

@@ -1,0 +1,78 @@
+//! What the system says about a descriptor just before the program closes it. Nothing is changed by it.
+
+use crate::sys;
+use crate::tcp::{self, State};
+use graceful_close_retrofit::observe::{of_address, Seen};
+use libc::c_int;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// TCP, and there is or was a connection.
+    Connection,
+    Listener,
+    Datagram,
+    /// No socket, or not connected, or of another family.
+    Other,
+    /// The number is not open at all.
+    Nothing,
+}
+
+pub fn of(fd: c_int, is_client: bool) -> (Kind, Seen) {
+    let state = match tcp::state(fd, is_client) {
+        Ok(state) => state,
+        Err(sys::Error(libc::EBADF)) if fd >= 0 => return (Kind::Nothing, Seen::default()),
+        Err(sys::Error(libc::EBADF | libc::ENOTSOCK)) => return (Kind::Other, Seen::default()),
+        Err(_) => return (other_socket(fd), Seen::default()),
+    };
+    match state {
+        State::Listens => (Kind::Listener, Seen::default()),
+        State::NotConnected => (Kind::Other, Seen::default()),
+        State::Ended { is_reset } => (Kind::Connection, ended(fd, is_reset)),
+        State::Connected {
+            has_closed,
+            peer_has,
+        } => (Kind::Connection, connected(fd, has_closed, peer_has)),
+    }
+}
+
+fn other_socket(fd: c_int) -> Kind {
+    let mut kind: c_int = 0;
+    match sys::option(fd, libc::SOL_SOCKET, libc::SO_TYPE, &mut kind) {
+        Ok(_) if kind == libc::SOCK_DGRAM && sys::own_address(fd).is_some() => Kind::Datagram,
+        _ => Kind::Other,
+    }
+}
+
+/// Both FINs are acknowledged, or a reset has come.
+fn ended(fd: c_int, is_reset: bool) -> Seen {
+    Seen {
+        unread: if is_reset { 0 } else { sys::unread(fd) },
+        unacked: Some(0),
+        peer_closed: !is_reset,
+        is_reset,
+        shut_send: true,
+        ..Seen::default()
+    }
+}
+
+fn connected(fd: c_int, has_closed: bool, peer_has: bool) -> Seen {
+    // our FIN is queued like a byte
+    let fin = u64::from(has_closed);
+    let shut_receive = has_closed
+        && !peer_has
+        && sys::events_now(fd, libc::POLLRDHUP).is_ok_and(|now| now & libc::POLLRDHUP != 0);
+    Seen {
+        peer: sys::peer(fd).map_or(0, |(address, _)| of_address(&address)),
+        unread: sys::unread(fd),
+        unacked: Some(sys::unacknowledged(fd).saturating_sub(fin)),
+        peer_closed: peer_has,
+        shut_send: has_closed,
+        shut_both: shut_receive,
+        linger: tcp::linger(fd),
+        ..Seen::default()
+    }
+}
+
+pub fn now_ns() -> u64 {
+    sys::now_ns()
+}
