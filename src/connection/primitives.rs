@@ -79,6 +79,12 @@ pub(crate) trait Connection {
         Ok(None)
     }
 
+    /// The system calls it readable at this moment, or cannot be asked. Of what has just been
+    /// found to have nothing to read that is not true.
+    fn is_called_readable(&mut self) -> bool {
+        true
+    }
+
     /// Asks to be woken only for large portions; `false` takes that back. Whether
     /// it was done: a mark that the program has set itself is left alone.
     fn low_water(&mut self, raised: bool) -> bool {

@@ -104,7 +104,7 @@ impl Machine {
         if time_up {
             return self.half_close(conn, clock);
         }
-        self.wait_for_peer(clock)
+        self.wait_for_peer(conn, clock)
     }
 
     pub(super) fn half_close<C: Connection, K: Clock>(

@@ -177,16 +177,16 @@ impl Machine {
 
     /// Nothing was there to read. Where the system calls it readable all the same, again and again,
     /// waiting for that would spin: then it is looked at growing intervals, as for what no event
-    /// tells.
-    fn spins<K: Clock>(&mut self, clock: &K) -> bool {
+    /// tells. A program that steps too often does not make it readable.
+    fn spins<C: Connection, K: Clock>(&mut self, conn: &mut C, clock: &K) -> bool {
         let ms = (self.now(clock).nanos() / 1_000_000) as u8;
         if ms != self.seen.dry_ms {
             self.seen.dry_looks = 0;
         }
         self.seen.dry_ms = ms;
-        let spins = self.seen.dry_looks >= MOST_DRY_LOOKS;
-        self.seen.dry_looks = self.seen.dry_looks.saturating_add(1);
-        spins
+        let looks = self.seen.dry_looks;
+        self.seen.dry_looks = looks.saturating_add(1);
+        looks >= MOST_DRY_LOOKS && conn.is_called_readable()
     }
 
     /// As [`Machine::wait_or_give_up`], for something to read.
@@ -195,15 +195,19 @@ impl Machine {
         conn: &mut C,
         clock: &K,
     ) -> Option<Next> {
-        match self.spins(clock) {
+        match self.spins(conn, clock) {
             true => self.look_again_or_give_up(conn, clock),
             false => self.wait_or_give_up(conn, clock, Watch::Readable),
         }
     }
 
     /// As [`Machine::wait_for_data`], where the end of the wait is the caller's affair.
-    pub(super) fn wait_for_peer<K: Clock>(&mut self, clock: &K) -> Option<Next> {
-        match self.spins(clock) {
+    pub(super) fn wait_for_peer<C: Connection, K: Clock>(
+        &mut self,
+        conn: &mut C,
+        clock: &K,
+    ) -> Option<Next> {
+        match self.spins(conn, clock) {
             true => self.wait(Watch::Change, clock).map(Next::at_recheck),
             false => self.wait(Watch::Readable, clock),
         }

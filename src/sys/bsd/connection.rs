@@ -6,7 +6,7 @@ use crate::connection::{
     Answer, Backlog, Connection, Fault, FaultKind, Kind, Received, Sharing, TcpState,
 };
 use crate::sys::scratch;
-use crate::sys::unix::{close_raw, Socket};
+use crate::sys::unix::{close_raw, poll_many, PollEntry, Socket};
 use std::net::Shutdown;
 
 impl Connection for Socket {
@@ -68,6 +68,11 @@ impl Connection for Socket {
             left: unsent as u64,
             is_empty: unsent == 0,
         }))
+    }
+
+    fn is_called_readable(&mut self) -> bool {
+        let mut entry = [PollEntry::readable(*self)];
+        !poll_many(&mut entry, Time::from_nanos(0)) || entry[0].has_event()
     }
 
     fn pending_error(&mut self) -> Answer<Fault> {

@@ -7,7 +7,7 @@ use crate::connection::{
     Unanswered,
 };
 use crate::sys::scratch;
-use crate::sys::unix::{close_raw, syscall, Socket};
+use crate::sys::unix::{close_raw, poll_many, syscall, PollEntry, Socket};
 use libc::{c_int, c_void, socklen_t};
 use std::mem::size_of;
 use std::net::Shutdown;
@@ -123,6 +123,11 @@ impl Connection for Socket {
 
     fn unanswered(&mut self) -> Answer<Unanswered> {
         tcp::unanswered(*self)
+    }
+
+    fn is_called_readable(&mut self) -> bool {
+        let mut entry = [PollEntry::readable(*self)];
+        !poll_many(&mut entry, Time::from_nanos(0)) || entry[0].has_event()
     }
 
     fn low_water(&mut self, raised: bool) -> bool {

@@ -5,6 +5,7 @@
 
 use super::fault::{fault, syscall};
 use super::handle::{RawSocket, Socket};
+use super::poll_entry::{poll_many, PollEntry};
 use super::started::with_cause;
 use super::system_dll;
 use crate::clock::Time;
@@ -131,6 +132,11 @@ impl Connection for Socket {
                     .saturating_sub(u64::from(info.bytes_in_flight)),
             is_empty: false,
         }))
+    }
+
+    fn is_called_readable(&mut self) -> bool {
+        let mut entry = [PollEntry::readable(*self)];
+        !poll_many(&mut entry, Time::from_nanos(0)) || entry[0].has_event()
     }
 
     /// SO_ERROR tells no reset; WSAPoll does, as often as it is asked.
