@@ -20,6 +20,7 @@ INSTALL_PLACES = PREFIX="$(PREFIX)" DESTDIR="$(DESTDIR)" LIBDIR="$(LIBDIR)" BIND
 	INCLUDEDIR="$(INCLUDEDIR)" MANDIR="$(MANDIR)" TARGET="$(TARGET)"
 
 .PHONY: help lib lib-windows demo test test-all test-more test-linux test-windows checks header man docs pictures bench \
+	fuzz generic \
 	setup clean \
 	packaged install install-preload uninstall preload hook override selftest dist abi
 
@@ -50,6 +51,8 @@ help:
 	@echo 'make man           writes the manual pages and docs/reference.md anew, from the header'
 	@echo 'make docs          the manual as a site, into target/manual/site'
 	@echo 'make pictures      draws the pictures of the manual anew, from captured connections'
+	@echo 'make fuzz          fuzzes the library: SECONDS=60 for each target; needs a nightly Rust, and installs it'
+	@echo 'make generic       the tests of what macOS and the BSDs run, on Linux'
 	@echo 'make bench         the measurements of docs'
 	@echo 'make clean'
 
@@ -123,6 +126,14 @@ test-windows:
 
 checks:
 	scripts/test checks header
+
+# not in test-all: building the targets takes minutes
+SECONDS ?= 60
+fuzz:
+	scripts/fuzz $(SECONDS)
+
+generic:
+	scripts/generic-tests
 
 header:
 	scripts/need-rust
