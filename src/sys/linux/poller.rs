@@ -13,7 +13,7 @@ use crate::sys::hand_over::HandOver;
 use crate::sys::unix::{close_raw, millis_until, nap, nap_on, syscall, RawSocket, Socket};
 use libc::{c_int, itimerspec, timespec};
 use std::ptr::null_mut;
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicUsize, Ordering};
 use std::time::Duration;
 
 /// The bell's key; descriptors are smaller.
@@ -24,6 +24,12 @@ const EVENTS: usize = 256;
 
 /// How long to pause where waiting fails.
 const BROKEN_MS: u32 = 5;
+
+/// So many naps in a row that are over at once are none: the bell is called rung all the time, or
+/// the wait is refused. Then the thread pauses without asking.
+const MOST_AT_ONCE: u32 = 32;
+const AT_ONCE: Duration = Duration::from_micros(100);
+const PAUSE: Duration = Duration::from_millis(1);
 
 /// Calls in a row, when they come full: the deadlines of others must not wait.
 const ROUNDS: u32 = 16;
@@ -44,6 +50,8 @@ pub(crate) struct Poller {
     /// The system gives an interval back as it was set; where it does not, nothing can be
     /// asked.
     can_ask: AtomicBool,
+    /// So many naps were over at once, one after the other.
+    at_once: AtomicU32,
 }
 
 impl Poller {
@@ -53,6 +61,7 @@ impl Poller {
             bell: AtomicI32::new(-1),
             interval: unlike_any_other(),
             can_ask: AtomicBool::new(true),
+            at_once: AtomicU32::new(0),
         };
         poller.open()?;
         let answers = poller.is_ours();
@@ -227,8 +236,16 @@ impl Poller {
         if !self.has_bell() {
             return nap(until);
         }
+        let began = SystemClock.now();
         if nap_on(self.bell(), until) {
             self.silence();
+        }
+        let over = SystemClock.now();
+        let left = until.since(over);
+        if left.is_zero() || over.since(began) >= AT_ONCE {
+            self.at_once.store(0, Ordering::Relaxed);
+        } else if self.at_once.fetch_add(1, Ordering::Relaxed) >= MOST_AT_ONCE {
+            std::thread::sleep(left.min(PAUSE));
         }
     }
 

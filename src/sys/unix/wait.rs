@@ -9,6 +9,9 @@ use std::time::Duration;
 /// The pause where even waiting is refused.
 const REFUSED_NAP: Duration = Duration::from_millis(20);
 
+/// The pause where waiting is over at once.
+const EARLY_PAUSE: Duration = Duration::from_millis(1);
+
 /// Sleeps until then, or until the descriptor can be read; whether it can.
 #[allow(dead_code)] // only where the poller has such a bell
 pub(in crate::sys) fn nap_on(fd: RawFd, until: Time) -> bool {
@@ -36,7 +39,20 @@ pub(in crate::sys) fn nap(until: Time) {
 pub(in crate::sys) fn poll(entries: &mut [libc::pollfd], until: Time) -> bool {
     let limit = millis_until(until);
     let count = entries.len() as libc::nfds_t;
-    syscall!(libc::poll(entries.as_mut_ptr(), count, limit)).is_ok()
+    let result = syscall!(libc::poll(entries.as_mut_ptr(), count, limit));
+    if result == Ok(0) {
+        pause_if_early(until);
+    }
+    result.is_ok()
+}
+
+/// A wait that is over without an event, long before its time, would be begun again at once, and
+/// again.
+fn pause_if_early(until: Time) {
+    let left = until.since(SystemClock.now());
+    if !left.is_zero() {
+        std::thread::sleep(left.min(EARLY_PAUSE));
+    }
 }
 
 /// The time left for calls that count whole milliseconds: rounded up, so never
