@@ -136,6 +136,7 @@ static void in_a_network_of_its_own(void)
     CHECK_IS(listen(listener, 5), 0);
     silent_peer();
     answer_arrives();
+    check_close(listener);
 }
 
 int main(void)

@@ -38,6 +38,16 @@ const WINDOWS: &[&str] = &[
     "api-ms-win-core-",
 ];
 
+/// The command asks for random numbers, too.
+const WINDOWS_PROGRAM: &[&str] = &[
+    "kernel32.dll",
+    "ntdll.dll",
+    "ws2_32.dll",
+    "msvcrt.dll",
+    "api-ms-win-core-",
+    "advapi32.dll",
+];
+
 const PRODUCTS: &[Product] = &[
     Product {
         name: "libgraceful_close.so",
@@ -73,7 +83,7 @@ const PRODUCTS: &[Product] = &[
     Product {
         name: "graceful-close.exe",
         most: 2_500_000,
-        may_need: WINDOWS,
+        may_need: WINDOWS_PROGRAM,
         exports: None,
     },
 ];

@@ -18,6 +18,9 @@ mod find;
 mod observe;
 #[path = "windows/process.rs"]
 mod process;
+#[cfg(target_env = "gnu")]
+#[path = "windows/random.rs"]
+mod random;
 
 const DLL: &str = "graceful_close_hook.dll";
 /// Names another DLL; the option --library goes before it.
