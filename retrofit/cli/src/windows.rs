@@ -18,7 +18,8 @@ mod find;
 mod observe;
 #[path = "windows/process.rs"]
 mod process;
-#[cfg(target_env = "gnu")]
+// the only one in the archives; 32 bits have other names
+#[cfg(all(target_env = "gnu", target_arch = "x86_64"))]
 #[path = "windows/random.rs"]
 mod random;
 

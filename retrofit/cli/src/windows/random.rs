@@ -7,10 +7,8 @@ use std::ffi::c_void;
 
 type ProcessPrng = unsafe extern "system" fn(*mut u8, usize) -> i32;
 
-/// Where the linker looks for the address of an imported function. On x86 the compiler puts an
-/// underscore before each name.
-#[cfg_attr(target_arch = "x86", export_name = "_imp__ProcessPrng@8")]
-#[cfg_attr(not(target_arch = "x86"), export_name = "__imp_ProcessPrng")]
+/// Where the linker looks for the address of an imported function.
+#[export_name = "__imp_ProcessPrng"]
 #[used]
 pub static ADDRESS: ProcessPrng = process_prng;
 
