@@ -6,7 +6,7 @@
 #define FAULTS_INJECT_INCLUDED
 
 #include <dlfcn.h>
-#include <linux/tcp.h>
+#include <netinet/tcp.h>
 #include <stdarg.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>

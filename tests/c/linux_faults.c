@@ -221,6 +221,9 @@ int main(int count, char **arguments)
     pid_t workers[WORKERS];
     int worker, status, failed = 0;
     check_start();
+#ifndef __GLIBC__
+    check_skip("puts functions in front of those of a shared C library");
+#endif
     if (check_is_slow()) check_skip("not under a sanitizer or Valgrind, which put their own in front");
     if (wish != NULL && atol(wish) > 0) every = (unsigned long)atol(wish);
     faults = (volatile long *)shared_memory();
