@@ -31,7 +31,10 @@ fn answer(socket: ws::SOCKET, is_client: bool, question: Question) -> Answer {
     match question {
         Question::IsConnection => is_connection(socket).into(),
         Question::IsClient => (is_client && !settings::get().any_role).into(),
-        Question::HasSent => bytes_sent(socket).map(|bytes| bytes > 0).into(),
+        Question::HasSent => tcp_info(socket)
+            .map(|info| info.bytes_out)
+            .map(|bytes| bytes > 0)
+            .into(),
         Question::WantsReset => wants_reset(socket).into(),
         Question::IsShared => internals::handle_count(socket as RawSocket)
             .map(|count| count != 1)
@@ -91,9 +94,17 @@ pub(crate) fn option<T: Plain>(socket: ws::SOCKET, name: i32) -> Option<T> {
     (result == 0).then_some(value)
 }
 
-/// Of the whole connection. Windows 10 1703 and later ("SIO_TCP_INFO"): elsewhere it is not
-/// known, and the socket is taken for one that has sent.
-fn bytes_sent(socket: ws::SOCKET) -> Option<u64> {
+/// What is of interest in TCP_INFO_v0.
+pub(crate) struct TcpInfo {
+    pub(crate) state: ws::TCPSTATE,
+    /// Sent, in the whole connection.
+    pub(crate) bytes_out: u64,
+    pub(crate) in_flight: u64,
+}
+
+/// Windows 10 1703 and later ("SIO_TCP_INFO"). Where it is not known, a socket is taken for one that
+/// has sent.
+pub(crate) fn tcp_info(socket: ws::SOCKET) -> Option<TcpInfo> {
     let version = 0u32;
     // SAFETY: plain numbers and a BOOLEAN, zero is a value of each.
     let mut info: ws::TCP_INFO_v0 = unsafe { zeroed() };
@@ -112,8 +123,15 @@ fn bytes_sent(socket: ws::SOCKET) -> Option<u64> {
             None,
         )
     };
+    let is_whole = result == 0 && filled as usize >= size_of::<ws::TCP_INFO_v0>();
     // SAFETY: within `info`; the BOOLEAN is not looked at.
-    (result == 0).then(|| unsafe { addr_of!(info.BytesOut).read() })
+    is_whole.then(|| unsafe {
+        TcpInfo {
+            state: addr_of!(info.State).read(),
+            bytes_out: addr_of!(info.BytesOut).read(),
+            in_flight: addr_of!(info.BytesInFlight).read().into(),
+        }
+    })
 }
 
 /// Both addresses of a connection, in the system's own form.

@@ -1,7 +1,7 @@
 //! `graceful-close observe`: which closes of a program lose data. This is the part from the table to
 //! the report.
 
-// what the command calls comes with it
+// not all of it on every system
 #![allow(dead_code)]
 
 mod advice;

@@ -1,5 +1,8 @@
 //! Which site the return addresses of a process stand for, so that each is looked up once.
 
+use super::hash::Hash;
+use super::site::{Call, Place, Site, MOST_FRAMES};
+use super::table::Table;
 use core::sync::atomic::{AtomicU64, Ordering};
 
 const PLACES: usize = 1024;
@@ -36,6 +39,33 @@ impl Cache {
     pub fn put(&self, hash: u64, index: usize) {
         let word = hash & !INDEX | (index as u64 + 1) & INDEX;
         self.place(hash).store(word, Ordering::Relaxed);
+    }
+
+    /// The site of this call and these return addresses, the innermost first. `place` says in which
+    /// file an address is; it is asked once for each site of the process.
+    pub fn site<'t>(
+        &self,
+        table: &'t Table,
+        call: Call,
+        addresses: &[usize],
+        mut place: impl FnMut(usize) -> Place,
+    ) -> Option<&'t Site> {
+        let hash = addresses
+            .iter()
+            .fold(Hash::default().number(call as u64), |hash, address| {
+                hash.number(*address as u64)
+            })
+            .value();
+        if let Some(at) = self.get(hash) {
+            return table.site(at);
+        }
+        let mut places = [Place::default(); MOST_FRAMES];
+        for (room, address) in places.iter_mut().zip(addresses) {
+            *room = place(*address);
+        }
+        let at = table.site_of(call, &places[..addresses.len().min(MOST_FRAMES)])?;
+        self.put(hash, at);
+        table.site(at)
     }
 
     /// After an exchange of the modules.

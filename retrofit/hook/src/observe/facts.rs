@@ -2,13 +2,11 @@
 
 use super::pending;
 use super::sockets::{self, SHUT_BOTH, SHUT_SEND};
-use crate::eligible::{is_tcp, option, Ends, NEVER_CONNECTED};
+use crate::eligible::{is_tcp, option, tcp_info, Ends, NEVER_CONNECTED};
 use graceful_close::internals;
 use graceful_close_retrofit::observe::{of_address, Seen};
-use std::mem::{size_of, zeroed};
 use std::net::IpAddr;
 use std::os::windows::io::RawSocket;
-use std::ptr::{addr_of, addr_of_mut, null_mut};
 use windows_sys::Win32::Foundation::GetHandleInformation;
 use windows_sys::Win32::Networking::WinSock as ws;
 
@@ -138,41 +136,4 @@ fn events(socket: ws::SOCKET) -> i16 {
         1 => entry.revents,
         _ => 0,
     }
-}
-
-struct TcpInfo {
-    state: ws::TCPSTATE,
-    in_flight: u64,
-}
-
-/// Windows 10 1703 and later ("SIO_TCP_INFO").
-fn tcp_info(socket: ws::SOCKET) -> Option<TcpInfo> {
-    let version = 0u32;
-    // SAFETY: plain numbers and a BOOLEAN, zero is a value of each.
-    let mut info: ws::TCP_INFO_v0 = unsafe { zeroed() };
-    let mut filled = 0u32;
-    // SAFETY: both buffers are as large as said; not overlapped.
-    let result = unsafe {
-        ws::WSAIoctl(
-            socket,
-            ws::SIO_TCP_INFO,
-            addr_of!(version).cast(),
-            size_of::<u32>() as u32,
-            addr_of_mut!(info).cast(),
-            size_of::<ws::TCP_INFO_v0>() as u32,
-            &mut filled,
-            null_mut(),
-            None,
-        )
-    };
-    if result != 0 || (filled as usize) < size_of::<ws::TCP_INFO_v0>() {
-        return None;
-    }
-    // SAFETY: within `info`; the BOOLEAN is not looked at.
-    Some(unsafe {
-        TcpInfo {
-            state: addr_of!(info.State).read(),
-            in_flight: addr_of!(info.BytesInFlight).read().into(),
-        }
-    })
 }

@@ -4,7 +4,7 @@ use super::facts::{self, Kind};
 use super::mapping::table;
 use super::{callers, sockets};
 use graceful_close_retrofit::observe::{
-    Cache, Call, Counter, Hash, Place, Seen, Site, Table, MOST_FRAMES,
+    Cache, Call, Counter, Place, Seen, Site, Table, MOST_FRAMES,
 };
 use std::sync::atomic::{AtomicU64, Ordering};
 use windows_sys::Win32::Networking::WinSock as ws;
@@ -111,33 +111,12 @@ impl Open {
     }
 }
 
+/// At the first sight of a site the loader is asked, and the path takes memory.
 fn site(call: Call, addresses: &Addresses) -> Option<&'static Site> {
     let table = table()?;
-    let known = addresses.iter().take_while(|address| **address != 0);
-    let hash = known.fold(Hash::default().number(call as u64), |hash, address| {
-        hash.number(*address as u64)
-    });
-    let hash = hash.value();
-    let at = match CACHE.get(hash) {
-        Some(at) => at,
-        None => {
-            let at = look_up(table, call, addresses)?;
-            CACHE.put(hash, at);
-            at
-        }
-    };
-    table.site(at)
-}
-
-/// Once for each site of a process. The loader is asked, and the path takes memory.
-fn look_up(table: &Table, call: Call, addresses: &Addresses) -> Option<usize> {
-    let mut places = [Place::default(); MOST_FRAMES];
-    let mut count = 0;
-    for address in addresses.iter().take_while(|address| **address != 0) {
-        places[count] = place(table, *address);
-        count += 1;
-    }
-    table.site_of(call, &places[..count])
+    let known = addresses.iter().position(|address| *address == 0);
+    let known = &addresses[..known.unwrap_or(MOST_FRAMES)];
+    CACHE.site(table, call, known, |address| place(table, address))
 }
 
 fn place(table: &Table, address: usize) -> Place {

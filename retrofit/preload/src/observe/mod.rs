@@ -17,7 +17,7 @@ use crate::holders::{self, Birth, Standing};
 use crate::tcp;
 use callers::Addresses;
 use facts::Kind;
-use graceful_close_retrofit::observe::{Cache, Call, Counter, Hash, Place, Seen, Site, Table};
+use graceful_close_retrofit::observe::{Cache, Call, Counter, Seen, Site};
 use libc::c_int;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -116,30 +116,9 @@ pub fn all_from(first: c_int, last: u32, call: Call) {
 
 fn site(call: Call, addresses: &Addresses) -> Option<&'static Site> {
     let table = mapping::table()?;
-    let begin = Hash::default().number(call as u64);
-    let hash = addresses
-        .known()
-        .iter()
-        .fold(begin, |hash, address| hash.number(*address as u64))
-        .value();
-    let at = match CACHE.get(hash) {
-        Some(at) => at,
-        None => {
-            let at = look_up(table, call, addresses)?;
-            CACHE.put(hash, at);
-            at
-        }
-    };
-    table.site(at)
-}
-
-/// Once for each site of a process.
-fn look_up(table: &Table, call: Call, addresses: &Addresses) -> Option<usize> {
-    let mut places = [Place::default(); callers::MOST];
-    for (place, address) in places.iter_mut().zip(addresses.known()) {
-        *place = objects::place(table, *address);
-    }
-    table.site_of(call, &places[..addresses.known().len()])
+    CACHE.site(table, call, addresses.known(), |address| {
+        objects::place(table, address)
+    })
 }
 
 /// The numbers whose last close was that of a connection: who closes any number that there might
