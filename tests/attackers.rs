@@ -1,5 +1,6 @@
 //! What the other end can make the library do at most, for each connection: time, bytes, memory,
-//! descriptors and processor time (SECURITY.md). Each bound is an option's, or written down there.
+//! descriptors and processor time (SECURITY.md). Each bound is an option's, or written down there. They
+//! run one at a time: memory and processor time are those of the whole process.
 #![cfg(target_os = "linux")]
 
 mod support;
@@ -100,6 +101,7 @@ fn a_silent_crowd_costs_memory_and_descriptors_only() {
 /// max_pending is the bound of how many there are at a time.
 #[test]
 fn a_crowd_takes_no_more_places_than_there_are() {
+    let _alone = alone();
     for when_full in [WhenFull::EvictOldest, WhenFull::Refuse] {
         let options = ReaperOptions::new().max_pending(50).when_full(when_full);
         let reaper = Reaper::new(&options).unwrap();
@@ -124,6 +126,7 @@ fn a_crowd_takes_no_more_places_than_there_are() {
 /// not, and max_drain_bytes counts them.
 #[test]
 fn a_trickle_ends_with_the_total_time_or_the_bytes() {
+    let _alone = alone();
     for (limit, expected) in [(0, Outcome::TimedOut), (20, Outcome::DrainLimit)] {
         let (ours, peer) = tcp_pair();
         let trickle = thread::spawn(move || {
@@ -149,6 +152,7 @@ fn a_trickle_ends_with_the_total_time_or_the_bytes() {
 /// Takes a little of our answer at a time: it moves, so the idle time does not count; the total does.
 #[test]
 fn a_slow_reader_ends_with_the_total_time() {
+    let _alone = alone();
     let (ours, mut peer) = tcp_pair();
     fill(&ours);
     peer.set_read_timeout(Some(ms(20))).unwrap();
@@ -186,6 +190,7 @@ fn a_slow_reader_ends_with_the_total_time() {
 /// one beside it ends in time.
 #[test]
 fn floods_are_thrown_away_and_delay_nobody() {
+    let _alone = alone();
     let reaper = Reaper::new(&ReaperOptions::new()).unwrap();
     let options = Options::new().timeout(ms(600)).fallback(Fallback::Abort);
     let before = resident_bytes();
