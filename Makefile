@@ -42,7 +42,8 @@ help:
 	@echo '                   as root on Debian it installs what they need, and says so before'
 	@echo 'make test ONLY=many          one test by name: a leg, tests/many.rs, unit tests, tests/c/many.c;'
 	@echo '                   with SYSTEM=windows under Wine'
-	@echo 'make test-all      also Wine 10, archives, package recipes, languages, other programs, other versions of Rust'
+	@echo 'make test-all      also Wine 10, sanitizers, Valgrind, archives, package recipes, languages, other programs,'
+	@echo '                   other versions of Rust'
 	@echo 'make test-more     what test-all has and test has not'
 	@echo 'make test-linux    Rust and C tests of this machine only'
 	@echo 'make test-windows  Rust and C tests under Wine only'
@@ -113,10 +114,10 @@ else
 endif
 
 test-all:
-	scripts/test checks header linux windows wine10 packaging real rust
+	scripts/test checks header linux windows wine10 checkers packaging real rust
 
 test-more:
-	scripts/test wine10 packaging real rust
+	scripts/test wine10 checkers packaging real rust
 
 test-linux:
 	scripts/test linux
