@@ -20,7 +20,7 @@ INSTALL_PLACES = PREFIX="$(PREFIX)" DESTDIR="$(DESTDIR)" LIBDIR="$(LIBDIR)" BIND
 	INCLUDEDIR="$(INCLUDEDIR)" MANDIR="$(MANDIR)" TARGET="$(TARGET)"
 
 .PHONY: help lib lib-windows demo test test-all test-more test-linux test-windows checks header man docs pictures bench \
-	fuzz generic \
+	fuzz generic checkers \
 	setup clean \
 	packaged install install-preload uninstall preload hook override selftest dist abi
 
@@ -54,6 +54,7 @@ help:
 	@echo 'make pictures      draws the pictures of the manual anew, from captured connections'
 	@echo 'make fuzz          fuzzes the library: SECONDS=60 for each target; needs a nightly Rust, and installs it'
 	@echo 'make generic       the tests of what macOS and the BSDs run, on Linux'
+	@echo 'make checkers      a selection of the tests under Miri and ThreadSanitizer; needs a nightly Rust, and installs it'
 	@echo 'make bench         the measurements of docs'
 	@echo 'make clean'
 
@@ -135,6 +136,9 @@ fuzz:
 
 generic:
 	scripts/generic-tests
+
+checkers:
+	scripts/checkers
 
 header:
 	scripts/need-rust

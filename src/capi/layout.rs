@@ -8,6 +8,9 @@ use std::mem::{offset_of, size_of, zeroed};
 use std::ptr;
 use std::time::Duration;
 
+#[cfg(test)]
+mod tests;
+
 /// GC_UNKNOWN: a count that this system cannot tell.
 pub(super) const UNKNOWN: usize = usize::MAX;
 

@@ -13,7 +13,8 @@ use crate::outcome::Outcome;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// In each of the two tests below; they run in parallel.
-const CASES: u64 = 150_000;
+/// Miri interprets each instruction: a few there (`scripts/checkers miri`).
+const CASES: u64 = if cfg!(miri) { 150 } else { 150_000 };
 
 /// The same schedules in every run.
 #[test]
@@ -48,7 +49,10 @@ fn check_cases(seed: u64) {
         }
     }
     println!("seed {seed}: {by_outcome:?}, {refused} refused");
-    // A generator that never gets somewhere proves nothing about it.
+    // A generator that never gets somewhere proves nothing about it. A few reach less.
+    if cfg!(miri) {
+        return;
+    }
     for (outcome, &count) in by_outcome.iter().enumerate() {
         assert!(count > CASES / 2000, "outcome {outcome} only {count} times");
     }
@@ -58,7 +62,7 @@ fn check_cases(seed: u64) {
 /// A fuzzer's bytes reach every system and more than one outcome, each byte for itself.
 #[test]
 fn schedules_made_of_bytes() {
-    for first in 0..=255u8 {
+    for first in (0..=255u8).step_by(if cfg!(miri) { 60 } else { 1 }) {
         for length in [0, 1, 7, 40, 200] {
             let bytes: Vec<u8> = (0..length)
                 .map(|at: u8| first ^ at.wrapping_mul(37))

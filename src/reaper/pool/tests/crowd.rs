@@ -98,6 +98,7 @@ impl Watcher<Silent> for Nothing {
 
 /// A timer has no room for its number: it would wait for ever.
 #[test]
+#[cfg_attr(miri, ignore = "a million of them take hours there")]
 fn one_too_many_is_ended_by_its_fallback() {
     let clock = SimClock::new();
     let mut pool = Pool::new(Counted::new(Nothing).ok().unwrap(), &clock, false);

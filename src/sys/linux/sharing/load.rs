@@ -19,8 +19,9 @@ struct Load {
 
 static LOAD: OnceLock<Load> = OnceLock::new();
 
+// Miri does not know the system calls that this takes, and its tests ask for no holders.
 #[used]
-#[link_section = ".init_array"]
+#[cfg_attr(not(miri), link_section = ".init_array")]
 static ON_LOAD: extern "C" fn() = on_load;
 
 /// Run by the dynamic linker, or by the C library in a static program.
