@@ -8,14 +8,18 @@
 
 mod callers;
 mod facts;
+#[cfg_attr(not(target_arch = "x86_64"), allow(dead_code))]
 mod frame_rule;
+#[cfg_attr(not(target_arch = "x86_64"), allow(dead_code))]
 mod frame_tables;
 mod handed_on;
 mod last_closes;
 #[allow(unsafe_code)]
 mod mapping;
 #[allow(unsafe_code)]
+#[cfg_attr(not(target_arch = "x86_64"), allow(dead_code))]
 mod objects;
+#[cfg_attr(not(target_arch = "x86_64"), allow(dead_code))]
 mod rules;
 mod sites;
 #[allow(unsafe_code)]
