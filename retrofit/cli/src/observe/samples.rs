@@ -2,6 +2,7 @@
 
 use super::figures::Figures;
 use super::kernel::{Counters, Waiting};
+use super::logged::{self, Logged};
 use super::report::{Report, Run};
 use super::snapshot::{Site, Snapshot};
 use super::symbols::{Folders, Function};
@@ -23,6 +24,17 @@ fn site(call: &str, offsets: &[u64], peers: u64, figures: Figures) -> Site {
         peers,
         more_peers: peers == 32,
         figures,
+    }
+}
+
+fn logged_site(offset: u64, timed_out: u64) -> logged::Site {
+    logged::Site {
+        frames: vec![Place {
+            module: Some(0),
+            offset,
+        }],
+        outcomes: [("reset".into(), 1), ("timed out".into(), timed_out)].into(),
+        unacked_bytes: 812,
     }
 }
 
@@ -151,6 +163,12 @@ pub fn snapshot() -> Snapshot {
         processes: 2,
         closes_without_site: 17,
         modules_left_out: 0,
+        logged: Some(Logged {
+            path: "/var/log/legacyd.log".into(),
+            sites: vec![logged_site(0x1302, 2), logged_site(0x1301, 3)],
+            without_caller: 4,
+            failure: None,
+        }),
     }
 }
 
@@ -158,6 +176,7 @@ pub fn run() -> Run {
     Run {
         program: vec!["legacyd".into(), "--name".into(), "<b>&\"x\"".into()],
         milliseconds: 42_007,
+        file: "legacyd".into(),
         unfinished: false,
         kernel: Some(Counters::of(&[("TCPAbortOnClose", 41), ("OutRsts", 44)])),
         close_wait: vec![Waiting {
@@ -182,8 +201,13 @@ fn function(name: &str, line: u32, inlined: bool) -> Function {
 /// With names, as if there were symbols.
 pub fn report() -> Report {
     let mut report = Report::new(&snapshot(), run(), &NO_FOLDERS);
-    let frames = report.sites.iter_mut().flat_map(|site| &mut site.frames);
-    for frame in frames {
+    let seen = report.sites.iter_mut().map(|site| &mut site.frames);
+    let logged = report
+        .logged
+        .iter_mut()
+        .flat_map(|logged| &mut logged.sites);
+    let logged = logged.map(|site| &mut site.frames);
+    for frame in seen.chain(logged).flatten() {
         frame.functions = match frame.offset {
             0x1100 => vec![
                 function("finish", 88, true),

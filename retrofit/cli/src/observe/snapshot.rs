@@ -1,6 +1,7 @@
 //! What the table of a run says, with nothing looked up yet.
 
 use super::figures::Figures;
+use super::logged::Logged;
 use graceful_close_retrofit::observe::{Module, Place, Table};
 
 #[derive(Clone, Debug, Default)]
@@ -13,6 +14,8 @@ pub struct Snapshot {
     pub closes_without_site: u64,
     /// Modules for which it had none.
     pub modules_left_out: u64,
+    /// With `--add-log`.
+    pub logged: Option<Logged>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -56,6 +59,7 @@ impl Snapshot {
             processes: table.processes(),
             closes_without_site: table.closes_without_site(),
             modules_left_out: table.modules_left_out(),
+            logged: None,
         }
     }
 }
