@@ -23,7 +23,7 @@ void background_done(long id);
 
 #define WEAK __attribute__((weak))
 extern const struct background by_libuv WEAK, by_asio WEAK;
-extern const struct background by_thread;
+extern const struct background by_thread, by_same_calls;
 
 #ifdef __cplusplus
 }

@@ -242,13 +242,19 @@ static inline void read_all(int fd, void *data, size_t size)
 
 /* ---- the hand-written frame ------------------------------------------------------------------ */
 
-/* What a careful C programmer does before draining: type check by TCP_INFO, SO_LINGER off, half-close. */
+/* What a careful C programmer does before draining: type check by TCP_INFO, SO_LINGER off, half-close. A state that
+   says that the peer has closed is that of one subflow only if the connection is MPTCP, so the protocol is asked. */
 static inline int hand_begin(int fd)
 {
     struct tcp_info info;
-    socklen_t size = sizeof info;
+    socklen_t size = sizeof info, int_size = sizeof(int);
     struct linger off = {0, 0};
+    int protocol = IPPROTO_TCP;
     if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) != 0)
+        return -1;
+    if (info.tcpi_state == TCP_CLOSE_WAIT && getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &int_size) != 0)
+        return -1;
+    if (protocol != IPPROTO_TCP)
         return -1;
     if (setsockopt(fd, SOL_SOCKET, SO_LINGER, &off, sizeof off) != 0)
         return -1;

@@ -6,7 +6,10 @@
  *          "shutdown, close" do it on the spot and wait for nobody: what the kernel takes at least.
  * memory   19,000 connections whose peers never finish. Figure: growth of the resident memory per connection, by
  *          smaps_rollup; and the CPU of 1 s in which nothing happens. (A thread per close: 4,000 of them.)
- * three    the same in three processes at a time with 16,000 each: 48,000 pending on one machine.
+ * three    three processes at a time, each with a reaper and 19,000 connections: 18,000 pending, whose deadlines
+ *          are spread over a second, and in that second 1,000 that are handed over, one in a millisecond. Figures:
+ *          memory of each pending one, and how long these hand-overs take; beside them the closes of three
+ *          processes that call bare close() as often, with nothing pending.
  * late     deadlines spread at 5,000/s and silent peers; then 19,000 due at one instant. Lateness: from the
  *          deadline, counted from before the call, to the callback. The control closes 19,000 half-closed
  *          connections in a loop: nobody on one thread can be faster.
@@ -20,11 +23,11 @@
 #include "background.h"
 #include "crowd.h"
 
-enum { GC, DEFERRED, LIBUV, ASIO, THREAD, GO, BARE, SHUTDOWN, VARIANTS };
-enum { CPU, SWITCHES, RSS, IDLE, LATE50, LATE99, LATE_MAX, EARLY, OUTS };
+enum { GC, DEFERRED, LIBUV, SAME, ASIO, THREAD, GO, BARE, SHUTDOWN, VARIANTS };
+enum { CPU, SWITCHES, RSS, IDLE, LATE50, LATE99, LATE_MAX, EARLY, HAND50, HAND99, OUTS };
 
 static const char *names[VARIANTS] = {
-    "gc_close_async", "GC_DEFERRED", "libuv", "Boost.Asio", "a thread per close", "Go", "bare close()",
+    "gc_close_async", "GC_DEFERRED", "libuv", "C, same calls", "Boost.Asio", "a thread per close", "Go", "bare close()",
     "shutdown, close",
 };
 
@@ -54,7 +57,7 @@ static void gc_done(void *user, gc_socket sock, const gc_report *report)
 
 static const struct background *by(int variant)
 {
-    const struct background *others[VARIANTS] = {[LIBUV] = &by_libuv, [ASIO] = &by_asio, [THREAD] = &by_thread};
+    const struct background *others[VARIANTS] = {[LIBUV] = &by_libuv, [SAME] = &by_same_calls, [ASIO] = &by_asio, [THREAD] = &by_thread};
     return others[variant];
 }
 
@@ -257,12 +260,13 @@ static int skipped(const char *what, int v)
 
 static void cpu(int count, int n)
 {
-    static const int variants[] = {GC, DEFERRED, LIBUV, ASIO, THREAD, GO, BARE, SHUTDOWN};
+    static const int variants[] = {GC, DEFERRED, LIBUV, SAME, ASIO, THREAD, GO, BARE, SHUTDOWN};
     char what[80];
     snprintf(what, sizeof what, "CPU of %d background closings, peers finish within 2 s", n);
     struct task t = {0, n, PEERS_RANDOM, 60000, 0};
-    rounds(count, variants, 8, 4, measure_cpu, &t);
-    for (int k = 0; k < 8; k++) {
+    rounds(count, variants, 9, 4, measure_cpu, &t);
+    double floor = series_median(&ratios[SAME]);
+    for (int k = 0; k < 9; k++) {
         int v = variants[k];
         if (skipped(what, v))
             continue;
@@ -270,8 +274,11 @@ static void cpu(int count, int n)
         row(text("%s: %s", what, names[v]), text("%.3f s", series_min(&figures[v][CPU])),
             text("%.3f s, %.0f switches", series_median(&figures[v][CPU]), series_median(&figures[v][SWITCHES])),
             v == LIBUV ? "1" : !is_there(LIBUV) ? "" : text("per round %.2f", ratio),
-            v <= DEFERRED ? "at most 0.8 x libuv" : "",
-            v > DEFERRED ? "" : is_there(LIBUV) ? verdict(ratio <= 0.8) : "nothing to compare with");
+            v <= DEFERRED ? "at most 0.75 x libuv" : "",
+            v > DEFERRED         ? ""
+            : !is_there(LIBUV)   ? "nothing to compare with"
+            : ratio <= 0.75      ? verdict(1)
+                                 : text("**missed**; the same calls in C take %.2f", floor));
     }
 }
 
@@ -294,23 +301,70 @@ static void memory(int n)
     }
 }
 
-static void three(int n)
+enum { PACED = 1000 };
+
+static void measure_three(const void *what, double *out)
 {
-    double *out = shared_memory(3 * OUT_MAX * sizeof *out);
-    struct task t = {GC, n, PEERS_SILENT, 60000, 0};
+    const struct task *t = what;
+    struct crowd *warm = crowd_new(1, PEERS_SILENT, 0);
+    int pending = t->variant == BARE ? 0 : t->n - PACED;
+    static int64_t took[PACED];
+    start(t->variant);
+    crowd = crowd_new(pending + PACED, t->peers, 0);
+    hand_over(t->variant, warm->fd[0], 60000, 0, 0);
+    sleep_ms(20);
+    double rss = process_rss();
+    rss = process_rss();
+    int64_t began = now_ns(), next = began + t->timeout_ms * INT64_C(1000000);
+    for (int i = 0; i < pending; i++)
+        hand_over(t->variant, crowd->fd[i], (unsigned)(t->timeout_ms + i % 1000), i, 0);
+    out[RSS] = pending ? (process_rss() - rss) / pending : 0;
+    for (int i = 0; i < PACED; i++) {
+        sleep_until(next += 1000000);
+        took[i] = now_ns();
+        hand_over(t->variant, crowd->fd[pending + i], 60000, pending + i, 0);
+        took[i] = now_ns() - took[i];
+    }
+    qsort(took, PACED, sizeof *took, time_order);
+    out[HAND50] = (double)took[PACED / 2] / 1e3;
+    out[HAND99] = (double)took[PACED / 100 * 99] / 1e3;
+}
+
+static void three_at_once(int variant, int n, double *out)
+{
+    struct task t = {variant, n, PEERS_SILENT, 3000, 0};
     pid_t pids[3];
     for (int i = 0; i < 3; i++) {
         if ((pids[i] = fork()) == 0) {
-            measure_memory(&t, out + i * OUT_MAX);
+            measure_three(&t, out + i * OUT_MAX);
             _exit(0);
         }
     }
     for (int i = 0, status; i < 3; i++)
         if (waitpid(pids[i], &status, 0) != pids[i] || status != 0)
             wrong++;
-    row(text("3 x %d pending in three processes: gc_close_async", n), "",
+}
+
+static double most(const double *out, int figure)
+{
+    double first = out[figure], second = out[OUT_MAX + figure], third = out[2 * OUT_MAX + figure];
+    double more = first > second ? first : second;
+    return more > third ? more : third;
+}
+
+static void three(int n)
+{
+    double *out = shared_memory(3 * OUT_MAX * sizeof *out), *bare = shared_memory(3 * OUT_MAX * sizeof *bare);
+    three_at_once(GC, n, out);
+    three_at_once(BARE, n, bare);
+    row(text("three processes, 3 x %d pending: gc_close_async", n - PACED), "",
         text("%.0f / %.0f / %.0f bytes", out[RSS], out[OUT_MAX + RSS], out[2 * OUT_MAX + RSS]), "", "at most 96 bytes",
-        verdict(out[RSS] <= 96 && out[OUT_MAX + RSS] <= 96 && out[2 * OUT_MAX + RSS] <= 96));
+        verdict(most(out, RSS) <= 96));
+    row("three processes, a hand-over while they expire, p50 / p99: gc_close_async", "",
+        text("%.1f / %.1f us", most(out, HAND50), most(out, HAND99)), text("%.2f (p99)", most(out, HAND99) / most(bare, HAND99)),
+        "p99 under 25 us", verdict(most(out, HAND99) < 25));
+    row("three processes, as often, p50 / p99: bare close()", "", text("%.1f / %.1f us", most(bare, HAND50), most(bare, HAND99)),
+        "1", "", "");
 }
 
 static void late(int n)
@@ -330,8 +384,8 @@ static void late(int n)
             if (v == SHUTDOWN)
                 name = "close() in a loop";
             if (v == GC) {
-                goal = at_once ? "never early, last at most 1.25 x the loop" : "never early, p99 at most 3 ms";
-                said = verdict(at_once ? ratio <= 1.25 : series_median(&s[LATE99]) <= 3);
+                goal = at_once ? "never early, last at most 1.5 x the loop" : "never early, p99 at most 3 ms";
+                said = verdict(at_once ? ratio <= 1.5 : series_median(&s[LATE99]) <= 3);
                 if (series_at(&s[EARLY], 1) > 0)
                     said = "**EARLY**", wrong++;
             }
@@ -371,7 +425,7 @@ int main(int argc, char **argv)
     if (wanted(argc, argv, "memory"))
         memory(CROWD_MAX);
     if (wanted(argc, argv, "three"))
-        three(16000);
+        three(CROWD_MAX);
     if (wanted(argc, argv, "late"))
         late(n);
     return wrong != 0;

@@ -8,8 +8,8 @@
  *
  * Variants:
  *   gc_close             the library
- *   C, same calls        the best C we could write with the same six system calls: TCP_INFO as type check,
- *                        SO_LINGER off, shutdown, one recv(MSG_DONTWAIT|MSG_TRUNC), SIOCOUTQ, close
+ *   C, same calls        the best C we could write with the same seven system calls: TCP_INFO as type check,
+ *                        SO_PROTOCOL (is it MPTCP, whose state is that of one subflow?), SO_LINGER off, shutdown, one recv(MSG_DONTWAIT|MSG_TRUNC), SIOCOUTQ, close
  *   C, SO_TYPE           the same with SO_TYPE in place of TCP_INFO (cheaper, but does not tell the state)
  *   shutdown+close       not graceful: waits for nothing, proves nothing
  *   bare close           not graceful

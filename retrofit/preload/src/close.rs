@@ -112,10 +112,10 @@ pub fn origin(word: Word) -> Origin {
 /// A place in the background, the thread to serve it, a high number, and no trace of the
 /// descriptor in the program's epoll sets; if one of these is not to be had, nothing.
 fn duplicate(fd: c_int, taken: &Taken, doubt: Option<Arrival>) -> Option<Parked> {
-    if !park::reserve() {
+    let Some(limit) = park::reserve() else {
         log::refused(fd, "no room");
         return None;
-    }
+    };
     let high = if !reaper::is_there() && !reaper::may_be_done_without() {
         log::refused(fd, "no thread");
         None
@@ -123,7 +123,7 @@ fn duplicate(fd: c_int, taken: &Taken, doubt: Option<Arrival>) -> Option<Parked>
         log::refused(fd, "in an unknown epoll set");
         None
     } else {
-        own_fds::duplicate(fd)
+        own_fds::duplicate_within(fd, limit)
     };
     let Some(high) = high else {
         park::give_back();

@@ -84,11 +84,13 @@ pub fn wait_for_change(count: u32, limit_ms: u64) {
     SLEEPERS.fetch_sub(1, SeqCst);
 }
 
-/// A place for one more, if the program's limit can afford it.
-pub fn reserve() -> bool {
-    let capacity = capacity(sys::descriptor_limit());
+/// A place for one more, if the program's limit can afford it: what the limit is.
+pub fn reserve() -> Option<u64> {
+    let limit = sys::descriptor_limit();
+    let capacity = capacity(limit);
     let one_more = |count: u32| (count < capacity).then_some(count + 1);
-    COUNT.fetch_update(SeqCst, SeqCst, one_more).is_ok()
+    COUNT.fetch_update(SeqCst, SeqCst, one_more).ok()?;
+    Some(limit)
 }
 
 pub fn give_back() {

@@ -1,7 +1,7 @@
 //! Numbers for the program: no call of its may be refused one because of those that we have
 //! taken. The one rule, for whatever makes descriptors.
 
-use crate::own_fds::first_of_the_reserve;
+use crate::own_fds::{self, first_of_the_reserve};
 use crate::park;
 use crate::process;
 use crate::reaper;
@@ -35,7 +35,7 @@ pub fn for_one<R>(real: impl Fn() -> R, number: impl Fn(&R) -> c_int, errno: fn(
 /// The program has got this number. The C library opens files of its own accord, too
 /// (getaddrinfo(), dlopen()), where nobody can try again: for these the last eighth stays free.
 pub fn taken(fd: c_int) {
-    if park::count() == 0 || fd < 0 {
+    if park::count() == 0 || fd < 0 || own_fds::is_far_below(fd) {
         return;
     }
     let limit = sys::descriptor_limit();

@@ -36,7 +36,10 @@ fn legs_below(folder: &Path) -> Vec<Leg> {
 /// What a file's path begins with, and the leg in which its tests must run.
 const LEGS: [(&str, &str); 15] = [
     ("tests/vanished.rs", "a machine that vanishes (two minutes)"),
-    ("retrofit/hook/", "hooking on Windows"),
+    (
+        "retrofit/hook/",
+        "unit tests of the hook and the command, Windows",
+    ),
     (
         "retrofit/",
         "unit tests of the preload library and the command",
@@ -57,7 +60,7 @@ const LEGS: [(&str, &str); 15] = [
     ("scripts/override-tests", "overriding at link time"),
     (
         "tests/override/windows.sh",
-        "overriding at link time on Windows",
+        "overriding at link time, real programs on Windows",
     ),
     ("tests/network/", "transfers over a wire that does harm"),
     ("tests/real/harness/", "real programs"),
