@@ -1,7 +1,7 @@
 //! `--add-log FILE`: closes of a program that already calls graceful_close. Its log tells those that were
 //! not graceful, and with gc_set_log_caller(1) the call site of each, as the table of a run has it.
 
-use super::snapshot::Snapshot;
+use super::snapshot::{Logged, LoggedSite, Snapshot};
 use super::symbols::file_name;
 use graceful_close_retrofit::observe::Place;
 use std::collections::BTreeMap;
@@ -15,27 +15,6 @@ pub struct LogFile {
     path: PathBuf,
     /// What was in it before the run.
     begin: u64,
-}
-
-/// What it says.
-#[derive(Clone, Debug, Default)]
-pub struct Logged {
-    pub path: String,
-    pub sites: Vec<Site>,
-    /// Lines of the library that name no caller.
-    pub without_caller: u64,
-    /// Why it could not be read.
-    pub failure: Option<String>,
-}
-
-#[derive(Clone, Debug, Default)]
-pub struct Site {
-    /// The innermost caller first.
-    pub frames: Vec<Place>,
-    /// By outcome; calls that were refused are "refused".
-    pub outcomes: BTreeMap<String, u64>,
-    /// Of these closes, as far as the system tells.
-    pub unacked_bytes: u64,
 }
 
 impl LogFile {
@@ -76,7 +55,7 @@ impl LogFile {
 /// Each line that is one of the library's.
 fn sites(text: &str, modules: &mut Modules) -> Logged {
     let mut logged = Logged::default();
-    let mut found: BTreeMap<&str, Site> = BTreeMap::new();
+    let mut found: BTreeMap<&str, LoggedSite> = BTreeMap::new();
     for line in text.lines() {
         match line.rsplit_once(CALLER) {
             Some((words, chain)) => {

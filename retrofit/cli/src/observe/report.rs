@@ -3,7 +3,6 @@
 use super::advice::{self, Advice};
 use super::figures::Figures;
 use super::kernel::{Counters, Waiting};
-use super::logged;
 use super::snapshot::{self, Snapshot};
 use super::symbols::{self, Folders, Function, Known, Source};
 use graceful_close_retrofit::observe::Place;
@@ -108,7 +107,7 @@ impl Report {
         for (at, site) in sites.iter_mut().enumerate() {
             site.number = at + 1;
         }
-        let logged = |seen: &logged::Logged| logged_of(seen, snapshot, &known);
+        let logged = |seen: &snapshot::Logged| logged_of(seen, snapshot, &known);
         let logged = snapshot.logged.as_ref().map(logged);
         let modules: Vec<Module> = known
             .into_iter()
@@ -163,8 +162,12 @@ fn site(seen: &snapshot::Site, snapshot: &Snapshot, known: &BTreeMap<&str, Known
     }
 }
 
-fn logged_of(seen: &logged::Logged, snapshot: &Snapshot, known: &BTreeMap<&str, Known>) -> Logged {
-    let site = |site: &logged::Site| LoggedSite {
+fn logged_of(
+    seen: &snapshot::Logged,
+    snapshot: &Snapshot,
+    known: &BTreeMap<&str, Known>,
+) -> Logged {
+    let site = |site: &snapshot::LoggedSite| LoggedSite {
         frames: frames(&site.frames, snapshot, known),
         lines: site.outcomes.values().sum(),
         outcomes: site.outcomes.clone(),
@@ -244,7 +247,7 @@ fn notes(snapshot: &Snapshot, modules: &[Module]) -> Vec<String> {
     notes
 }
 
-fn note_of_log(logged: &logged::Logged) -> Option<String> {
+fn note_of_log(logged: &snapshot::Logged) -> Option<String> {
     let path = &logged.path;
     match (&logged.failure, logged.without_caller) {
         (Some(why), _) => Some(format!("{path} cannot be read: {why}")),

@@ -2,9 +2,8 @@
 
 use super::figures::Figures;
 use super::kernel::{Counters, Waiting};
-use super::logged::{self, Logged};
 use super::report::{Report, Run};
-use super::snapshot::{Site, Snapshot};
+use super::snapshot::{Logged, LoggedSite, Site, Snapshot};
 use super::symbols::{Folders, Function};
 use graceful_close_retrofit::observe::Place;
 
@@ -27,8 +26,8 @@ fn site(call: &str, offsets: &[u64], peers: u64, figures: Figures) -> Site {
     }
 }
 
-fn logged_site(offset: u64, timed_out: u64) -> logged::Site {
-    logged::Site {
+fn logged_site(offset: u64, timed_out: u64) -> LoggedSite {
+    LoggedSite {
         frames: vec![Place {
             module: Some(0),
             offset,

@@ -1,8 +1,8 @@
 //! What the table of a run says, with nothing looked up yet.
 
 use super::figures::Figures;
-use super::logged::Logged;
 use graceful_close_retrofit::observe::{Module, Place, Table};
+use std::collections::BTreeMap;
 
 #[derive(Clone, Debug, Default)]
 pub struct Snapshot {
@@ -28,6 +28,27 @@ pub struct Site {
     /// There were more than were counted.
     pub more_peers: bool,
     pub figures: Figures,
+}
+
+/// What the log of the library says.
+#[derive(Clone, Debug, Default)]
+pub struct Logged {
+    pub path: String,
+    pub sites: Vec<LoggedSite>,
+    /// Lines of the library that name no caller.
+    pub without_caller: u64,
+    /// Why it could not be read.
+    pub failure: Option<String>,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct LoggedSite {
+    /// The innermost caller first.
+    pub frames: Vec<Place>,
+    /// By outcome; calls that were refused are "refused".
+    pub outcomes: BTreeMap<String, u64>,
+    /// Of these closes, as far as the system tells.
+    pub unacked_bytes: u64,
 }
 
 impl Snapshot {
