@@ -20,7 +20,7 @@ INSTALL_PLACES = PREFIX="$(PREFIX)" DESTDIR="$(DESTDIR)" LIBDIR="$(LIBDIR)" BIND
 	INCLUDEDIR="$(INCLUDEDIR)" MANDIR="$(MANDIR)" TARGET="$(TARGET)"
 
 .PHONY: help lib lib-windows demo test test-all test-more test-linux test-windows checks header man docs pictures bench \
-	fuzz generic \
+	fuzz generic soak \
 	setup clean \
 	packaged install install-preload uninstall preload hook override selftest dist abi
 
@@ -53,6 +53,7 @@ help:
 	@echo 'make docs          the manual as a site, into target/manual/site'
 	@echo 'make pictures      draws the pictures of the manual anew, from captured connections'
 	@echo 'make fuzz          fuzzes the library: SECONDS=60 for each target; needs a nightly Rust, and installs it'
+	@echo 'make soak          all forms side by side with random faults, for MINUTES=10; everything must add up at the end'
 	@echo 'make generic       the tests of what macOS and the BSDs run, on Linux'
 	@echo 'make bench         the measurements of docs'
 	@echo 'make clean'
@@ -135,6 +136,11 @@ fuzz:
 
 generic:
 	scripts/generic-tests
+
+# test-all has 20 s of it
+MINUTES ?= 10
+soak: lib preload
+	tests/soak/run --seconds $$(($(MINUTES) * 60))
 
 header:
 	scripts/need-rust

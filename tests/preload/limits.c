@@ -90,6 +90,32 @@ static void few_for_few(void)
         fail("%d of %d answers came whole", whole, WAITING);
 }
 
+/* T97: the limit falls below what is open, for a while: poll() takes no more entries than it allows. */
+static void lower_for_a_while(void)
+{
+    static peer some[WAITING];
+    habits how = {.request = REQUEST, .wait_ms = 1000};
+    struct rlimit limit = {LIMIT, LIMIT};
+    int listening = listener(), i;
+    peer late;
+
+    MUST(setrlimit(RLIMIT_NOFILE, &limit) == 0);
+    for (i = 0; i < WAITING; i++)
+        some[i] = start_peer(listening, how);
+    for (i = 0; i < WAITING; i++)
+        close(served(listening));
+    limit.rlim_cur = 8;
+    MUST(setrlimit(RLIMIT_NOFILE, &limit) == 0);
+    sleep_ms(400);
+    limit.rlim_cur = LIMIT;
+    MUST(setrlimit(RLIMIT_NOFILE, &limit) == 0);
+    late = client(listening);
+    close(served(listening));
+    came_whole(late);
+    for (i = 0; i < WAITING; i++)
+        came_whole(some[i]);
+}
+
 /* T76: exec is delayed by a silent peer no longer than the end is. */
 static void exec_with_a_silent_peer(void)
 {
@@ -274,6 +300,7 @@ int main(int argc, char **argv)
     static const check checks[] = {
         {"T74", all_numbers},
         {"T75", few_for_few},
+        {"T97", lower_for_a_while},
         {"T76", exec_with_a_silent_peer},
         {"T77", few_wait},
         {"T91", clients_are_let_in},

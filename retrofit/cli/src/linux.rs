@@ -8,6 +8,8 @@ mod inspect;
 mod library;
 #[path = "linux/log.rs"]
 mod log;
+#[path = "linux/namespace.rs"]
+mod namespace;
 #[path = "linux/observe.rs"]
 mod observe;
 #[path = "linux/program.rs"]

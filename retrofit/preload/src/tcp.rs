@@ -21,7 +21,10 @@ pub enum Fate {
 #[derive(Clone, Copy)]
 struct Info {
     state: u8,
-    unused: [u8; 67],
+    unused: [u8; 23],
+    /// Segments that were sent and not acknowledged.
+    in_flight: u32,
+    unused_until_round_trip: [u8; 40],
     /// Smoothed, in microseconds.
     round_trip: u32,
     unused_until_acked: [u8; 48],
@@ -123,7 +126,9 @@ fn info(fd: c_int) -> Option<Info> {
 fn asked(fd: c_int) -> Result<Info, sys::Error> {
     let mut info = Info {
         state: 0,
-        unused: [0; 67],
+        unused: [0; 23],
+        in_flight: 0,
+        unused_until_round_trip: [0; 40],
         round_trip: 0,
         unused_until_acked: [0; 48],
         bytes_acked: 0,
@@ -151,10 +156,12 @@ pub enum State {
     Ended {
         is_reset: bool,
     },
-    /// Which side's FIN is there.
+    /// Which side's FIN is there; and whether something of either side may lie in the buffers.
     Connected {
         has_closed: bool,
         peer_has: bool,
+        may_be_unacked: bool,
+        may_be_unread: bool,
     },
 }
 
@@ -168,6 +175,8 @@ pub fn state(fd: c_int, is_client: bool) -> Result<State, sys::Error> {
             State::Connected {
                 has_closed,
                 peer_has,
+                may_be_unacked: info.in_flight > 0 || info.not_sent > 0,
+                may_be_unread: info.bytes_received > 0,
             }
         }
         LISTEN => State::Listens,
@@ -266,6 +275,7 @@ mod tests {
 
     #[test]
     fn the_kernel_s_layout() {
+        assert_eq!(offset_of!(Info, in_flight), 24);
         assert_eq!(offset_of!(Info, round_trip), 68);
         assert_eq!(offset_of!(Info, bytes_acked), 120);
         assert_eq!(offset_of!(Info, bytes_received), 128);

@@ -65,6 +65,34 @@ impl Watched {
             fd: bell,
             ..NOTHING
         };
-        sys::wait(&mut self.entries[..self.count], limit).map(drop)
+        match sys::wait(&mut self.entries[..self.count], limit) {
+            Err(sys::Error(libc::EINVAL)) => self.wait_in_portions(limit),
+            result => result.map(drop),
+        }
+    }
+
+    /// poll() takes no more entries than the program may have descriptors (poll(2), EINVAL), and
+    /// the program may lower that limit while more are open. Then they are looked at in portions.
+    fn wait_in_portions(&mut self, limit_ms: Option<u64>) -> Result<(), sys::Error> {
+        const LOOK_AGAIN_MS: u64 = 20;
+        let most = usize::try_from(sys::descriptor_limit()).unwrap_or(usize::MAX);
+        let entries = &mut self.entries[..self.count];
+        if entries.len() <= most {
+            return Err(sys::Error(libc::EINVAL));
+        }
+        for entry in entries.iter_mut() {
+            entry.revents = 0;
+        }
+        let mut ready = 0;
+        if most > 0 {
+            for portion in entries.chunks_mut(most) {
+                ready += sys::wait(portion, Some(0))?;
+            }
+        }
+        if ready == 0 {
+            let nap = limit_ms.unwrap_or(LOOK_AGAIN_MS).min(LOOK_AGAIN_MS);
+            sys::wait(&mut [], Some(nap))?;
+        }
+        Ok(())
     }
 }

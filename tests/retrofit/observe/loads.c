@@ -1,5 +1,5 @@
-/* Loads a library, closes a socket from each of its functions, unloads it, and does so again.
- * usage: loads LIBRARY COUNT */
+/* Loads a library, closes a socket from each of its functions, unloads it, and goes on with the next.
+ * usage: loads COUNT LIBRARY... */
 #include <arpa/inet.h>
 #include <dlfcn.h>
 #include <stdio.h>
@@ -8,9 +8,9 @@
 
 int main(int argc, char **argv)
 {
-    int round, at, count = argc > 2 ? atoi(argv[2]) : 0;
-    for (round = 0; round < 2; round++) {
-        void *library = dlopen(argv[1], RTLD_NOW);
+    int argument, at, count = argc > 1 ? atoi(argv[1]) : 0;
+    for (argument = 2; argument < argc; argument++) {
+        void *library = dlopen(argv[argument], RTLD_NOW);
         void (*const *sites)(int) = library ? dlsym(library, "sites") : NULL;
         if (!sites) {
             fprintf(stderr, "%s\n", dlerror());

@@ -3,6 +3,7 @@
 //! A signal that somebody sends to the command is handed on to the program; those of the terminal
 //! (Ctrl-C) the program gets itself. SIGUSR2 asks for a report so far.
 
+use super::namespace::Namespace;
 use super::table_file::TableFile;
 use crate::arguments::Observation;
 use crate::failure::Failure;
@@ -37,6 +38,8 @@ pub fn watch(
     refused: impl Fn(&io::Error) -> Failure,
 ) -> Result<i32, Failure> {
     let signals = Signals::block();
+    let mut namespace = Namespace::new();
+    namespace.look(Vec::new);
     let before = Counters::now();
     let child = signals.start(command).map_err(|error| refused(&error))?;
     let mut running = Running {
@@ -47,6 +50,7 @@ pub fn watch(
         before,
         begin: Instant::now(),
         watch: Watch::new(observation.close_wait),
+        namespace,
         close_wait: Vec::new(),
     };
     running.wait_for_the_end(&signals)
@@ -61,6 +65,7 @@ struct Running<'a> {
     before: Option<Counters>,
     begin: Instant,
     watch: Watch,
+    namespace: Namespace,
     close_wait: Vec<Waiting>,
 }
 
@@ -72,6 +77,7 @@ impl Running<'_> {
             let ended = self.child.try_wait();
             let ended = ended.map_err(|error| Failure::Cannot(error.to_string()))?;
             if let Some(status) = ended {
+                self.namespace.look(|| descendants(std::process::id()));
                 return self.report(false).map(|()| code(status));
             }
             match signal {
@@ -96,8 +102,14 @@ impl Running<'_> {
 
     /// What waits no longer is kept: it did wait for so long.
     fn look(&mut self) {
-        let mut processes = descendants(self.child.id());
-        processes.push(self.child.id());
+        let program = self.child.id();
+        let processes = || {
+            let mut all = descendants(program);
+            all.push(program);
+            all
+        };
+        self.namespace.look(processes);
+        let processes = processes();
         for found in self.watch.look(&processes, Instant::now()) {
             let same = |one: &Waiting| one.local == found.local && one.peer == found.peer;
             match self.close_wait.iter().position(same) {
@@ -126,6 +138,7 @@ impl Running<'_> {
             milliseconds: self.begin.elapsed().as_millis() as u64,
             unfinished,
             kernel: self.grown(),
+            kernel_alone: self.namespace.is_alone(),
             close_wait: self.close_wait.clone(),
         };
         write_report(self.file.table(), run, &self.observation.outputs)

@@ -51,7 +51,7 @@ const RULES: &[Rule] = &[
     },
     Rule {
         name: "shut-both",
-        applies: |site| site.figures.shut_both > 0,
+        applies: |site| site.figures.shut_both + site.figures.shutdowns > 0,
         source: |site| match site.call {
             "shutdown" => "Omit this shutdown of both directions, and call gc_close(fd, 5000) where the close is".into(),
             call => format!("{}. Omit the shutdown of both directions before it", graceful(call)),
@@ -114,6 +114,13 @@ const RULES: &[Rule] = &[
         source: |_| "Find out which close came first, and leave out the other one".into(),
         run: None,
         why: "The number was not open. With threads, the next such close may hit a descriptor that was just opened.",
+    },
+    Rule {
+        name: "handed-on",
+        applies: |site| site.figures.handed_on > 0,
+        source: |_| "If the program that is started is not to have the connection: accept4 with SOCK_CLOEXEC, or fcntl(fd, F_SETFD, FD_CLOEXEC)".into(),
+        run: RUN_LEAVES,
+        why: "The program that was started holds the connection, too: the peer sees no end of it before that program ends.",
     },
     Rule {
         name: "nothing-to-lose",
@@ -215,7 +222,7 @@ mod tests {
     );
 
     /// One figure for each rule, in the order of the rules.
-    const CASES: [Case; 15] = [
+    const CASES: [Case; 17] = [
         (
             "double-close",
             |f| f.reused_number = 1,
@@ -281,6 +288,18 @@ mod tests {
             |f| f.bad_number = 1,
             "which close came first",
             None,
+        ),
+        (
+            "shut-both",
+            |f| f.shutdowns = 1,
+            "Omit the shutdown",
+            Some("--shutdown-both half"),
+        ),
+        (
+            "handed-on",
+            |f| f.handed_on = 1,
+            "SOCK_CLOEXEC",
+            Some("leaves"),
         ),
         (
             "nothing-to-lose",

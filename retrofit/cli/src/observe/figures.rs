@@ -27,6 +27,9 @@ pub struct Figures {
     pub reused_number: u64,
     pub listeners: u64,
     pub datagrams: u64,
+    pub shutdowns: u64,
+    pub shutdowns_unread: u64,
+    pub handed_on: u64,
 }
 
 /// How a number is written for people.
@@ -85,6 +88,9 @@ kinds! {
     reused_number, Closes, "reused", "the number was something else meanwhile: a double close hit a stranger";
     listeners, Closes, "listeners", "listening sockets";
     datagrams, Closes, "datagrams", "datagram sockets";
+    shutdowns, Calls, "SHUT_RDWR", "shutdown for both directions, while the peer had not closed: from then on a late byte resets";
+    shutdowns_unread, Calls, "unread then", "of these, with unread bytes: if nobody reads them, the close resets, for certain";
+    handed_on, Calls, "handed on", "connections that a program that was started got too: not close-on-exec, and not 0, 1 or 2";
 }
 
 impl Figures {

@@ -3,7 +3,10 @@
 use super::figures::{Figures, Unit};
 use super::picture;
 use super::report::{Frame, Report, Site};
-use super::words::{amount, call_chain, duration, logged_chain, outcomes, peers, present};
+use super::words::{
+    amount, call_chain, closed_before, counted_for, duration, logged_chain, outcomes, peers,
+    present,
+};
 use std::fmt::{Display, Write};
 
 const STYLE: &str = include_str!("report.css");
@@ -175,7 +178,11 @@ fn details(out: &mut String, site: &Site) {
             Escaped(kind.meaning)
         );
     }
-    out.push_str("</dl>\n<ul class=\"callers\">\n");
+    out.push_str("</dl>\n");
+    if let Some(words) = closed_before(site) {
+        let _ = writeln!(out, "<p>{words}</p>");
+    }
+    out.push_str("<ul class=\"callers\">\n");
     for frame in &site.frames {
         caller(out, frame);
     }
@@ -229,7 +236,11 @@ fn kernel(out: &mut String, report: &Report) {
     let Some(counters) = &report.run.kernel else {
         return;
     };
-    out.push_str("<h2>Counted by the kernel</h2>\n<p>For all programs of this network namespace:</p>\n<ul class=\"kernel\">\n");
+    let _ = writeln!(
+        out,
+        "<h2>Counted by the kernel</h2>\n<p>Meanwhile, {}:</p>\n<ul class=\"kernel\">",
+        counted_for(&report.run)
+    );
     for (name, number) in counters.iter() {
         let _ = writeln!(out, "<li><code>{name}</code> <b>{number}</b></li>");
     }

@@ -156,7 +156,7 @@ fn parent(process: u32) -> Option<u32> {
 }
 
 /// The inodes of the sockets that a process holds.
-fn sockets(process: u32) -> Vec<u64> {
+pub fn sockets(process: u32) -> Vec<u64> {
     let folder = PathBuf::from(format!("/proc/{process}/fd"));
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     entries

@@ -44,6 +44,8 @@ pub struct Run {
     /// What the kernel counted meanwhile, if it counts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kernel: Option<Counters>,
+    /// No other program was seen to have a TCP socket where the kernel counts.
+    pub kernel_alone: bool,
     /// Connections whose peer has closed, and which the program still holds.
     pub close_wait: Vec<Waiting>,
 }
@@ -56,6 +58,9 @@ pub struct Site {
     pub frames: Vec<Frame>,
     pub peers: u64,
     pub more_peers: bool,
+    /// The number of the site that had closed what was not open here: the last one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub closed_before: Option<usize>,
     pub figures: Figures,
     /// The first one first.
     pub advice: Vec<Advice>,
@@ -98,14 +103,17 @@ impl Report {
     pub fn new(snapshot: &Snapshot, run: Run, folders: &Folders) -> Report {
         let known = look_up(snapshot, folders);
         let mut totals = Figures::default();
+        let mut seen: Vec<&snapshot::Site> = snapshot.sites.iter().collect();
+        seen.sort_by_key(|seen| Reverse(rank(&seen.figures)));
+        let number = |index: usize| Some(seen.iter().position(|seen| seen.index == index)? + 1);
         let mut sites: Vec<Site> = Vec::new();
-        for seen in &snapshot.sites {
+        for (at, seen) in seen.iter().enumerate() {
             totals.add(&seen.figures);
-            sites.push(site(seen, snapshot, &known));
-        }
-        sites.sort_by_key(|site| Reverse(rank(&site.figures)));
-        for (at, site) in sites.iter_mut().enumerate() {
-            site.number = at + 1;
+            sites.push(Site {
+                number: at + 1,
+                closed_before: seen.closed_before.and_then(number),
+                ..site(seen, snapshot, &known)
+            });
         }
         let logged = |seen: &snapshot::Logged| logged_of(seen, snapshot, &known);
         let logged = snapshot.logged.as_ref().map(logged);
@@ -157,6 +165,7 @@ fn site(seen: &snapshot::Site, snapshot: &Snapshot, known: &BTreeMap<&str, Known
         frames: frames(&seen.frames, snapshot, known),
         peers: seen.peers,
         more_peers: seen.more_peers,
+        closed_before: None,
         figures: seen.figures.clone(),
         advice,
     }

@@ -22,7 +22,10 @@ fn site(call: &str, offsets: &[u64], peers: u64, figures: Figures) -> Site {
         frames: offsets.iter().map(place).collect(),
         peers,
         more_peers: peers == 32,
+        // of the second one
+        closed_before: (figures.bad_number > 0).then_some(1),
         figures,
+        index: 0,
     }
 }
 
@@ -39,7 +42,7 @@ fn logged_site(offset: u64, timed_out: u64) -> LoggedSite {
 
 pub fn snapshot() -> Snapshot {
     let figures = Figures::default;
-    let sites = vec![
+    let mut sites = vec![
         site(
             "close",
             &[0x1510, 0x1234],
@@ -156,6 +159,28 @@ pub fn snapshot() -> Snapshot {
             },
         ),
     ];
+    sites.push(site(
+        "shutdown",
+        &[0x1700],
+        1,
+        Figures {
+            shutdowns: 4,
+            shutdowns_unread: 3,
+            ..figures()
+        },
+    ));
+    sites.push(site(
+        "exec",
+        &[0x1800],
+        0,
+        Figures {
+            handed_on: 2,
+            ..figures()
+        },
+    ));
+    for (index, site) in sites.iter_mut().enumerate() {
+        site.index = index;
+    }
     Snapshot {
         modules: vec!["/nowhere/legacyd".into(), "/nowhere/libfoo.so".into()],
         sites,
@@ -177,6 +202,7 @@ pub fn run() -> Run {
         milliseconds: 42_007,
         file: "legacyd".into(),
         unfinished: false,
+        kernel_alone: false,
         kernel: Some(Counters::of(&[("TCPAbortOnClose", 41), ("OutRsts", 44)])),
         close_wait: vec![Waiting {
             process: 77,

@@ -20,6 +20,10 @@ pub struct Snapshot {
 
 #[derive(Clone, Debug, Default)]
 pub struct Site {
+    /// In the table.
+    pub index: usize,
+    /// The index of the site whose close came before that of a number that was not open.
+    pub closed_before: Option<usize>,
     /// Which call it was: `close`, `fclose`, `exit` ...
     pub call: String,
     /// The innermost caller first.
@@ -64,9 +68,11 @@ impl Snapshot {
             String::from_utf8_lossy(&bytes).into_owned()
         };
         // one that a process was killed at has no call
-        let sites = table.sites().filter_map(|(_, site)| {
+        let sites = table.sites().filter_map(|(index, site)| {
             let peers = site.peers();
             Some(Site {
+                index,
+                closed_before: site.closed_before(),
                 call: site.call()?.name().into(),
                 frames: site.places().collect(),
                 peers: peers.count as u64,

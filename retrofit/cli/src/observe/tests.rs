@@ -187,7 +187,7 @@ fn those_that_lose_come_first() {
     ];
     assert_eq!(order[..8], expected);
     let numbers: Vec<usize> = report.sites.iter().map(|site| site.number).collect();
-    assert_eq!(numbers, (1..=10).collect::<Vec<_>>());
+    assert_eq!(numbers, (1..=12).collect::<Vec<_>>());
 }
 
 #[test]
@@ -319,4 +319,19 @@ fn samples_are_written_where_asked_for() {
     std::fs::write(folder.join("report.txt"), text::write(&report)).unwrap();
     std::fs::write(folder.join("report.json"), json::write(&report)).unwrap();
     std::fs::write(folder.join("report.html"), html::write(&report)).unwrap();
+}
+
+/// The number is that of the report's order, not of the table's.
+#[test]
+fn who_had_closed_before_is_named_in_each_form() {
+    let report = Report::new(&samples::snapshot(), samples::run(), &samples::NO_FOLDERS);
+    let twice = report.sites.iter().find(|site| site.figures.bad_number > 0);
+    let number = twice.unwrap().closed_before.unwrap();
+    assert_eq!(report.sites[number - 1].figures.closes, 50);
+    let words = format!("the number had been closed at site {number}");
+    assert!(text::write(&report).contains(&words));
+    assert!(html::write(&report).contains(&words));
+    let value: Value = serde_json::from_str(&json::write(&report)).unwrap();
+    let sites = value["sites"].as_array().unwrap();
+    assert!(sites.iter().any(|site| site["closed_before"] == number));
 }

@@ -2,7 +2,10 @@
 
 use super::figures::Unit;
 use super::report::{Report, Site};
-use super::words::{amount, call_chain, count, duration, logged_chain, outcomes, peers, present};
+use super::words::{
+    amount, call_chain, closed_before, count, counted_for, duration, logged_chain, outcomes, peers,
+    present,
+};
 use std::fmt::Write;
 
 const WIDTH: usize = 96;
@@ -62,7 +65,8 @@ fn head(out: &mut String, report: &Report) {
             .map(|(name, number)| format!("{name} {number}"))
             .collect();
         let words = format!(
-            "The kernel counted meanwhile, for all programs of this network namespace: {}",
+            "The kernel counted meanwhile, {}: {}",
+            counted_for(&report.run),
             grown.join(", ")
         );
         wrapped(out, "", &words);
@@ -85,6 +89,9 @@ fn write_site(out: &mut String, site: &Site) {
         })
         .collect();
     wrapped(out, "    seen    ", &figures.join(", "));
+    if let Some(words) = closed_before(site) {
+        wrapped(out, "    before  ", &words);
+    }
     for advice in &site.advice {
         wrapped(out, "    advice  ", &format!("{}.", advice.source));
         if let Some(run) = advice.run {

@@ -1,7 +1,7 @@
 //! How things are written, the same in text and HTML.
 
 use super::figures::{Figures, Kind, Unit, KINDS};
-use super::report::{Frame, LoggedSite, Site};
+use super::report::{Frame, LoggedSite, Run, Site};
 use super::symbols::{file_name, Function};
 
 /// `close < connection_done (server.c:120) < handle_request (server.c:88)`.
@@ -93,6 +93,25 @@ pub fn peers(site: &Site) -> String {
         true => format!("{} or more", site.peers),
         false => site.peers.to_string(),
     }
+}
+
+/// Whose closes the kernel's counters are.
+pub fn counted_for(run: &Run) -> &'static str {
+    match run.kernel_alone {
+        true => {
+            "for this program (no other one was seen to have a TCP socket in its network namespace)"
+        }
+        false => "for all programs of this network namespace",
+    }
+}
+
+/// Of a number that was not open.
+pub fn closed_before(site: &Site) -> Option<String> {
+    let number = site.closed_before?;
+    Some(match number == site.number {
+        true => "the number had been closed at the same site".into(),
+        false => format!("the number had been closed at site {number}"),
+    })
 }
 
 /// "1 close", "2 closes".

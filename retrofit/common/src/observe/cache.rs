@@ -1,6 +1,6 @@
 //! Which site the return addresses of a process stand for, so that each is looked up once.
 
-use super::hash::Hash;
+use super::hash::Mix;
 use super::site::{Call, Place, Site, MOST_FRAMES};
 use super::table::Table;
 use core::sync::atomic::{AtomicU64, Ordering};
@@ -41,20 +41,21 @@ impl Cache {
         self.place(hash).store(word, Ordering::Relaxed);
     }
 
-    /// The site of this call and these return addresses, the innermost first. `place` says in which
-    /// file an address is; it is asked once for each site of the process.
+    /// The site of this call and these return addresses, the innermost first. `stamp`: another one
+    /// when the addresses are those of other code. `place` says in which file an address is; it is
+    /// asked once for each site of the process.
     pub fn site<'t>(
         &self,
         table: &'t Table,
         call: Call,
+        stamp: u64,
         addresses: &[usize],
         mut place: impl FnMut(usize) -> Place,
     ) -> Option<&'t Site> {
+        let begin = Mix::default().word(call as u64).word(stamp);
         let hash = addresses
             .iter()
-            .fold(Hash::default().number(call as u64), |hash, address| {
-                hash.number(*address as u64)
-            })
+            .fold(begin, |mix, address| mix.word(*address as u64))
             .value();
         if let Some(at) = self.get(hash) {
             return table.site(at);
@@ -92,5 +93,27 @@ mod tests {
         assert_eq!(cache.get(hash), Some(1023));
         cache.clear();
         assert_eq!(cache.get(hash), None);
+    }
+
+    #[test]
+    fn other_code_at_the_same_addresses_is_another_site() {
+        // SAFETY: atomics alone, for which zero is a value.
+        let table: Box<Table> = unsafe {
+            let layout = std::alloc::Layout::new::<Table>();
+            Box::from_raw(std::alloc::alloc_zeroed(layout).cast())
+        };
+        let cache = Cache::new();
+        let of = |stamp: u64, path: &[u8]| {
+            let place = |address: usize| Place {
+                module: table.module(path),
+                offset: address as u64,
+            };
+            let site = cache.site(&table, Call::Close, stamp, &[0x1000], place);
+            site.map(std::ptr::from_ref)
+        };
+        let first = of(1, b"/lib/a.so");
+        assert!(first.is_some());
+        assert_eq!(of(1, b"/lib/b.so"), first, "asked once");
+        assert_ne!(of(2, b"/lib/b.so"), first);
     }
 }

@@ -51,6 +51,11 @@ counters! {
     ReusedNumber = "reused_number",
     Listeners = "listeners",
     Datagrams = "datagrams",
+    /// shutdown() of both directions, and the peer had not closed; those with unread bytes then.
+    Shutdowns = "shutdowns",
+    ShutdownsUnread = "shutdowns_unread",
+    /// Connections that a program that was started got.
+    HandedOn = "handed_on",
 }
 
 #[cfg(test)]

@@ -40,3 +40,61 @@ pub fn of_address(address: &[u8]) -> u32 {
         value => value,
     }
 }
+
+/// A quick one, for what stays in one process: a multiplication for eight bytes.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Mix(u64);
+
+impl Mix {
+    #[must_use]
+    #[inline]
+    pub fn word(self, word: u64) -> Mix {
+        // 2 to the 64th by the golden ratio: Knuth, The Art of Computer Programming 3, 6.4
+        let mixed = (self.0 ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        Mix(mixed ^ mixed >> 32)
+    }
+
+    #[must_use]
+    pub fn bytes(self, bytes: &[u8]) -> Mix {
+        let mut words = bytes.chunks_exact(8);
+        let mut mix = self.word(bytes.len() as u64);
+        for word in &mut words {
+            let word = word.try_into().map_or(0, u64::from_le_bytes);
+            mix = mix.word(word);
+        }
+        let rest = words.remainder();
+        rest.iter()
+            .fold(mix, |mix, byte| mix.word(u64::from(*byte)))
+    }
+
+    /// Never 0.
+    pub fn value(self) -> u64 {
+        self.0.max(1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Mix;
+
+    #[test]
+    fn each_byte_and_the_length_count() {
+        let values = [
+            &b""[..],
+            b"a",
+            b"b",
+            b"12345678",
+            b"12345679",
+            b"123456789",
+            b"a\0",
+        ];
+        let hashes: Vec<u64> = values
+            .iter()
+            .map(|bytes| Mix::default().bytes(bytes).value())
+            .collect();
+        for (at, hash) in hashes.iter().enumerate() {
+            assert!(!hashes[..at].contains(hash), "{at}");
+        }
+        assert_eq!(Mix(0).value(), 1);
+    }
+}

@@ -16,7 +16,7 @@ mod table;
 
 pub use cache::Cache;
 pub use counters::{Counter, COUNTERS};
-pub use hash::{of_address, Hash};
+pub use hash::{of_address, Hash, Mix};
 pub use module::{Module, LONGEST_PATH};
 pub use seen::Seen;
 pub use site::{Call, Frame, Peers, Place, Site, MOST_FRAMES, MOST_PEERS};

@@ -25,10 +25,13 @@ pub enum Call {
     Exit,
     Closesocket,
     WsaCleanup,
+    System,
+    Popen,
+    PosixSpawn,
 }
 
 impl Call {
-    const ALL: [(Call, &'static str); 13] = [
+    const ALL: [(Call, &'static str); 16] = [
         (Call::Close, "close"),
         (Call::Shutdown, "shutdown"),
         (Call::Fclose, "fclose"),
@@ -42,6 +45,9 @@ impl Call {
         (Call::Exit, "exit"),
         (Call::Closesocket, "closesocket"),
         (Call::WsaCleanup, "WSACleanup"),
+        (Call::System, "system"),
+        (Call::Popen, "popen"),
+        (Call::PosixSpawn, "posix_spawn"),
     ];
 
     pub fn name(self) -> &'static str {
@@ -90,7 +96,8 @@ pub struct Site {
     frames: [Frame; MOST_FRAMES],
     peers: [AtomicU32; MOST_PEERS],
     more_peers: AtomicU32,
-    unused: AtomicU32,
+    /// Of the site, plus 1, that had closed the number that was not open here; 0: not known.
+    closed_before: AtomicU32,
     counters: [AtomicU64; COUNTERS.len()],
 }
 
@@ -134,6 +141,24 @@ impl Site {
         self.counters[counter as usize].fetch_add(more, Ordering::Relaxed);
     }
 
+    /// What was counted too early did not happen.
+    pub fn take_back(&self, counter: Counter, number: u64) {
+        self.counters[counter as usize].fetch_sub(number, Ordering::Relaxed);
+    }
+
+    /// The index of the site whose close a second close of the same number came after; the last one.
+    pub fn was_closed_before(&self, index: Option<usize>) {
+        if let Some(index) = index {
+            self.closed_before
+                .store(index as u32 + 1, Ordering::Relaxed);
+        }
+    }
+
+    pub fn closed_before(&self) -> Option<usize> {
+        let number = self.closed_before.load(Ordering::Relaxed) as usize;
+        number.checked_sub(1)
+    }
+
     pub fn count(&self, counter: Counter) -> u64 {
         self.counters[counter as usize].load(Ordering::Relaxed)
     }
@@ -144,6 +169,11 @@ impl Site {
             return;
         }
         for place in &self.peers {
+            match place.load(Ordering::Relaxed) {
+                0 => {}
+                other if other == hash => return,
+                _ => continue,
+            }
             match place.compare_exchange(0, hash, Ordering::Relaxed, Ordering::Relaxed) {
                 Ok(_) => return,
                 Err(other) if other == hash => return,

@@ -8,7 +8,7 @@ pub const MOST_SITES: usize = 1024;
 pub const MOST_MODULES: usize = 256;
 
 /// Says that it is one, and how it is laid out: the last figure changes with the layout.
-const MARK: u64 = u64::from_le_bytes(*b"gcobsrv1");
+const MARK: u64 = u64::from_le_bytes(*b"gcobsrv2");
 
 /// All zero is an empty table, but for the mark.
 #[repr(C)]
@@ -64,6 +64,13 @@ impl Table {
 
     pub fn site(&self, at: usize) -> Option<&Site> {
         self.sites.get(at)
+    }
+
+    /// That of [`Table::site`].
+    pub fn index_of(&self, site: &Site) -> Option<usize> {
+        let begin = self.sites.as_ptr() as usize;
+        let at = (site as *const Site as usize).checked_sub(begin)? / size_of::<Site>();
+        (at < MOST_SITES).then_some(at)
     }
 
     /// The index of a module, which is put in if it is new. `None`: there is no room.
@@ -141,6 +148,10 @@ mod tests {
         assert_ne!(table.site_of(Call::Fclose, &places), Some(at));
         assert_ne!(table.site_of(Call::Close, &places[..1]), Some(at));
         let site = table.site(at).unwrap();
+        assert_eq!(table.index_of(site), Some(at));
+        assert_eq!(site.closed_before(), None);
+        site.was_closed_before(Some(at));
+        assert_eq!(site.closed_before(), Some(at));
         assert_eq!(site.call(), Some(Call::Close));
         assert_eq!(site.places().collect::<Vec<_>>(), places);
         let path: Vec<u8> = table.modules()[program.unwrap()].path().collect();

@@ -116,7 +116,7 @@ fn site(call: Call, addresses: &Addresses) -> Option<&'static Site> {
     let table = table()?;
     let known = addresses.iter().position(|address| *address == 0);
     let known = &addresses[..known.unwrap_or(MOST_FRAMES)];
-    CACHE.site(table, call, known, |address| place(table, address))
+    CACHE.site(table, call, 0, known, |address| place(table, address))
 }
 
 fn place(table: &Table, address: usize) -> Place {

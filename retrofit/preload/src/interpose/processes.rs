@@ -11,6 +11,7 @@ use crate::process;
 use crate::raw;
 use crate::reaper;
 use crate::thread::keeping_errno;
+use graceful_close_retrofit::observe::Call;
 use libc::{c_char, c_int, c_void, pid_t, FILE};
 use std::ffi::CStr;
 
@@ -122,22 +123,44 @@ fn spawn<R>(real: impl FnOnce() -> R) -> R {
     result
 }
 
+/// What actions close is not known, and not counted.
+fn spawn_with(actions: Opaque, real: impl FnOnce() -> c_int) -> c_int {
+    let handed_on = actions
+        .is_null()
+        .then(|| observe::hands_on(Call::PosixSpawn));
+    let result = spawn(real);
+    if let Some(handed_on) = handed_on.filter(|_| result != 0) {
+        handed_on.take_back();
+    }
+    result
+}
+
 /// # Safety
 /// As system().
 #[cfg_attr(not(test), no_mangle)]
 pub unsafe extern "C" fn system(command: *const c_char) -> c_int {
-    spawn(|| real!(system(command)))
+    let handed_on = observe::hands_on(Call::System);
+    let result = spawn(|| real!(system(command)));
+    if result == -1 {
+        handed_on.take_back();
+    }
+    result
 }
 
 /// # Safety
 /// As popen().
 #[cfg_attr(not(test), no_mangle)]
 pub unsafe extern "C" fn popen(command: *const c_char, mode: *const c_char) -> *mut FILE {
-    spawn(|| match crate::real::popen() {
+    let handed_on = observe::hands_on(Call::Popen);
+    let stream = spawn(|| match crate::real::popen() {
         // SAFETY: the caller's own arguments.
         Some(function) => openings::stream(|| unsafe { function(command, mode) }),
         None => std::ptr::null_mut(),
-    })
+    });
+    if stream.is_null() {
+        handed_on.take_back();
+    }
+    stream
 }
 
 /// # Safety
@@ -157,7 +180,7 @@ pub unsafe extern "C" fn posix_spawn(
             &Program::At(libc::AT_FDCWD, path),
             environment,
             &mut |environment| {
-                spawn(|| {
+                spawn_with(actions, || {
                     real!(posix_spawn(
                         pid,
                         path,
@@ -186,7 +209,7 @@ pub unsafe extern "C" fn posix_spawnp(
     // SAFETY: the caller's own arguments.
     unsafe {
         with_environment(&Program::Named(file), environment, &mut |environment| {
-            spawn(|| {
+            spawn_with(actions, || {
                 real!(posix_spawnp(
                     pid,
                     file,
@@ -226,16 +249,21 @@ pub unsafe fn exec<R>(program: *const c_char, real: impl FnOnce() -> R) -> R {
         if process::is_awake() {
             births::exec_elsewhere();
         }
-        return real();
+        let handed_on = observe::hands_on(Call::Exec);
+        let result = real();
+        handed_on.take_back();
+        return result;
     }
     keeping_errno(exit::wait);
     if !program.is_null() && !observe::is_on() {
         // SAFETY: as the caller promises.
         exec_locks::leave_locks(unsafe { CStr::from_ptr(program) });
     }
+    let handed_on = observe::hands_on(Call::Exec);
     log_file::hand_on();
     births::before_exec();
     let result = real();
+    handed_on.take_back();
     exec_locks::remove_locks();
     log_file::take_back();
     births::exec_failed();

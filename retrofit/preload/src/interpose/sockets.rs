@@ -4,6 +4,7 @@ use super::{openings, real};
 use crate::close;
 use crate::fd_table::{self, CONNECTED};
 use crate::holders;
+use crate::observe;
 use crate::process;
 use crate::room;
 use crate::settings;
@@ -69,6 +70,10 @@ pub unsafe extern "C" fn connect(fd: c_int, address: *const c_void, size: sockle
 
 /// What is really shut.
 pub fn shut(fd: c_int, how: c_int) -> c_int {
+    if observe::is_on() {
+        observe::shuts(fd, how);
+        return how;
+    }
     let is_half = how == libc::SHUT_RDWR
         && settings::BOTH_IS_HALF.load(Relaxed)
         && process::is_own()

@@ -28,10 +28,7 @@ pub fn of(fd: c_int, is_client: bool) -> (Kind, Seen) {
         State::Listens => (Kind::Listener, Seen::default()),
         State::NotConnected => (Kind::Other, Seen::default()),
         State::Ended { is_reset } => (Kind::Connection, ended(fd, is_reset)),
-        State::Connected {
-            has_closed,
-            peer_has,
-        } => (Kind::Connection, connected(fd, has_closed, peer_has)),
+        State::Connected { .. } => (Kind::Connection, connected(fd, state)),
     }
 }
 
@@ -55,16 +52,28 @@ fn ended(fd: c_int, is_reset: bool) -> Seen {
     }
 }
 
-fn connected(fd: c_int, has_closed: bool, peer_has: bool) -> Seen {
+/// Each question is a system call, and asked only if the state leaves it open.
+fn connected(fd: c_int, state: State) -> Seen {
+    let State::Connected {
+        has_closed,
+        peer_has,
+        may_be_unacked,
+        may_be_unread,
+    } = state
+    else {
+        return Seen::default();
+    };
     // our FIN is queued like a byte
     let fin = u64::from(has_closed);
     let shut_receive = has_closed
         && !peer_has
         && sys::events_now(fd, libc::POLLRDHUP).is_ok_and(|now| now & libc::POLLRDHUP != 0);
+    let asked = |may_be: bool, ask: fn(c_int) -> u64| if may_be { ask(fd) } else { 0 };
+    let unacked = asked(may_be_unacked, sys::unacknowledged);
     Seen {
         peer: sys::peer(fd).map_or(0, |(address, _)| of_address(&address)),
-        unread: sys::unread(fd),
-        unacked: Some(sys::unacknowledged(fd).saturating_sub(fin)),
+        unread: asked(may_be_unread, sys::unread),
+        unacked: Some(unacked.saturating_sub(fin)),
         peer_closed: peer_has,
         shut_send: has_closed,
         shut_both: shut_receive,

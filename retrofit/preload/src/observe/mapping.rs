@@ -30,7 +30,7 @@ pub fn open(path: &CStr) -> bool {
         return false;
     };
     table.add_process();
-    super::objects::set_up();
+    super::callers::set_up();
     TABLE.store((table as *const Table).cast_mut(), Ordering::Release);
     true
 }

@@ -2,29 +2,44 @@
 //! and then done by the system, as if nobody had looked. Who holds a socket is counted as ever
 //! (`holders`); nothing is parked, so that neither the thread nor a descriptor of ours comes to be.
 //!
-//! A number that was closed twice is known by EBADF alone. Where another thread has opened something
-//! under it meanwhile, the second close looks like that thread's own, and is not counted.
+//! A number that was closed twice is known by EBADF alone, and told with the site that had closed it
+//! before. Where another thread has opened something under it meanwhile, the second close looks like
+//! that thread's own, and is not counted; that thread's close is then the one that fails.
 
 mod callers;
 mod facts;
+#[cfg_attr(not(target_arch = "x86_64"), allow(dead_code))]
+mod frame_rule;
+#[cfg_attr(not(target_arch = "x86_64"), allow(dead_code))]
+mod frame_tables;
+mod handed_on;
+mod last_closes;
 #[allow(unsafe_code)]
 mod mapping;
 #[allow(unsafe_code)]
+#[cfg_attr(not(target_arch = "x86_64"), allow(dead_code))]
 mod objects;
+#[cfg_attr(not(target_arch = "x86_64"), allow(dead_code))]
+mod rules;
+mod sites;
+#[allow(unsafe_code)]
+mod stack;
 
 use crate::fd_table::{self, Taken, CONNECTED};
 use crate::holders::{self, Birth, Standing};
+use crate::process;
 use crate::tcp;
 use callers::Addresses;
 use facts::Kind;
-use graceful_close_retrofit::observe::{Cache, Call, Counter, Seen, Site};
+use graceful_close_retrofit::observe::{Call, Counter, Seen};
+use last_closes::LastCloses;
 use libc::c_int;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use sites::site;
 
+pub use handed_on::hands_on;
 pub use mapping::open;
 
-/// Of return addresses to sites.
-static CACHE: Cache = Cache::new();
+static LAST_CLOSES: LastCloses = LastCloses::new();
 
 pub fn is_on() -> bool {
     mapping::table().is_some()
@@ -61,9 +76,9 @@ fn before(fd: c_int, call: Call, taken: &Taken, standing: Option<Standing>) -> O
     mapping::table()?;
     let is_client = taken.word.has(CONNECTED);
     let (kind, mut seen) = facts::of(fd, is_client);
-    let is_again = kind == Kind::Nothing && call == Call::Close && WAS_CLOSED.is(fd);
+    let is_again = kind == Kind::Nothing && call == Call::Close && LAST_CLOSES.site(fd).is_some();
     if matches!(kind, Kind::Other | Kind::Nothing) && !is_again {
-        WAS_CLOSED.note(fd, false);
+        LAST_CLOSES.note(fd, None);
         return None;
     }
     seen.is_shared = matches!(standing, Some(Standing::Held | Standing::Shared));
@@ -81,24 +96,44 @@ fn before(fd: c_int, call: Call, taken: &Taken, standing: Option<Standing>) -> O
 impl Look {
     /// The system has done it.
     pub fn done(self) {
-        WAS_CLOSED.note(
-            self.fd,
-            matches!(self.kind, Kind::Connection | Kind::Nothing),
-        );
-        let Some(site) = site(self.call, &self.addresses) else {
+        let Some((table, site)) = site(self.call, &self.addresses) else {
+            LAST_CLOSES.note(self.fd, None);
             return;
         };
         match self.kind {
             Kind::Connection => self.seen.count(site),
             Kind::Listener => site.add(Counter::Listeners, 1),
             Kind::Datagram => site.add(Counter::Datagrams, 1),
-            Kind::Nothing => site.add(Counter::BadNumber, 1),
+            Kind::Nothing => {
+                site.add(Counter::BadNumber, 1);
+                site.was_closed_before(LAST_CLOSES.site(self.fd));
+                return;
+            }
             Kind::Other => {}
         }
+        let is_connection = self.kind == Kind::Connection;
+        let closed = table.index_of(site).filter(|_| is_connection);
+        LAST_CLOSES.note(self.fd, closed);
         if self.begin_ns > 0 && !self.seen.is_shared {
             let time = facts::now_ns().saturating_sub(self.begin_ns);
             site.add(Counter::LingerWaitNs, time);
         }
+    }
+}
+
+/// A shutdown() that has not been done yet.
+pub fn shuts(fd: c_int, how: c_int) {
+    if how != libc::SHUT_RDWR || !process::is_own() {
+        return;
+    }
+    let (kind, seen) = facts::of(fd, fd_table::word_of(fd).has(CONNECTED));
+    if kind != Kind::Connection || seen.is_reset || seen.peer_closed {
+        return;
+    }
+    if let Some((_, site)) = site(Call::Shutdown, &callers::capture()) {
+        site.add_peer(seen.peer);
+        site.add(Counter::Shutdowns, 1);
+        site.add(Counter::ShutdownsUnread, u64::from(seen.unread > 0));
     }
 }
 
@@ -111,36 +146,5 @@ pub fn all_from(first: c_int, last: u32, call: Call) {
                 look.done();
             }
         }
-    }
-}
-
-fn site(call: Call, addresses: &Addresses) -> Option<&'static Site> {
-    let table = mapping::table()?;
-    CACHE.site(table, call, addresses.known(), |address| {
-        objects::place(table, address)
-    })
-}
-
-/// The numbers whose last close was that of a connection: who closes any number that there might
-/// be, as daemons do, closes none of them twice.
-struct Closed([AtomicU64; 1024]);
-
-static WAS_CLOSED: Closed = Closed([const { AtomicU64::new(0) }; 1024]);
-
-impl Closed {
-    fn is(&self, fd: c_int) -> bool {
-        let word = self.0.get(fd as usize / 64);
-        word.is_some_and(|word| word.load(Relaxed) & 1 << (fd % 64) != 0)
-    }
-
-    fn note(&self, fd: c_int, was: bool) {
-        let Some(word) = self.0.get(fd as usize / 64) else {
-            return;
-        };
-        let bit = 1 << (fd % 64);
-        match was {
-            true => word.fetch_or(bit, Relaxed),
-            false => word.fetch_and(!bit, Relaxed),
-        };
     }
 }

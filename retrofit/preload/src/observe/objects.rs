@@ -1,23 +1,29 @@
-//! The stack, and the files that code was loaded from: by what the C library (2.35, _dl_find_object)
-//! and the compiler's run-time library (of GCC 12, _Unwind_Backtrace by way of it) tell without a
-//! lock, without memory of their own and without a system call, so in a signal handler, too.
+//! The files that code was loaded from: by what the C library (2.35, _dl_find_object) tells without a
+//! lock, without memory of its own and without a system call, so in a signal handler, too.
 
+use super::frame_tables::Tables;
 use crate::sys;
-use graceful_close_retrofit::observe::{Place, Table};
-use libc::{c_char, c_int, c_void};
+use graceful_close_retrofit::observe::{Mix, Place, Table};
+use libc::{c_char, c_int};
 use std::ffi::CStr;
-use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 /// The C library's struct dl_find_object.
 #[repr(C)]
-struct Object {
+struct Found {
     flags: u64,
+    object: Object,
+    reserved: [u64; 9],
+}
+
+/// What its addresses lead to is there as long as code of the object is under way.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct Object {
     begin: usize,
     end: usize,
     link_map: *const LinkMap,
     unwind_table: usize,
-    reserved: [u64; 9],
 }
 
 #[repr(C)]
@@ -27,29 +33,85 @@ struct LinkMap {
     name: *const c_char,
 }
 
-type Find = unsafe extern "C" fn(usize, *mut Object) -> c_int;
-type Step = unsafe extern "C" fn(*mut c_void, *mut c_void) -> c_int;
-
-extern "C" {
-    fn _Unwind_Backtrace(step: Step, argument: *mut c_void) -> c_int;
-    fn _Unwind_GetIP(context: *mut c_void) -> usize;
-}
+type Find = unsafe extern "C" fn(usize, *mut Found) -> c_int;
 
 static FIND: AtomicUsize = AtomicUsize::new(0);
-static OWN_BEGIN: AtomicUsize = AtomicUsize::new(0);
-static OWN_END: AtomicUsize = AtomicUsize::new(0);
+
+/// Objects that stay to the end of the process: this library, the program itself, and the C library.
+static STAYING: [Staying; 3] = [const { Staying::new() }; 3];
+
+struct Staying {
+    begin: AtomicUsize,
+    end: AtomicUsize,
+    link_map: AtomicUsize,
+    unwind_table: AtomicUsize,
+}
+
+impl Staying {
+    const fn new() -> Staying {
+        Staying {
+            begin: AtomicUsize::new(0),
+            end: AtomicUsize::new(0),
+            link_map: AtomicUsize::new(0),
+            unwind_table: AtomicUsize::new(0),
+        }
+    }
+
+    fn set(&self, object: &Object) {
+        self.begin.store(object.begin, Relaxed);
+        self.end.store(object.end, Relaxed);
+        self.link_map.store(object.link_map as usize, Relaxed);
+        self.unwind_table.store(object.unwind_table, Relaxed);
+    }
+
+    fn has(&self, address: usize) -> bool {
+        (self.begin.load(Relaxed)..self.end.load(Relaxed)).contains(&address)
+    }
+
+    fn object(&self) -> Object {
+        Object {
+            begin: self.begin.load(Relaxed),
+            end: self.end.load(Relaxed),
+            link_map: self.link_map.load(Relaxed) as *const LinkMap,
+            unwind_table: self.unwind_table.load(Relaxed),
+        }
+    }
+}
 
 /// For the constructor.
 pub fn set_up() {
     // SAFETY: a name that ends with a zero.
     let find = unsafe { libc::dlsym(libc::RTLD_DEFAULT, c"_dl_find_object".as_ptr()) };
     FIND.store(find as usize, Relaxed);
-    if let Some(own) = object(set_up as fn() as usize) {
-        OWN_BEGIN.store(own.begin, Relaxed);
-        OWN_END.store(own.end, Relaxed);
+    // SAFETY: takes a number.
+    let program = unsafe { libc::getauxval(libc::AT_PHDR) } as usize;
+    let c_library = libc::getauxval as unsafe extern "C" fn(_) -> _ as usize;
+    let addresses = [set_up as fn() as usize, program, c_library];
+    for (staying, address) in STAYING.iter().zip(addresses) {
+        if let Some(object) = object(address) {
+            staying.set(&object);
+        }
     }
-    // what it does the first time is done here
-    walk(&mut |_| true);
+}
+
+/// None of the functions below finds anything without it.
+pub fn is_known() -> bool {
+    FIND.load(Relaxed) != 0
+}
+
+/// Whether an address is in this library.
+pub fn is_own(address: usize) -> bool {
+    STAYING[0].has(address)
+}
+
+/// The object that an address is in, and its stamp: after the object is unloaded, another one in the
+/// same place has another stamp.
+pub fn stamped(address: usize) -> Option<(Object, u64)> {
+    if let Some(at) = STAYING.iter().position(|staying| staying.has(address)) {
+        return Some((STAYING[at].object(), at as u64));
+    }
+    let object = object(address)?;
+    Some((object, object.stamp()))
 }
 
 fn object(address: usize) -> Option<Object> {
@@ -57,57 +119,19 @@ fn object(address: usize) -> Option<Object> {
     if find == 0 {
         return None;
     }
-    let mut object = Object {
+    let mut found = Found {
         flags: 0,
-        begin: 0,
-        end: 0,
-        link_map: std::ptr::null(),
-        unwind_table: 0,
+        object: Object {
+            begin: 0,
+            end: 0,
+            link_map: std::ptr::null(),
+            unwind_table: 0,
+        },
         reserved: [0; 9],
     };
     // SAFETY: the function of this name has this type, and fills in the struct.
-    let found = unsafe { std::mem::transmute::<usize, Find>(find)(address, &mut object) };
-    (found == 0).then_some(object)
-}
-
-/// More frames are not looked at, our own ones included.
-const MOST_LOOKED_AT: usize = 24;
-
-struct Walk<'a> {
-    own: Range<usize>,
-    looked_at: usize,
-    found: &'a mut dyn FnMut(usize) -> bool,
-}
-
-/// Each return address, as long as `found` wants more.
-pub fn walk(found: &mut dyn FnMut(usize) -> bool) {
-    if FIND.load(Relaxed) == 0 {
-        return;
-    }
-    let mut walk = Walk {
-        own: OWN_BEGIN.load(Relaxed)..OWN_END.load(Relaxed),
-        looked_at: 0,
-        found,
-    };
-    // SAFETY: the function gets what is passed with it, which lives through the call.
-    unsafe { _Unwind_Backtrace(step, (&mut walk as *mut Walk).cast()) };
-}
-
-unsafe extern "C" fn step(context: *mut c_void, walk: *mut c_void) -> c_int {
-    const ON: c_int = 0;
-    const NORMAL_STOP: c_int = 4;
-    // SAFETY: the context of a frame; and what `walk` has passed.
-    let (address, walk) = unsafe { (_Unwind_GetIP(context), &mut *walk.cast::<Walk>()) };
-    walk.looked_at += 1;
-    let goes_on = match address {
-        0 => false,
-        _ if walk.own.contains(&address) => true,
-        _ => (walk.found)(address),
-    };
-    match goes_on && walk.looked_at < MOST_LOOKED_AT {
-        true => ON,
-        false => NORMAL_STOP,
-    }
+    let result = unsafe { std::mem::transmute::<usize, Find>(find)(address, &mut found) };
+    (result == 0).then_some(found.object)
 }
 
 /// Where an address is in the file that it was loaded from.
@@ -119,21 +143,11 @@ pub fn place(table: &Table, address: usize) -> Place {
     let Some(object) = object(address) else {
         return nowhere;
     };
-    // SAFETY: the map of an object that is loaded: the program returns to it.
-    let (base, name) = unsafe {
-        let map = &*object.link_map;
-        (map.base, map.name)
-    };
-    let Some(offset) = file_offset(object.begin, address.wrapping_sub(base)) else {
+    let Some(offset) = object.file_offset(address) else {
         return nowhere;
     };
     let mut room = [0u8; 4096];
-    let path = match name.is_null() {
-        true => &[],
-        // SAFETY: the name of a loaded object.
-        false => unsafe { CStr::from_ptr(name) }.to_bytes(),
-    };
-    let path = match path {
+    let path = match object.name() {
         // the program itself
         [] => own_program(&mut room),
         path => path,
@@ -151,24 +165,102 @@ fn own_program(room: &mut [u8]) -> &[u8] {
     }
 }
 
-/// By the segments that the file is loaded in (ELF, with 64 bits); its first page is in memory.
-fn file_offset(begin: usize, address: usize) -> Option<u64> {
-    const PAGE: usize = 4096;
-    let header = begin as *const libc::Elf64_Ehdr;
-    // SAFETY: the first page of a loaded object, which has more than one.
-    let header = unsafe { &*header };
-    let count = usize::from(header.e_phnum);
-    let at = header.e_phoff as usize;
-    let end = at.checked_add(count * size_of::<libc::Elf64_Phdr>())?;
-    if &header.e_ident[..4] != b"\x7fELF" || end > PAGE {
-        return None;
+const PAGE: usize = 4096;
+
+impl Object {
+    pub fn has(&self, address: usize) -> bool {
+        (self.begin..self.end).contains(&address)
     }
-    // SAFETY: within that page, as has been seen.
-    let segments =
-        unsafe { std::slice::from_raw_parts((begin + at) as *const libc::Elf64_Phdr, count) };
-    segments.iter().find_map(|segment| {
-        let within = (address as u64).checked_sub(segment.p_vaddr)?;
-        let is_there = segment.p_type == libc::PT_LOAD && within < segment.p_memsz;
-        is_there.then_some(segment.p_offset + within)
-    })
+
+    fn base(&self) -> usize {
+        // SAFETY: the map of an object that is loaded: the program returns to it.
+        unsafe { (*self.link_map).base }
+    }
+
+    /// Empty: the program itself.
+    fn name(&self) -> &[u8] {
+        // SAFETY: as above; a name ends with a zero.
+        unsafe {
+            let name = (*self.link_map).name;
+            match name.is_null() {
+                true => &[],
+                false => CStr::from_ptr(name).to_bytes(),
+            }
+        }
+    }
+
+    /// That of the file; it is in memory.
+    fn first_page(&self) -> &[u8; PAGE] {
+        // SAFETY: an object has more than one page.
+        unsafe { &*(self.begin as *const [u8; PAGE]) }
+    }
+
+    /// Of a file with 64 bits.
+    fn segments(&self) -> &[libc::Elf64_Phdr] {
+        let page = self.first_page();
+        if !page.starts_with(b"\x7fELF\x02") {
+            return &[];
+        }
+        // SAFETY: the page begins with this header, as it says itself.
+        let header = unsafe { &*page.as_ptr().cast::<libc::Elf64_Ehdr>() };
+        let (at, count) = (header.e_phoff as usize, usize::from(header.e_phnum));
+        let size = count * size_of::<libc::Elf64_Phdr>();
+        if at % 8 != 0 || !at.checked_add(size).is_some_and(|end| end <= PAGE) {
+            return &[];
+        }
+        // SAFETY: within that page, and aligned.
+        unsafe { std::slice::from_raw_parts(page.as_ptr().add(at).cast(), count) }
+    }
+
+    /// By its path, the file's headers, and what identifies its build.
+    fn stamp(&self) -> u64 {
+        let mut stamp = Mix::default()
+            .word(self.begin as u64)
+            .word(self.end as u64)
+            .word(self.link_map as u64)
+            .word(self.unwind_table as u64)
+            .bytes(self.name());
+        let page = self.first_page();
+        let notes = self
+            .segments()
+            .iter()
+            .filter(|part| part.p_type == libc::PT_NOTE);
+        for note in notes {
+            let begin = note.p_offset as usize;
+            let end = begin.saturating_add(note.p_filesz as usize);
+            stamp = stamp.bytes(page.get(begin..end).unwrap_or_default());
+        }
+        stamp.bytes(&page[..size_of::<libc::Elf64_Ehdr>()]).value()
+    }
+
+    /// What the compiler tells of its functions.
+    pub fn tables(&self) -> Option<Tables<'static>> {
+        let (base, header) = (self.base(), self.unwind_table);
+        let within = header.wrapping_sub(base) as u64;
+        let segment = self.segments().iter().find(|segment| {
+            segment.p_type == libc::PT_LOAD
+                && segment.p_flags & libc::PF_R != 0
+                && within.wrapping_sub(segment.p_vaddr) < segment.p_filesz
+        })?;
+        let address = base.wrapping_add(segment.p_vaddr as usize);
+        // SAFETY: a segment of an object that is loaded and stays as long as its code is under way;
+        // nobody writes to it if it is as usual, which is why others are not taken.
+        let bytes =
+            unsafe { std::slice::from_raw_parts(address as *const u8, segment.p_filesz as usize) };
+        let is_constant = segment.p_flags & libc::PF_W == 0;
+        is_constant.then_some(Tables {
+            bytes,
+            address,
+            header,
+        })
+    }
+
+    fn file_offset(&self, address: usize) -> Option<u64> {
+        let address = address.wrapping_sub(self.base()) as u64;
+        self.segments().iter().find_map(|segment| {
+            let within = address.checked_sub(segment.p_vaddr)?;
+            let is_there = segment.p_type == libc::PT_LOAD && within < segment.p_memsz;
+            is_there.then_some(segment.p_offset + within)
+        })
+    }
 }

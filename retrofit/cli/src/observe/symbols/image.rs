@@ -11,12 +11,12 @@ pub type Cache = ReadCache<fs::File>;
 pub type File<'data> = object::File<'data, &'data Cache>;
 
 pub fn open(path: &Path) -> io::Result<Cache> {
-    let file = fs::File::open(path)?;
-    // what is not a file in a file system (a device, a pipe) has no symbols, and may block
-    match file.metadata()?.is_file() {
-        true => Ok(ReadCache::new(file)),
-        false => Err(io::Error::other("it is no ordinary file")),
+    // what is not a file in a file system (a device, a pipe) has no symbols, and opening it may block:
+    // the program has written the path, and may have fewer rights than the command
+    if !fs::metadata(path)?.is_file() {
+        return Err(io::Error::other("it is no ordinary file"));
     }
+    fs::File::open(path).map(ReadCache::new)
 }
 
 /// The address that the symbols use for an offset of the table.
