@@ -31,4 +31,5 @@ __cdecl void gc_set_log(gc_log_fn log, void *user);
 __cdecl const char *gc_outcome_name(int code);
 __cdecl const char *gc_version_string(void);
 __cdecl unsigned int gc_version_number(void);
+__cdecl void gc_set_log_caller(int on);
 int __stdcall gc_closesocket(gc_socket sock);

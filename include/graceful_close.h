@@ -812,6 +812,28 @@ GRACEFUL_CLOSE_API const char *gc_version_string(void);
 GRACEFUL_CLOSE_API unsigned int gc_version_number(void);
 
 /**
+ * Has each line of gc_set_log() end with who called, if on is not 0. At first it is off.
+ *
+ *   10.0.0.1:80 -> 10.0.0.2:4711: timed out after 5000 ms, 0 bytes drained, 7 unacked; caller:
+ *   server+0x1234 < server+0x2210 < libc.so.6+0x2724a
+ *
+ * (in one line): where the program called the function of the library, the caller of that
+ * function of the program, and so on: 6 at most, the innermost first. Each is the name of a
+ * file, and the offset of the return address: into the file (ELF), or from the beginning of
+ * its image (PE). The command graceful-close observe --add-log FILE finds functions and lines
+ * for them. For a close that ended in the background it is who handed the socket over.
+ *
+ * The line keeps its 511 bytes: callers for which there is no room are left out. Nothing is
+ * added where the stack cannot be walked, and for what was handed over before there was a log.
+ *
+ * While it is on, and there is a log, each close looks at the stack (some microseconds), and
+ * takes about 80 bytes from the heap until it has ended; without memory its line goes without.
+ * Off, it costs nothing. Any thread; closes under way keep what they have.
+ */
+GRACEFUL_CLOSE_API
+void gc_set_log_caller(int on);
+
+/**
  * The drop-in: closes gracefully with closesocket's own convention.
  *
  * Waits at most the default time-out (gc_set_default_timeout()), and looks first

@@ -759,6 +759,9 @@ inline std::error_code set_log(log_function log) noexcept {
     return std::error_code();
 }
 
+/// Has each line of set_log() end with who called, as module+offset, the innermost first; at first off. Any thread.
+inline void set_log_caller(bool on) noexcept { gc_set_log_caller(on ? 1 : 0); }
+
 #endif // GRACEFUL_CLOSE_CXX11
 } // GRACEFUL_CLOSE_NAMESPACE
 } // namespace graceful

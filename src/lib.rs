@@ -91,7 +91,7 @@ pub use api::close::{abort, close, close_reading, close_with, Closed, OwnedSocke
 pub use api::closing::Closing;
 pub use api::many::close_many;
 pub use api::reaper::{Reaper, ReaperOptions};
-pub use log::{clear_log, set_log};
+pub use log::{clear_log, set_log, set_log_caller};
 pub use options::{Fallback, IfShared, Options};
 pub use outcome::Outcome;
 pub use reaper::WhenFull;

@@ -3,7 +3,9 @@
 
 mod support;
 
-use graceful_close::{abort, clear_log, close, close_many, close_with, set_log, stats};
+use graceful_close::{
+    abort, clear_log, close, close_many, close_with, set_log, set_log_caller, stats,
+};
 use graceful_close::{Fallback, Options, Outcome, Reaper, ReaperOptions, Stats};
 use std::net::UdpSocket;
 use std::sync::{mpsc, Arc, Mutex};
@@ -149,6 +151,41 @@ fn a_line_tells_it_all() {
         false => "unacked",
     };
     assert!(line.contains(unacked), "{line}");
+}
+
+/// Of one that ends in the background it is who has handed it over: on the reaper's thread this
+/// program would be told by its start alone.
+#[test]
+fn a_line_names_the_caller_if_asked() {
+    let _alone = alone();
+    let lines = listen();
+    let reaper = Reaper::new(&ReaperOptions::new()).unwrap();
+    for is_on in [true, false] {
+        set_log_caller(is_on);
+        let (ours, peer) = tcp_pair();
+        close(ours, ms(10)).unwrap();
+        let (ours, peer_of_reaper) = tcp_pair();
+        reaper.close(ours, &Options::new().timeout(ms(10))).unwrap();
+        assert!(reaper.flush(LONG));
+        let (many, peers): (Vec<_>, Vec<_>) = [tcp_pair(), tcp_pair()].into_iter().unzip();
+        close_many(many, &Options::new().timeout(ms(10))).unwrap();
+        drop((peer, peer_of_reaper, peers));
+    }
+    clear_log();
+    let lines = lines.lock().unwrap();
+    let program = std::env::current_exe().unwrap();
+    let place = format!("{}+0x", program.file_name().unwrap().to_str().unwrap());
+    let (named, others) = lines.split_at(lines.len() / 2);
+    assert_eq!((named.len(), others.len()), (4, 4), "{lines:?}");
+    for (_, line) in named {
+        let (_, chain) = line
+            .split_once("; caller: ")
+            .unwrap_or_else(|| panic!("{line}"));
+        assert!(chain.starts_with(&place), "{line}");
+        assert!((1..=6).contains(&chain.split(" < ").count()), "{line}");
+        assert!(line.len() < 512);
+    }
+    assert!(!others.iter().any(|(_, line)| line.contains("caller")));
 }
 
 /// Also of a connection that has forgotten its peer by then.

@@ -5,6 +5,7 @@
 set(_everywhere basic closing many reaper threads
     exit_flush               # what the end of the program does to the library's thread
     reaper_refused           # functions of the program in front of those of the C library
+    log_caller               # a static library is in the same file as the program
     posix_thread_locals      # storage of a thread
     posix_unload             # linked to the static library it loads and unloads the shared one
     old_program override_define words win_overlapped win_override)

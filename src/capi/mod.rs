@@ -15,6 +15,8 @@ mod reaper;
 
 mod info;
 
+mod caller;
+
 mod call;
 mod error;
 mod layout;

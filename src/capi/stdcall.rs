@@ -5,12 +5,14 @@
 //! The DLL exports the names undecorated, as GetProcAddress and `Declare Function` ask for them.
 //! Callbacks stay cdecl: they stand in structs, too, whose meaning may not depend on the caller.
 
+use super::caller::{is_entry, is_one_of};
 use super::close::{gc_abort, gc_close, gc_close_with, gc_finish, gc_set_default_timeout};
 use super::closing::*;
 use super::info::*;
 use super::many::gc_close_many;
 use super::reaper::*;
 use super::types::*;
+use crate::log;
 use std::ffi::{c_char, c_int, c_uint, c_void};
 
 macro_rules! twins {
@@ -66,4 +68,21 @@ twins! {
     gc_outcome_name_std = gc_outcome_name(code: c_int) -> *const c_char;
     gc_version_string_std = gc_version_string() -> *const c_char;
     gc_version_number_std = gc_version_number() -> c_uint;
+}
+
+/// As gc_set_log_caller(), which does not know the twins.
+#[no_mangle]
+pub extern "stdcall" fn gc_set_log_caller_std(on: c_int) {
+    log::set_entries(is_entry_or_twin);
+    log::set_log_caller(on != 0);
+}
+
+fn is_entry_or_twin(address: usize) -> bool {
+    let is_twin = is_one_of!(address,
+        gc_abort_std gc_close_async_std gc_close_many_std gc_close_std gc_close_with_std
+        gc_closing_free_std gc_closing_new_std gc_closing_report_std gc_closing_step_std
+        gc_finish_std gc_flush_at_exit_std gc_flush_std gc_get_stats_std gc_reaper_close_std
+        gc_reaper_flush_std gc_reaper_free_std gc_reaper_new_std
+    );
+    is_twin || is_entry(address)
 }

@@ -1,16 +1,16 @@
 //! The blocking form: one machine, driven to its end on the caller's thread.
 
 use crate::clock::{Clock, SystemClock};
-use crate::connection::{Connection, Ends, Fault, Indexed, Kind, Mark, TcpState};
+use crate::connection::{Connection, Fault, Indexed, Kind, Mark, TcpState};
 use crate::drive::job::{self, step, Sink};
-use crate::log;
+use crate::log::{self, About};
 use crate::machine::{End, Machine, Next};
 use crate::options::Options;
 use crate::outcome::Outcome;
 use crate::reaper;
 use crate::report::Report;
 use crate::stats;
-use crate::sys::{HandOver, Socket, Waiter};
+use crate::sys::{Socket, Waiter};
 
 /// A close in progress on the caller's stack. It outlives a panic on its way,
 /// so that what has become of the socket can be told then, too.
@@ -18,7 +18,7 @@ pub(crate) struct Blocking {
     socket: Socket,
     machine: Machine,
     /// For the log, if anybody listens.
-    ends: Option<Ends>,
+    about: Option<About>,
     /// Known from the first step on that was not the last one, or before a reader is called.
     mark: Option<Mark>,
 }
@@ -35,7 +35,7 @@ impl Blocking {
         Blocking {
             socket,
             machine,
-            ends: log::is_on().then(|| socket.ends()),
+            about: log::about(socket),
             mark: None,
         }
     }
@@ -57,13 +57,13 @@ impl Blocking {
                 waiter.leave(self.socket);
             }
             if self.machine.is_continued() {
-                reaper::go_on_with(self.socket, &mut self.machine, self.ends.as_ref());
+                reaper::go_on_with(self.socket, &mut self.machine, self.about.as_ref());
             }
             if !self.machine.has_ended() {
                 self.go_on(&mut waiter, next);
             }
             if let Some(end) = self.machine.end() {
-                job::record(&self.machine, self.ends.as_ref(), &SystemClock);
+                job::record(&self.machine, self.about.as_ref(), &SystemClock);
                 return end;
             }
         }

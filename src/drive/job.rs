@@ -2,8 +2,8 @@
 //! reader; the end before its time; and what is told of the end.
 
 use crate::clock::Clock;
-use crate::connection::{Connection, Ends, Indexed, Mark};
-use crate::log;
+use crate::connection::{Connection, Indexed, Mark};
+use crate::log::{self, About};
 use crate::machine::{Delivery, End, Machine, Next};
 use crate::outcome::Outcome;
 use crate::stats;
@@ -45,7 +45,7 @@ pub(crate) fn give_up<C: Connection>(machine: &mut Machine, conn: &mut C, outcom
 
 /// Puts an ended close into the statistics and, if it was not graceful and somebody listens,
 /// into the log.
-pub(crate) fn record<K: Clock>(machine: &Machine, ends: Option<&Ends>, clock: &K) {
+pub(crate) fn record<K: Clock>(machine: &Machine, about: Option<&About>, clock: &K) {
     let outcome = match machine.end() {
         // Counted and told when the background has ended it.
         Some(End::Outcome(Outcome::Continued)) | Some(End::Refused(_)) | None => return,
@@ -53,8 +53,8 @@ pub(crate) fn record<K: Clock>(machine: &Machine, ends: Option<&Ends>, clock: &K
     };
     stats::count(outcome, machine.drained(), machine.was_aborted(outcome));
     if outcome != Outcome::Graceful && log::is_on() {
-        let unknown = Ends::default();
+        let unknown = About::default();
         let report = machine.report(outcome, clock.now());
-        log::not_graceful(ends.unwrap_or(&unknown), &report);
+        log::not_graceful(about.unwrap_or(&unknown), &report);
     }
 }

@@ -7,15 +7,15 @@
 //! alone that have news or are due.
 
 use crate::clock::{Clock, SystemClock, Time};
-use crate::connection::{Ends, Indexed, Mark, Watch};
+use crate::connection::{Indexed, Mark, Watch};
 use crate::drive::job::{self, Sink};
-use crate::log;
+use crate::log::{self, About, Caller};
 use crate::machine::{End, Machine, Next};
 use crate::options::Options;
 use crate::outcome::Outcome;
 use crate::reaper;
 use crate::report::Report;
-use crate::sys::{look_for_sharing, wait_for_any, HandOver, PollEntry, Socket};
+use crate::sys::{look_for_sharing, wait_for_any, PollEntry, Socket};
 use std::collections::TryReserveError;
 use std::time::Duration;
 
@@ -61,7 +61,7 @@ pub(crate) struct One {
 pub(crate) struct Many {
     all: Vec<One>,
     /// For the log, if anybody listens: as many, or none.
-    ends: Vec<Ends>,
+    abouts: Vec<About>,
     /// Places of those that are watched between two sweeps.
     watched: Vec<usize>,
     /// What is handed to the system, and whose it is.
@@ -78,7 +78,7 @@ impl Many {
         let now = SystemClock.now();
         let mut many = Many {
             all: Vec::new(),
-            ends: Vec::new(),
+            abouts: Vec::new(),
             watched: Vec::new(),
             entries: Vec::new(),
             polled: Vec::new(),
@@ -100,9 +100,10 @@ impl Many {
             ended: now,
         }));
         if log::is_on() {
-            many.ends.try_reserve_exact(count)?;
-            let ends = many.all.iter().map(|one| one.socket.ends());
-            many.ends.extend(ends);
+            many.abouts.try_reserve_exact(count)?;
+            let caller = Caller::now();
+            let about = |one: &One| About::new(one.socket, caller.clone());
+            many.abouts.extend(many.all.iter().map(about));
         }
         Ok(many)
     }
@@ -256,9 +257,9 @@ impl Many {
         if one.next == Next::Ended {
             one.ended = SystemClock.now();
             if one.machine.is_continued() {
-                reaper::go_on_with(one.socket, &mut one.machine, self.ends.get(at));
+                reaper::go_on_with(one.socket, &mut one.machine, self.abouts.get(at));
             }
-            job::record(&one.machine, self.ends.get(at), &SystemClock);
+            job::record(&one.machine, self.abouts.get(at), &SystemClock);
             return true;
         }
         has_read || one.watches() != watched

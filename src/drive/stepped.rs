@@ -1,15 +1,15 @@
 //! One closing in the caller's own event loop: no thread, no blocking call.
 
 use crate::clock::{Clock, SystemClock, Time};
-use crate::connection::{Connection, Ends, Fault, Indexed, Mark, TcpState, Watch};
+use crate::connection::{Connection, Fault, Indexed, Mark, TcpState, Watch};
 use crate::drive::job::{self, step, Sink};
-use crate::log;
+use crate::log::{self, About};
 use crate::machine::{End, Machine, Next};
 use crate::options::{Options, INFINITE};
 use crate::outcome::Outcome;
 use crate::reaper;
 use crate::report::Report;
-use crate::sys::{HandOver, Probe, Socket};
+use crate::sys::{Probe, Socket};
 
 /// A machine and what its last step said.
 pub(crate) struct Handle {
@@ -19,7 +19,7 @@ pub(crate) struct Handle {
     machine: Machine,
     next: Next,
     /// For the log, if anybody listens.
-    ends: Option<Ends>,
+    about: Option<About>,
     /// When it ended.
     ended: Option<Time>,
 }
@@ -36,7 +36,7 @@ impl Handle {
             mark,
             machine,
             next: Next::Again,
-            ends: log::is_on().then(|| socket.ends()),
+            about: log::about(socket),
             ended: None,
         })
     }
@@ -81,9 +81,9 @@ impl Handle {
             self.next = Next::Ended;
             self.ended = Some(SystemClock.now());
             if self.machine.is_continued() {
-                reaper::go_on_with(self.socket, &mut self.machine, self.ends.as_ref());
+                reaper::go_on_with(self.socket, &mut self.machine, self.about.as_ref());
             }
-            job::record(&self.machine, self.ends.as_ref(), &SystemClock);
+            job::record(&self.machine, self.about.as_ref(), &SystemClock);
         }
     }
 

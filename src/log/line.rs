@@ -31,6 +31,20 @@ impl Line {
         line
     }
 
+    /// Adds it if there is room for the whole of it; whether there was.
+    pub(super) fn add_whole(&mut self, what: fmt::Arguments<'_>) -> bool {
+        let before = self.length;
+        if before > MOST {
+            return false; // it was cut
+        }
+        let is_whole = self.write_fmt(what).is_ok();
+        if !is_whole {
+            self.bytes[before..].fill(0);
+            self.length = before;
+        }
+        is_whole
+    }
+
     pub(crate) fn text(&self) -> &str {
         std::str::from_utf8(&self.bytes[..self.length]).unwrap_or_default()
     }

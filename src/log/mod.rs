@@ -1,12 +1,15 @@
 //! One line per close that was not graceful, and per call that was refused, for whoever wants
 //! to know.
 
+mod about;
 mod line;
 
 use crate::connection::{Ends, Fault};
 use crate::outcome::Outcome;
 use crate::report::Report;
-use crate::sys::{boxed, ErrorText, ThreadFlag};
+use crate::sys::{boxed, ErrorText, Socket, ThreadFlag};
+pub use about::set_log_caller;
+pub(crate) use about::{set_entries, About, Caller};
 pub(crate) use line::Line;
 use std::fmt;
 use std::net::SocketAddr;
@@ -125,18 +128,24 @@ fn write_end(end: Option<SocketAddr>, to: &mut fmt::Formatter<'_>) -> fmt::Resul
     }
 }
 
+/// What a line about this socket will need, if anybody listens. To be asked where the program has
+/// called.
+pub(crate) fn about(socket: Socket) -> Option<About> {
+    is_on().then(|| About::new(socket, Caller::now()))
+}
+
 /// Writes the line for a close that was not graceful.
-pub(crate) fn not_graceful(ends: &Ends, report: &Report) {
+pub(crate) fn not_graceful(about: &About, report: &Report) {
     if let Some(logger) = current() {
-        tell(logger, Told::Outcome(report.outcome), &line(ends, report));
+        tell(logger, Told::Outcome(report.outcome), &line(about, report));
     }
 }
 
 /// Writes the line for a close in the background whose descriptor is gone.
-pub(crate) fn gone(ends: &Ends, fault: Fault) {
+pub(crate) fn gone(about: &About, fault: Fault) {
     if let Some(logger) = current() {
-        let line = Line::of(format_args!(
-            "{ends}: given up: the program has closed the descriptor after the hand-over ({}); \
+        let line = about.line(format_args!(
+            "given up: the program has closed the descriptor after the hand-over ({}); \
              what has its number now was left alone",
             ErrorText(fault.code)
         ));
@@ -149,7 +158,7 @@ pub(crate) fn gone(ends: &Ends, fault: Fault) {
 #[cfg_attr(not(feature = "capi"), allow(dead_code))]
 pub(crate) fn refused(number: i32, what: fmt::Arguments<'_>) {
     if let Some(logger) = current().filter(|_| !ThreadFlag::InLogger.is_set()) {
-        tell(logger, Told::Refused(number), &Line::of(what));
+        tell(logger, Told::Refused(number), &about::line_of_call(what));
     }
 }
 
@@ -160,9 +169,9 @@ fn tell(logger: &Logger, told: Told, line: &Line) {
     ThreadFlag::InLogger.replace(outer);
 }
 
-fn line(ends: &Ends, report: &Report) -> Line {
-    Line::of(format_args!(
-        "{ends}: {} after {} ms, {} bytes drained, {}{}",
+fn line(about: &About, report: &Report) -> Line {
+    about.line(format_args!(
+        "{} after {} ms, {} bytes drained, {}{}",
         report.outcome,
         report.elapsed.as_millis() as u64,
         report.drained_bytes,
@@ -196,7 +205,7 @@ impl fmt::Display for Cause {
 
 #[cfg(test)]
 mod tests {
-    use super::line;
+    use super::{line, About};
     use crate::connection::Ends;
     use crate::outcome::Outcome;
     use crate::report::Report;
@@ -222,7 +231,7 @@ mod tests {
     #[test]
     fn the_line_tells_it_all() {
         assert_eq!(
-            line(&ends(), &report()).text(),
+            line(&About::ends(ends()), &report()).text(),
             "10.0.0.1:80 -> [::1]:4711: timed out after 5000 ms, 12 bytes drained, 7 unacked"
         );
     }
@@ -238,7 +247,7 @@ mod tests {
         };
         let error = std::io::Error::from_raw_os_error(code);
         assert_eq!(
-            line(&Ends::default(), &report).text(),
+            line(&About::default(), &report).text(),
             format!("- -> -: reset after 5000 ms, 12 bytes drained, unacked unknown, {error}")
         );
     }
@@ -260,7 +269,7 @@ mod tests {
             elapsed: Duration::MAX,
             ..report()
         };
-        let line = line(&ends, &report);
+        let line = line(&About::ends(ends), &report);
         assert!(!line.text().ends_with("..."), "{}", line.text());
         assert!(line.text().len() < 512 - 128, "{}", line.text());
     }

@@ -5,8 +5,7 @@ use super::inbox::{Inbox, Wake};
 use super::pool::ENDED;
 use super::shared::{Handover, Refusal, Shared, WhenFull};
 use crate::clock::{Clock, SystemClock, Time};
-use crate::connection::Ends;
-use crate::log;
+use crate::log::{self, About};
 use crate::machine::Machine;
 use crate::options::INFINITE;
 use crate::stats;
@@ -93,19 +92,19 @@ impl Reaper {
         &self,
         mut socket: Socket,
         machine: &Machine,
-        ends: Option<&Ends>,
+        about: Option<&About>,
     ) -> Result<(), Refusal> {
         if !self.is_ours() {
             return Err(Refusal::Stopped);
         }
         let now = SystemClock.now();
         let machine = machine.go_on(&mut socket, now);
-        let boxes = match machine.brief().is_some() && ends.is_none() {
+        let boxes = match machine.brief().is_some() && about.is_none() {
             true => None,
-            false => Some(Boxes::ask(ends.is_some())?),
+            false => Some(Boxes::ask(about.is_some())?),
         };
         let reservation = self.shared.reserve(now, boxes)?;
-        self.shared.go_on(socket, machine, ends, reservation, now)
+        self.shared.go_on(socket, machine, about, reservation, now)
     }
 
     /// How many are pending.

@@ -4,8 +4,8 @@ use super::inbox::NoPlace;
 use super::pool::{Entry, Extras, Keep, Packed, Unpacked};
 use super::shared::{Handover, Refusal, Shared, WhenFull};
 use crate::clock::{SystemClock, Time};
-use crate::connection::{Connection, Ends, Indexed, Kind, TcpState, Watcher};
-use crate::log;
+use crate::connection::{Connection, Indexed, Kind, TcpState, Watcher};
+use crate::log::{self, About};
 use crate::machine::{after, Brief, Machine, Next};
 use crate::stats;
 use crate::sys::{HandOver, Poller, Probe, Room, Socket};
@@ -161,7 +161,7 @@ impl Shared {
         &self,
         socket: Socket,
         machine: Machine,
-        ends: Option<&Ends>,
+        about: Option<&About>,
         mut reservation: Reservation<'_>,
         now: Time,
     ) -> Result<(), Refusal> {
@@ -174,7 +174,7 @@ impl Shared {
             keep: Keep::NEW,
         };
         let extras = || Extras {
-            ends: ends.copied(),
+            about: about.cloned(),
             ..Extras::default()
         };
         let mut entry = match reservation.boxes.take() {
@@ -339,7 +339,7 @@ impl Boxes {
         self.fill(entry, || Extras {
             done: handover.done.take(),
             reader: handover.reader.take(),
-            ends: log::is_on().then(|| handover.socket.ends()),
+            about: log::about(handover.socket),
         })
     }
 }

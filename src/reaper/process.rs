@@ -2,15 +2,16 @@
 
 use super::control::Reaper;
 use super::shared::{Handover, Refusal, WhenFull};
-use crate::connection::{Ends, FaultKind};
+use crate::connection::FaultKind;
+use crate::log::About;
 use crate::machine::Machine;
 use crate::sys::{PerProcess, Probe, Socket};
 
 /// Goes on in the background with a close that the caller has no time for any more; without a
 /// background it is closed ordinarily.
-pub(crate) fn go_on_with(mut socket: Socket, machine: &mut Machine, ends: Option<&Ends>) {
+pub(crate) fn go_on_with(mut socket: Socket, machine: &mut Machine, about: Option<&About>) {
     let result =
-        of_the_process_for(socket).and_then(|reaper| reaper.go_on_with(socket, machine, ends));
+        of_the_process_for(socket).and_then(|reaper| reaper.go_on_with(socket, machine, about));
     match result {
         Ok(()) => {}
         Err(Refusal::System(fault)) if fault.kind == FaultKind::NotASocket => machine.abandon(),

@@ -12,6 +12,7 @@
 //! - [`Thread`], and [`process_generation`], which tells a forked child from its
 //!   parent ([`BORROWED`]: one that shares its memory), and [`PerProcess`], which keeps
 //!   their values apart,
+//! - [`Callers`], who called, and [`CodePlace`], where that is in its file,
 //! - `look_for_sharing`, the question who else holds them for many sockets at once,
 //! - [`OwnedSocket`], the system's owner of a socket, and [`disown`], which makes
 //!   one forget what has been closed.
@@ -20,6 +21,7 @@
 //! close: its `Drop` calls the `close` or `closesocket` of the link, which may
 //! be the program's override that calls us.
 
+mod callers;
 mod counted;
 mod error_text;
 mod hand_over;
@@ -55,6 +57,7 @@ pub(crate) use system::{wait_for_any, PollEntry};
 #[cfg(unix)]
 pub(crate) use unix::{poll_many as wait_for_any, PollEntry};
 
+pub(crate) use callers::{Callers, CodePlace, IsEntry};
 pub(crate) use counted::Counted;
 pub(crate) use error_text::ErrorText;
 pub(crate) use hand_over::{HandOver, Probe};

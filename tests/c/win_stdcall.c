@@ -196,6 +196,7 @@ static void background(void)
 static void words(void)
 {
     call_2("gc_set_log_std", 0, 0);
+    call_1("gc_set_log_caller_std", 0);
     CHECK(strcmp((const char *)call_1("gc_outcome_name_std", GC_RESET), "reset") == 0);
     CHECK(strcmp((const char *)call_0("gc_version_string_std"), gc_version_string()) == 0);
     CHECK_INT(call_0("gc_version_number_std"), gc_version_number());

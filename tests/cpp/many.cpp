@@ -98,6 +98,12 @@ static void logs() {
     CHECK_IS(held.use_count(), 1); // the former one is gone
     times_out();
     CHECK_IS(calls, 11);
+    CHECK(text.find("caller") == std::string::npos);
+    graceful::set_log_caller(true);
+    CHECK(!graceful::set_log([&text](outcome, const char *line) { text = line; }));
+    times_out();
+    CHECK(text.find("; caller: ") != std::string::npos);
+    graceful::set_log_caller(false);
     CHECK(!graceful::set_log(nullptr));
     times_out();
     CHECK_IS(calls, 11);

@@ -181,6 +181,7 @@ function gc_reaper_free(reaper: PGcReaper; timeout_ms: TGcUInt): TGcInt; cdecl; 
 { words and figures }
 function gc_get_stats(stats: PGcStats): TGcInt; cdecl; external GC_LIBRARY;
 procedure gc_set_log(log: TGcLogFn; user: Pointer); cdecl; external GC_LIBRARY;
+procedure gc_set_log_caller(enabled: TGcInt); cdecl; external GC_LIBRARY;
 function gc_outcome_name(code: TGcInt): PAnsiChar; cdecl; external GC_LIBRARY;
 function gc_version_string: PAnsiChar; cdecl; external GC_LIBRARY;
 function gc_version_number: TGcUInt; cdecl; external GC_LIBRARY;

@@ -43,7 +43,7 @@ from ctypes import POINTER, byref, c_char_p, c_int, c_size_t, c_uint, c_void_p, 
 __all__ = [
     "Outcome", "Error", "Fallback", "Shared", "Report", "GracefulCloseError", "Reaper",
     "close", "finish", "close_many", "close_async", "flush", "flush_at_exit", "abort",
-    "set_log", "stats", "version",
+    "set_log", "set_log_caller", "stats", "version",
 ]
 
 INFINITE = 0xFFFFFFFF
@@ -217,6 +217,7 @@ def _load():
         ("gc_reaper_free", c_int, [c_void_p, c_uint]),
         ("gc_get_stats", c_int, [POINTER(_Stats)]),
         ("gc_set_log", None, [_LogFn, c_void_p]),
+        ("gc_set_log_caller", None, [c_int]),
         ("gc_outcome_name", c_char_p, [c_int]),
         ("gc_version_string", c_char_p, []),
         ("gc_version_number", c_uint, []),
@@ -564,6 +565,14 @@ def set_log(log):
 
 
 _former_logs = []
+
+
+def set_log_caller(on):
+    """Has each line of set_log() end with who called, as module+offset, the innermost first.
+
+    That is the native code that called the C library: the interpreter, not the script.
+    """
+    _lib.gc_set_log_caller(1 if on else 0)
 
 
 def stats():

@@ -452,6 +452,18 @@ for number in range(20):
         self.assertEqual(len(lines), 1)
         self.assertEqual(lines[0][0], Outcome.TIMED_OUT)
         self.assertIn("127.0.0.1", lines[0][1])
+        self.assertNotIn("caller", lines[0][1])
+
+    def test_log_with_the_caller(self):
+        lines = []
+        graceful_close.set_log(lambda outcome, line: lines.append(line))
+        graceful_close.set_log_caller(True)
+        server, client = pair()
+        graceful_close.close(server, timeout=0.01)
+        graceful_close.set_log_caller(False)
+        graceful_close.set_log(None)
+        client.close()
+        self.assertRegex(lines[0], r"; caller: [^ ]+\+0x[0-9a-f]+( < |$)")
 
 
 if __name__ == "__main__":

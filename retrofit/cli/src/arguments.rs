@@ -1,6 +1,7 @@
 //! The command line.
 
 use crate::failure::Failure;
+use crate::observe::logged::LogFile;
 use crate::observe::outputs::Outputs;
 use crate::settings;
 use crate::valued::{Valued, Words};
@@ -97,6 +98,7 @@ fn parse_observe(words: &mut Words) -> Result<Command, Failure> {
                 "--report" => outputs.report = Some(option.value(words)?.into()),
                 "--json" => outputs.json = Some(option.value(words)?.into()),
                 "--html" => outputs.html = Some(option.value(words)?.into()),
+                "--add-log" => outputs.add_log = Some(LogFile::new(option.value(words)?.into())),
                 "--every" => every = Some(option.time(words)?),
                 "--close-wait" => close_wait = option.time(words)?,
                 "--library" => request.library = Some(option.value(words)?),
@@ -294,12 +296,12 @@ mod tests {
         assert_eq!(asked.close_wait, Duration::from_secs(10));
         let asked = observation(
             "observe --report a --json=b --html c --symbols --every 2m --close-wait=500ms \
-             --only x,y --library l.so -- p -v",
+             --add-log d --only x,y --library l.so -- p -v",
         );
         assert_eq!(asked.outputs.report, Some("a".into()));
         assert_eq!(asked.outputs.json, Some("b".into()));
         assert_eq!(asked.outputs.html, Some("c".into()));
-        assert!(asked.outputs.symbols);
+        assert!(asked.outputs.symbols && asked.outputs.add_log.is_some());
         assert_eq!(asked.every, Some(Duration::from_secs(120)));
         assert_eq!(asked.close_wait, Duration::from_millis(500));
         assert_eq!(asked.request.library, Some("l.so".into()));
@@ -329,6 +331,7 @@ mod tests {
             "report",
             "json",
             "html",
+            "add-log",
             "symbols",
             "every",
             "close-wait",

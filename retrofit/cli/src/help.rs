@@ -101,6 +101,9 @@ Options:
   --report FILE          the report as text; without it the text goes to stderr
   --json FILE            the report for programs
   --html FILE            the report as one page, with a table that can be sorted
+  --add-log FILE         for a program that calls graceful_close already: the report has what
+                         its log (gc_set_log with gc_set_log_caller) writes to FILE in this
+                         run, by call site
   --symbols              say for each module whether function names and lines are known, and
                          how to get them
   --every TIME           write a report of what was seen so far, again and again

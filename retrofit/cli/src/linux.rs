@@ -83,7 +83,7 @@ pub fn observe(observation: &Observation) -> Result<i32, Failure> {
     let mut command = command(request, &path, &library, &found);
     let table = table_file::TableFile::make()?;
     command.env(table_file::VARIABLE, table.path());
-    observe::watch(&mut command, observation, &table, |error| {
+    observe::watch(&mut command, observation, &path, &table, |error| {
         refused(&path, error)
     })
 }

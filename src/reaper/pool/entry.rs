@@ -1,9 +1,9 @@
 //! One closing in the background, as it is worked on and as it is kept.
 
 use crate::clock::Clock;
-use crate::connection::{Ends, Fault, FaultKind, Indexed, Mark};
+use crate::connection::{Fault, FaultKind, Indexed, Mark};
 use crate::drive::job::{self, Sink};
-use crate::log;
+use crate::log::{self, About};
 use crate::machine::{Brief, End, Machine, Next};
 use crate::outcome::Outcome;
 use crate::report::Report;
@@ -69,7 +69,7 @@ impl Keep {
 pub(crate) struct Extras {
     pub(crate) done: Option<Done>,
     pub(crate) reader: Option<Reader>,
-    pub(crate) ends: Option<Ends>,
+    pub(crate) about: Option<About>,
 }
 
 impl<C: Indexed> Entry<C> {
@@ -152,7 +152,7 @@ impl<C: Indexed> Entry<C> {
         }
         let is_refused = self.refusal().is_some();
         let extras = self.extras.map_or_else(Extras::default, |extras| *extras);
-        job::record(&self.machine, extras.ends.as_ref(), clock);
+        job::record(&self.machine, extras.about.as_ref(), clock);
         if extras.done.is_none() && !is_refused {
             return;
         }
@@ -163,10 +163,10 @@ impl<C: Indexed> Entry<C> {
         };
         let mut report = self.machine.report(outcome, clock.now());
         report.closed |= is_left;
-        let ends = extras.ends.unwrap_or_default();
+        let about = extras.about.unwrap_or_default();
         match fault {
-            Some(fault) => log::gone(&ends, fault),
-            None if is_left => log::not_graceful(&ends, &report),
+            Some(fault) => log::gone(&about, fault),
+            None if is_left => log::not_graceful(&about, &report),
             None => {}
         }
         if let Some(done) = extras.done {

@@ -23,5 +23,6 @@ pub(crate) use super::unix::{
     disown, poll_many, process_generation, when_forked, CancelGuard, LastError, OwnedSocket,
     PollEntry, Socket, Thread, BORROWED,
 };
+pub(super) use super::unix::{file_of, library_file, walk_callers, write_place};
 pub(super) use bell::Bell;
 pub(crate) use waiter::Waiter;

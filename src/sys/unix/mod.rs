@@ -1,5 +1,6 @@
 //! What Linux, macOS and the BSDs have in common.
 
+mod callers;
 mod cancel;
 mod close;
 pub(in crate::sys) mod fault;
@@ -11,6 +12,7 @@ mod socket;
 mod thread;
 mod wait;
 
+pub(in crate::sys) use callers::{file_of, library_file, walk_callers, write_place};
 pub(crate) use cancel::CancelGuard;
 pub(in crate::sys) use close::close_raw;
 #[cfg(target_vendor = "apple")]

@@ -2,6 +2,7 @@
 
 mod bell;
 mod by_socket2;
+mod callers;
 mod connection;
 mod ending;
 mod event;
@@ -20,6 +21,7 @@ mod wait;
 mod waiter;
 
 pub(crate) use bell::Bell;
+pub(in crate::sys) use callers::{file_of, library_file, walk_callers, write_place};
 pub(crate) use event::wait_for_any;
 pub(crate) use handle::{disown, CancelGuard, LastError, OwnedSocket, Socket};
 pub(crate) use poll_entry::{poll_many, PollEntry};

@@ -7,9 +7,10 @@ use std::ptr::null_mut;
 use std::sync::atomic::{AtomicPtr, Ordering};
 use windows_sys::core::PCSTR;
 use windows_sys::s;
+use windows_sys::Win32::Foundation::HMODULE;
 use windows_sys::Win32::System::LibraryLoader::{
     GetModuleHandleA, GetModuleHandleExA, GetProcAddress, GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS,
-    GET_MODULE_HANDLE_EX_FLAG_PIN,
+    GET_MODULE_HANDLE_EX_FLAG_PIN, GET_MODULE_HANDLE_EX_FLAG_UNCHANGED_REFCOUNT,
 };
 
 type CloseSocket = unsafe extern "system" fn(RawSocket) -> i32;
@@ -17,6 +18,8 @@ type NtQueryObject = unsafe extern "system" fn(*mut c_void, i32, *mut c_void, u3
 
 type NtQueryInformationFile =
     unsafe extern "system" fn(*mut c_void, *mut c_void, *mut c_void, u32, i32) -> i32;
+
+type CaptureStackBackTrace = unsafe extern "system" fn(u32, u32, *mut *mut c_void, *mut u32) -> u16;
 
 /// FILE_INFORMATION_CLASS ("NtQueryInformationFile"), and of its answer FILE_SYNCHRONOUS_IO_ALERT
 /// and FILE_SYNCHRONOUS_IO_NONALERT ("NtCreateFile").
@@ -92,6 +95,31 @@ pub(super) fn pin_this_module() {
     let inside = pin_this_module as fn() as *const u8;
     // SAFETY: an address inside the module instead of its name, as the flag says.
     unsafe { GetModuleHandleExA(flags, inside, &mut module) };
+}
+
+/// The module that an address is in. It is not held: whoever asks knows that it stays.
+pub(super) fn module_of(address: usize) -> Option<HMODULE> {
+    let flags =
+        GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS | GET_MODULE_HANDLE_EX_FLAG_UNCHANGED_REFCOUNT;
+    let mut module = null_mut();
+    // SAFETY: an address instead of a name, as the flag says.
+    let found = unsafe { GetModuleHandleExA(flags, address as *const u8, &mut module) };
+    (found != 0).then_some(module)
+}
+
+/// Return addresses, the innermost first: as many as there is room for, and 62 at most on
+/// Windows XP ("RtlCaptureStackBackTrace").
+pub(super) fn capture_stack(room: &mut [*mut c_void]) -> &[*mut c_void] {
+    static CAPTURE: AtomicPtr<c_void> = AtomicPtr::new(null_mut());
+    let name = s!("RtlCaptureStackBackTrace");
+    let Some(address) = look_up(&CAPTURE, s!("ntdll.dll"), name) else {
+        return &[];
+    };
+    // SAFETY: the function of this name has this type ("RtlCaptureStackBackTrace").
+    let capture = unsafe { transmute::<*mut c_void, CaptureStackBackTrace>(address) };
+    // SAFETY: as many places as said; a hash may be left out.
+    let count = unsafe { capture(0, room.len() as u32, room.as_mut_ptr(), null_mut()) };
+    &room[..usize::from(count).min(room.len())]
 }
 
 /// The address of a function of a DLL that is loaded for certain, looked up

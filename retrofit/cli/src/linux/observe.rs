@@ -13,6 +13,7 @@ use crate::observe::write_report;
 use libc::c_int;
 use std::io;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus};
 use std::time::{Duration, Instant};
 
@@ -32,6 +33,7 @@ const HANDED_ON: [c_int; 5] = [
 pub fn watch(
     command: &mut Command,
     observation: &Observation,
+    path: &Path,
     file: &TableFile,
     refused: impl Fn(&io::Error) -> Failure,
 ) -> Result<i32, Failure> {
@@ -43,6 +45,7 @@ pub fn watch(
     let mut running = Running {
         child,
         observation,
+        path,
         file,
         before,
         begin: Instant::now(),
@@ -56,6 +59,8 @@ pub fn watch(
 struct Running<'a> {
     child: Child,
     observation: &'a Observation,
+    /// Of the program.
+    path: &'a Path,
     file: &'a TableFile,
     before: Option<Counters>,
     begin: Instant,
@@ -129,6 +134,7 @@ impl Running<'_> {
             program: words
                 .map(|word| word.to_string_lossy().into_owned())
                 .collect(),
+            file: self.path.to_owned(),
             milliseconds: self.begin.elapsed().as_millis() as u64,
             unfinished,
             kernel: self.grown(),

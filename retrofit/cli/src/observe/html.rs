@@ -3,7 +3,10 @@
 use super::figures::{Figures, Unit};
 use super::picture;
 use super::report::{Frame, Report, Site};
-use super::words::{amount, call_chain, closed_before, counted_for, duration, peers, present};
+use super::words::{
+    amount, call_chain, closed_before, counted_for, duration, logged_chain, outcomes, peers,
+    present,
+};
 use std::fmt::{Display, Write};
 
 const STYLE: &str = include_str!("report.css");
@@ -64,6 +67,7 @@ pub fn write(report: &Report) -> String {
     );
     summary(&mut out, report);
     table(&mut out, &report.sites);
+    logged(&mut out, report);
     kernel(&mut out, report);
     close_wait(&mut out, report);
     for note in &report.notes {
@@ -206,6 +210,26 @@ fn caller(out: &mut String, frame: &Frame) {
         "li class=\"module\""
     };
     let _ = writeln!(out, "<{tag}>{}+{:#x}</li>", Escaped(module), frame.offset);
+}
+
+fn logged(out: &mut String, report: &Report) {
+    let Some(logged) = &report.logged else {
+        return;
+    };
+    let _ = writeln!(
+        out,
+        "<h2>Closes by graceful_close that were not graceful</h2>\n<p>As {} tells:</p>\n<ul class=\"kernel logged\">",
+        Escaped(&logged.file)
+    );
+    for site in &logged.sites {
+        let _ = writeln!(
+            out,
+            "<li><code>{}</code> <b>{}</b></li>",
+            Escaped(&logged_chain(site)),
+            Escaped(&outcomes(site))
+        );
+    }
+    out.push_str("</ul>\n");
 }
 
 fn kernel(out: &mut String, report: &Report) {

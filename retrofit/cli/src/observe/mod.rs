@@ -10,6 +10,7 @@ pub mod how_to_lines;
 pub mod html;
 pub mod json;
 pub mod kernel;
+pub mod logged;
 pub mod outputs;
 mod picture;
 pub mod report;
@@ -27,8 +28,11 @@ use symbols::Folders;
 
 /// At the end of a run, or for a report so far.
 pub fn write_report(table: &Table, run: Run, outputs: &Outputs) -> Result<(), Failure> {
-    let report = Report::new(&Snapshot::of(table), run, &Folders::of_the_system());
-    outputs.write(&report)
+    let mut snapshot = Snapshot::of(table);
+    if let Some(log) = &outputs.add_log {
+        log.add_to(&mut snapshot, &run.file);
+    }
+    outputs.write(&Report::new(&snapshot, run, &Folders::of_the_system()))
 }
 
 #[cfg(test)]

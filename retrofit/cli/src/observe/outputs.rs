@@ -1,5 +1,6 @@
 //! Where a report goes.
 
+use super::logged::LogFile;
 use super::report::Report;
 use super::{how_to_lines, html, json, text};
 use crate::failure::Failure;
@@ -15,6 +16,8 @@ pub struct Outputs {
     pub report: Option<PathBuf>,
     pub json: Option<PathBuf>,
     pub html: Option<PathBuf>,
+    /// Closes that this log tells are in the report, too.
+    pub add_log: Option<LogFile>,
     /// Say how to get lines for the modules that have none.
     pub symbols: bool,
 }
@@ -66,6 +69,7 @@ mod tests {
             report: Some(folder.join("report")),
             json: Some(folder.join("json")),
             html: Some(folder.join("html")),
+            add_log: None,
             symbols: true,
         };
         let mut report = samples::report();

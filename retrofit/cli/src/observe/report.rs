@@ -5,10 +5,11 @@ use super::figures::Figures;
 use super::kernel::{Counters, Waiting};
 use super::snapshot::{self, Snapshot};
 use super::symbols::{self, Folders, Function, Known, Source};
+use graceful_close_retrofit::observe::Place;
 use serde::Serialize;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Of the structure, in its JSON.
 pub const FORMAT: u32 = 1;
@@ -23,6 +24,9 @@ pub struct Report {
     pub totals: Figures,
     /// Those that lose the most first.
     pub sites: Vec<Site>,
+    /// With `--add-log`: closes by graceful_close that were not graceful.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub logged: Option<Logged>,
     pub modules: Vec<Module>,
     pub notes: Vec<String>,
 }
@@ -31,6 +35,9 @@ pub struct Report {
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Run {
     pub program: Vec<String>,
+    /// The first of these words, as a file.
+    #[serde(skip)]
+    pub file: PathBuf,
     pub milliseconds: u64,
     /// The program still runs.
     pub unfinished: bool,
@@ -57,6 +64,23 @@ pub struct Site {
     pub figures: Figures,
     /// The first one first.
     pub advice: Vec<Advice>,
+}
+
+/// What the log of the library says.
+#[derive(Clone, Debug, Serialize)]
+pub struct Logged {
+    pub file: String,
+    /// Those with the most lines first.
+    pub sites: Vec<LoggedSite>,
+    pub lines_without_caller: u64,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct LoggedSite {
+    pub frames: Vec<Frame>,
+    pub lines: u64,
+    pub outcomes: BTreeMap<String, u64>,
+    pub unacked_bytes: u64,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -91,6 +115,8 @@ impl Report {
                 ..site(seen, snapshot, &known)
             });
         }
+        let logged = |seen: &snapshot::Logged| logged_of(seen, snapshot, &known);
+        let logged = snapshot.logged.as_ref().map(logged);
         let modules: Vec<Module> = known
             .into_iter()
             .map(|(path, known)| Module {
@@ -105,6 +131,7 @@ impl Report {
             processes: snapshot.processes,
             totals,
             notes: notes(snapshot, &modules),
+            logged,
             sites,
             modules,
         }
@@ -128,7 +155,44 @@ fn rank(figures: &Figures) -> [u64; 5] {
 }
 
 fn site(seen: &snapshot::Site, snapshot: &Snapshot, known: &BTreeMap<&str, Known>) -> Site {
-    let frames = seen.frames.iter().map(|place| {
+    let advice = advice::of(&advice::Site {
+        call: &seen.call,
+        figures: &seen.figures,
+    });
+    Site {
+        number: 0,
+        call: seen.call.clone(),
+        frames: frames(&seen.frames, snapshot, known),
+        peers: seen.peers,
+        more_peers: seen.more_peers,
+        closed_before: None,
+        figures: seen.figures.clone(),
+        advice,
+    }
+}
+
+fn logged_of(
+    seen: &snapshot::Logged,
+    snapshot: &Snapshot,
+    known: &BTreeMap<&str, Known>,
+) -> Logged {
+    let site = |site: &snapshot::LoggedSite| LoggedSite {
+        frames: frames(&site.frames, snapshot, known),
+        lines: site.outcomes.values().sum(),
+        outcomes: site.outcomes.clone(),
+        unacked_bytes: site.unacked_bytes,
+    };
+    let mut sites: Vec<LoggedSite> = seen.sites.iter().map(site).collect();
+    sites.sort_by_key(|site| Reverse(site.lines));
+    Logged {
+        file: seen.path.clone(),
+        sites,
+        lines_without_caller: seen.without_caller,
+    }
+}
+
+fn frames(places: &[Place], snapshot: &Snapshot, known: &BTreeMap<&str, Known>) -> Vec<Frame> {
+    let frame = |place: &Place| {
         let module = snapshot.module(place);
         let functions = module
             .and_then(|path| known.get(path)?.functions.get(&place.offset))
@@ -138,27 +202,17 @@ fn site(seen: &snapshot::Site, snapshot: &Snapshot, known: &BTreeMap<&str, Known
             offset: place.offset,
             functions: functions.unwrap_or_default(),
         }
-    });
-    let advice = advice::of(&advice::Site {
-        call: &seen.call,
-        figures: &seen.figures,
-    });
-    Site {
-        number: 0,
-        call: seen.call.clone(),
-        frames: frames.collect(),
-        peers: seen.peers,
-        more_peers: seen.more_peers,
-        closed_before: None,
-        figures: seen.figures.clone(),
-        advice,
-    }
+    };
+    places.iter().map(frame).collect()
 }
 
 /// Each module is opened once.
 fn look_up<'a>(snapshot: &'a Snapshot, folders: &Folders) -> BTreeMap<&'a str, Known> {
     let mut places: BTreeMap<&str, BTreeSet<u64>> = BTreeMap::new();
-    for place in snapshot.sites.iter().flat_map(|site| &site.frames) {
+    let seen = snapshot.sites.iter().map(|site| &site.frames);
+    let logged = snapshot.logged.iter().flat_map(|logged| &logged.sites);
+    let logged = logged.map(|site| &site.frames);
+    for place in seen.chain(logged).flatten() {
         if let Some(path) = snapshot.module(place) {
             places.entry(path).or_default().insert(place.offset);
         }
@@ -187,6 +241,7 @@ fn notes(snapshot: &Snapshot, modules: &[Module]) -> Vec<String> {
             snapshot.modules_left_out
         ));
     }
+    notes.extend(snapshot.logged.as_ref().and_then(note_of_log));
     let mut interpreters: Vec<&str> = modules
         .iter()
         .filter_map(|module| interpreter(&module.path))
@@ -199,6 +254,17 @@ fn notes(snapshot: &Snapshot, modules: &[Module]) -> Vec<String> {
         ));
     }
     notes
+}
+
+fn note_of_log(logged: &snapshot::Logged) -> Option<String> {
+    let path = &logged.path;
+    match (&logged.failure, logged.without_caller) {
+        (Some(why), _) => Some(format!("{path} cannot be read: {why}")),
+        (None, 0) => None,
+        (None, lines) => Some(format!(
+            "{lines} lines of {path} name no caller: the program has to call gc_set_log_caller(1)."
+        )),
+    }
 }
 
 /// The language whose scripts this module runs.

@@ -3,7 +3,7 @@
 use super::figures::Figures;
 use super::kernel::{Counters, Waiting};
 use super::report::{Report, Run};
-use super::snapshot::{Site, Snapshot};
+use super::snapshot::{Logged, LoggedSite, Site, Snapshot};
 use super::symbols::{Folders, Function};
 use graceful_close_retrofit::observe::Place;
 
@@ -26,6 +26,17 @@ fn site(call: &str, offsets: &[u64], peers: u64, figures: Figures) -> Site {
         closed_before: (figures.bad_number > 0).then_some(1),
         figures,
         index: 0,
+    }
+}
+
+fn logged_site(offset: u64, timed_out: u64) -> LoggedSite {
+    LoggedSite {
+        frames: vec![Place {
+            module: Some(0),
+            offset,
+        }],
+        outcomes: [("reset".into(), 1), ("timed out".into(), timed_out)].into(),
+        unacked_bytes: 812,
     }
 }
 
@@ -176,6 +187,12 @@ pub fn snapshot() -> Snapshot {
         processes: 2,
         closes_without_site: 17,
         modules_left_out: 0,
+        logged: Some(Logged {
+            path: "/var/log/legacyd.log".into(),
+            sites: vec![logged_site(0x1302, 2), logged_site(0x1301, 3)],
+            without_caller: 4,
+            failure: None,
+        }),
     }
 }
 
@@ -183,6 +200,7 @@ pub fn run() -> Run {
     Run {
         program: vec!["legacyd".into(), "--name".into(), "<b>&\"x\"".into()],
         milliseconds: 42_007,
+        file: "legacyd".into(),
         unfinished: false,
         kernel_alone: false,
         kernel: Some(Counters::of(&[("TCPAbortOnClose", 41), ("OutRsts", 44)])),
@@ -208,8 +226,13 @@ fn function(name: &str, line: u32, inlined: bool) -> Function {
 /// With names, as if there were symbols.
 pub fn report() -> Report {
     let mut report = Report::new(&snapshot(), run(), &NO_FOLDERS);
-    let frames = report.sites.iter_mut().flat_map(|site| &mut site.frames);
-    for frame in frames {
+    let seen = report.sites.iter_mut().map(|site| &mut site.frames);
+    let logged = report
+        .logged
+        .iter_mut()
+        .flat_map(|logged| &mut logged.sites);
+    let logged = logged.map(|site| &mut site.frames);
+    for frame in seen.chain(logged).flatten() {
         frame.functions = match frame.offset {
             0x1100 => vec![
                 function("finish", 88, true),

@@ -2,6 +2,7 @@
 
 use super::figures::Figures;
 use graceful_close_retrofit::observe::{Module, Place, Table};
+use std::collections::BTreeMap;
 
 #[derive(Clone, Debug, Default)]
 pub struct Snapshot {
@@ -13,6 +14,8 @@ pub struct Snapshot {
     pub closes_without_site: u64,
     /// Modules for which it had none.
     pub modules_left_out: u64,
+    /// With `--add-log`.
+    pub logged: Option<Logged>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -29,6 +32,27 @@ pub struct Site {
     /// There were more than were counted.
     pub more_peers: bool,
     pub figures: Figures,
+}
+
+/// What the log of the library says.
+#[derive(Clone, Debug, Default)]
+pub struct Logged {
+    pub path: String,
+    pub sites: Vec<LoggedSite>,
+    /// Lines of the library that name no caller.
+    pub without_caller: u64,
+    /// Why it could not be read.
+    pub failure: Option<String>,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct LoggedSite {
+    /// The innermost caller first.
+    pub frames: Vec<Place>,
+    /// By outcome; calls that were refused are "refused".
+    pub outcomes: BTreeMap<String, u64>,
+    /// Of these closes, as far as the system tells.
+    pub unacked_bytes: u64,
 }
 
 impl Snapshot {
@@ -62,6 +86,7 @@ impl Snapshot {
             processes: table.processes(),
             closes_without_site: table.closes_without_site(),
             modules_left_out: table.modules_left_out(),
+            logged: None,
         }
     }
 }

@@ -110,6 +110,32 @@ fn all_forms_have_the_same_figures() {
 }
 
 #[test]
+fn all_forms_have_what_the_log_of_the_library_tells() {
+    let report = samples::report();
+    let value: Value = serde_json::from_str(&json::write(&report)).unwrap();
+    let sites = &value["logged"]["sites"];
+    assert_eq!(sites[0]["outcomes"]["timed out"], 3);
+    assert_eq!(
+        (&sites[0]["lines"], &sites[1]["lines"]),
+        (&4.into(), &3.into())
+    );
+    let words = text::write(&report);
+    assert!(words.contains("as /var/log/legacyd.log tells"), "{words}");
+    let first = "graceful_close < main (server.c:9)\n        reset 1, timed out 3, not acknowledged 812 B\n";
+    assert!(words.contains(first), "{words}");
+    assert!(words.contains("4 lines of"), "{words}");
+    let page = html::write(&report);
+    assert!(page.contains("/var/log/legacyd.log"));
+    let first = "<code>graceful_close &lt; main (server.c:9)</code> <b>reset 1, timed out 3, not";
+    assert!(page.contains(first));
+    let mut report = report;
+    report.logged = None;
+    assert!(!json::write(&report).contains("logged"));
+    assert!(!html::write(&report).contains("graceful_close that"));
+    assert!(!text::write(&report).contains("graceful_close that"));
+}
+
+#[test]
 fn all_forms_have_the_same_totals_and_notes() {
     let report = samples::report();
     let page = html::write(&report);

@@ -3,7 +3,8 @@
 use super::figures::Unit;
 use super::report::{Report, Site};
 use super::words::{
-    amount, call_chain, closed_before, count, counted_for, duration, peers, present,
+    amount, call_chain, closed_before, count, counted_for, duration, logged_chain, outcomes, peers,
+    present,
 };
 use std::fmt::Write;
 
@@ -17,6 +18,7 @@ pub fn write(report: &Report) -> String {
         write_site(&mut out, site);
     }
     legend(&mut out, report);
+    logged(&mut out, report);
     foot(&mut out, report);
     out
 }
@@ -108,6 +110,26 @@ fn legend(out: &mut String, report: &Report) {
     }
     for kind in present(&report.totals) {
         wrapped(out, &format!("    {:<13} ", kind.title), kind.meaning);
+    }
+}
+
+/// Sites at which the program calls the library already.
+fn logged(out: &mut String, report: &Report) {
+    let Some(logged) = &report.logged else {
+        return;
+    };
+    out.push('\n');
+    let words = format!(
+        "Closes by graceful_close that were not graceful, as {} tells:",
+        logged.file
+    );
+    wrapped(out, "", &words);
+    for site in &logged.sites {
+        wrapped(out, "    ", &logged_chain(site));
+        wrapped(out, "        ", &outcomes(site));
+    }
+    if logged.sites.is_empty() {
+        out.push_str("    none with a caller\n");
     }
 }
 

@@ -1,30 +1,51 @@
 //! How things are written, the same in text and HTML.
 
 use super::figures::{Figures, Kind, Unit, KINDS};
-use super::report::{Frame, Run, Site};
+use super::report::{Frame, LoggedSite, Run, Site};
 use super::symbols::{file_name, Function};
 
 /// `close < connection_done (server.c:120) < handle_request (server.c:88)`.
 pub fn call_chain(site: &Site, most: usize) -> String {
-    let mut words = vec![site.call.clone()];
-    let callers = site.frames.iter().take(frames_to_main(site));
+    chain(&site.call, &site.frames, most)
+}
+
+/// The log does not tell which function of the library it was.
+pub fn logged_chain(site: &LoggedSite) -> String {
+    chain("graceful_close", &site.frames, usize::MAX)
+}
+
+/// `timed out 3, reset 1, not acknowledged 812 B`.
+pub fn outcomes(site: &LoggedSite) -> String {
+    let outcomes = site.outcomes.iter();
+    let mut words: Vec<String> = outcomes
+        .map(|(outcome, number)| format!("{outcome} {number}"))
+        .collect();
+    if site.unacked_bytes > 0 {
+        let bytes = amount(Unit::Bytes, site.unacked_bytes);
+        words.push(format!("not acknowledged {bytes}"));
+    }
+    words.join(", ")
+}
+
+fn chain(call: &str, frames: &[Frame], most: usize) -> String {
+    let mut words = vec![call.to_owned()];
+    let callers = frames.iter().take(frames_to_main(frames));
     words.extend(callers.flat_map(frame).take(most));
     words.join(" < ")
 }
 
 /// What calls main() is the same for all sites.
-fn frames_to_main(site: &Site) -> usize {
+fn frames_to_main(frames: &[Frame]) -> usize {
     let is_main = |function: &Function| {
         matches!(
             function.name.as_str(),
             "main" | "wmain" | "WinMain" | "wWinMain"
         )
     };
-    let main = site
-        .frames
+    let main = frames
         .iter()
         .position(|frame| frame.functions.iter().any(is_main));
-    main.map_or(site.frames.len(), |at| at + 1)
+    main.map_or(frames.len(), |at| at + 1)
 }
 
 fn frame(frame: &Frame) -> Vec<String> {

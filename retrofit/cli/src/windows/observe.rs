@@ -1,11 +1,11 @@
 //! `graceful-close observe`: the table, and the report that is made from it.
 
+use super::find;
 use super::process::Process;
 use crate::arguments::{Observation, Request};
 use crate::failure::Failure;
-use crate::observe::report::{Report, Run};
-use crate::observe::snapshot::Snapshot;
-use crate::observe::symbols::Folders;
+use crate::observe::report::Run;
+use crate::observe::write_report;
 use graceful_close_hook::table_file;
 use graceful_close_retrofit::observe::Table;
 use std::path::{Path, PathBuf};
@@ -68,8 +68,8 @@ pub fn watch(
     let begin = Instant::now();
     loop {
         let ended = process.wait_for(observation.every)?;
-        let report = report(file.table, &observation.request, begin, ended.is_none());
-        let written = observation.outputs.write(&report);
+        let run = run(&observation.request, begin, ended.is_none());
+        let written = write_report(file.table, run, &observation.outputs);
         match ended {
             Some(code) => return written.map(|()| code),
             // there may be room or a right later
@@ -78,15 +78,15 @@ pub fn watch(
     }
 }
 
-fn report(table: &Table, request: &Request, begin: Instant, unfinished: bool) -> Report {
+fn run(request: &Request, begin: Instant, unfinished: bool) -> Run {
     let words = [&request.program].into_iter().chain(&request.arguments);
-    let run = Run {
+    Run {
         program: words
             .map(|word| word.to_string_lossy().into_owned())
             .collect(),
         milliseconds: begin.elapsed().as_millis() as u64,
+        file: find::program(&request.program).unwrap_or_default(),
         unfinished,
         ..Run::default()
-    };
-    Report::new(&Snapshot::of(table), run, &Folders::of_the_system())
+    }
 }

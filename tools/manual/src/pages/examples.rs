@@ -62,7 +62,7 @@ const BLOCKS: [(&[&str], &str, &str); 13] = [
         "GRACEFUL_CLOSE_FLUSH_AT_EXIT(5000);",
     ),
     (
-        &["gc_set_log", "gc_log_fn"],
+        &["gc_set_log", "gc_set_log_caller", "gc_log_fn"],
         "docs/questions.md",
         "static void log_line",
     ),
