@@ -126,6 +126,14 @@ def hold(server, host):
     return held
 
 
+def sites_of(process, path):
+    """Ends a program that is observed; what its report says."""
+    process.terminate()
+    process.wait(20)
+    with open(path) as found:
+        return json.load(found)["sites"]
+
+
 def main():
     task = json.loads(sys.argv[1])
     server, client = servers.BY_NAME[task["server"]], clients.BY_NAME[task["client"]]
@@ -143,8 +151,11 @@ def main():
         say({"failed": str(error)})
         return
     alive = process.poll() is None
-    say({"results": results, "alive": alive, "held": len(held), "log": "" if alive else log_tail(),
-         "counters": {name: after[name] - before[name] for name in after}})
+    said = {"results": results, "alive": alive, "held": len(held), "log": "" if alive else log_tail(),
+            "counters": {name: after[name] - before[name] for name in after}}
+    if task.get("report") and alive:
+        said["sites"] = sites_of(process, task["report"])
+    say(said)
 
 
 if __name__ == "__main__":

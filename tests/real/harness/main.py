@@ -5,7 +5,7 @@ import os
 import sys
 import time
 
-from . import checks, clients, install, namespaces, pairs, places, rates, report, servers
+from . import checks, clients, install, namespaces, observed, pairs, places, rates, report, servers
 from .tally import Tally
 
 
@@ -23,6 +23,7 @@ def arguments():
     parser.add_argument("--no-wire", action="store_true", help="leave the 20 ms wire out")
     parser.add_argument("--only-wire", action="store_true", help="nothing but the 20 ms wire")
     parser.add_argument("--rates", type=int, default=0, metavar="ROUNDS", help="only servers under load, so many rounds")
+    parser.add_argument("--observed", action="store_true", help="only what `graceful-close observe` says of some servers")
     parser.add_argument("--packages", action="store_true", help="only print the Debian packages that are needed")
     parser.add_argument("--client", action="append", default=[], metavar="NAME", help="only this client")
     parser.add_argument("server", nargs="*", help="only these (see harness/servers.py)")
@@ -110,6 +111,7 @@ def main():
     options = arguments()
     if options.packages:
         needs = all_needs(choose(options)).union(*checks.NEEDS.values())
+        needs |= all_needs(observed.chosen())
         print("\n".join(sorted(install.debian_names(needs))))
         return 0
     tally = Tally()
@@ -122,6 +124,10 @@ def main():
         os.makedirs(places.WORK, exist_ok=True)
         with open(os.path.join(places.WORK, "install.log"), "w") as log:
             rates.run(graceful, options.rates, log, tally)
+        return tally.end()
+    if options.observed:
+        observed.run(available(observed.chosen(), tally), options.requests or 30, os.environ["REAL_GRACEFUL_CLOSE"],
+                     os.environ["REAL_LIBRARY"], tally)
         return tally.end()
     wanted = available(choose(options), tally)
     if any(pair.delay for pair in wanted) and not os.path.exists("/dev/net/tun"):
