@@ -170,14 +170,15 @@ mod tests {
         assert!(usize::from_str_radix(offset, 16).unwrap() > 0, "{place}");
     }
 
-    /// What is left are the system's, which has started the thread.
+    /// What is left begins with one of the system's, which has started the thread; that may have been asked for by the
+    /// file that was left out, further outwards.
     #[test]
     fn a_file_can_be_left_out() {
         let callers = Callers::capture(|_| false);
         let own = file_of(callers.addresses()[0]).unwrap();
         let others = Callers::outside_of(own);
-        for address in others.addresses() {
-            assert_ne!(file_of(*address), Some(own));
+        if let Some(first) = others.addresses().first() {
+            assert_ne!(file_of(*first), Some(own));
         }
     }
 

@@ -165,7 +165,7 @@ impl Replacements {
     }
 }
 
-fn address_of(dll: &CStr, name: &CStr) -> Option<usize> {
+pub(crate) fn address_of(dll: &CStr, name: &CStr) -> Option<usize> {
     // SAFETY: both end with a zero; a module that is not loaded is null, and not given back.
     unsafe {
         let module: HMODULE = GetModuleHandleA(dll.as_ptr().cast());

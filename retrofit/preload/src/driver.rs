@@ -304,6 +304,11 @@ fn begin(parked: Parked) -> Option<Work> {
         };
         return go_on(work, sys::now_ms());
     }
+    // as a rule the peer was faster than this thread; only the log asks how it ended
+    if !log::is_on() && tcp::has_ended(parked.fd) {
+        own_fds::close(parked.fd);
+        return None;
+    }
     // while it can be asked
     let ticket = Ticket {
         mark: own_fds::mark_of(parked.fd),

@@ -27,9 +27,14 @@ pub fn taken_over() -> u64 {
 /// An address and a port.
 pub type Peer = ([u8; 16], u16);
 
+/// Whether anybody asks how each connection ended.
+pub fn is_on() -> bool {
+    log_file::is_open()
+}
+
 /// The other end, for a line to come.
 pub fn peer(fd: c_int) -> Option<Peer> {
-    log_file::is_open().then(|| sys::peer(fd)).flatten()
+    is_on().then(|| sys::peer(fd)).flatten()
 }
 
 pub fn started() {

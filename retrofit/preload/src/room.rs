@@ -14,10 +14,19 @@ const TRIES: usize = park::PLACES;
 /// Makes a descriptor. `number` tells what came of it, -1 for a failure, and `errno` why: with no
 /// number left, what we have is given up, piece by piece, and the call is made again.
 pub fn for_one<R>(real: impl Fn() -> R, number: impl Fn(&R) -> c_int, errno: fn() -> c_int) -> R {
-    let mut result = real();
-    if !process::is_own() {
-        return result;
+    match process::is_own() {
+        true => for_one_of_own(real, number, errno),
+        false => real(),
     }
+}
+
+/// The same, where it is known that the process is its own.
+pub fn for_one_of_own<R>(
+    real: impl Fn() -> R,
+    number: impl Fn(&R) -> c_int,
+    errno: fn() -> c_int,
+) -> R {
+    let mut result = real();
     let mut has_more = true;
     for _ in 0..TRIES {
         let is_refused = number(&result) < 0 && errno() == libc::EMFILE;

@@ -240,6 +240,12 @@ pub fn peer_has_closed(fd: c_int) -> bool {
     info(fd).is_some_and(|info| !matches!(info.state, ESTABLISHED | FIN_WAIT_1 | FIN_WAIT_2))
 }
 
+/// Whether nothing is left of the connection, in either direction: closing sends nothing then (net/ipv4/tcp.c,
+/// __tcp_close), and waits for nothing.
+pub fn has_ended(fd: c_int) -> bool {
+    info(fd).is_some_and(|info| info.state == CLOSE)
+}
+
 pub fn is_one(fd: c_int) -> bool {
     info(fd).is_some()
 }

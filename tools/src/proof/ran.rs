@@ -34,7 +34,7 @@ fn legs_below(folder: &Path) -> Vec<Leg> {
 }
 
 /// What a file's path begins with, and the leg in which its tests must run.
-const LEGS: [(&str, &str); 15] = [
+const LEGS: [(&str, &str); 16] = [
     ("tests/vanished.rs", "a machine that vanishes (two minutes)"),
     (
         "retrofit/hook/",
@@ -63,6 +63,10 @@ const LEGS: [(&str, &str); 15] = [
         "overriding at link time, real programs on Windows",
     ),
     ("tests/network/", "transfers over a wire that does harm"),
+    (
+        "tests/real/harness/observed.py",
+        "observing real programs",
+    ),
     ("tests/real/harness/", "real programs"),
     ("tests/real/starters", "services that others start"),
 ];

@@ -1,5 +1,6 @@
 //! The table, in this process.
 
+use super::unloads;
 use crate::table_file;
 use graceful_close_retrofit::observe::Table;
 use std::path::Path;
@@ -13,6 +14,7 @@ pub(crate) fn open(path: &Path) -> bool {
         return false;
     };
     table.add_process();
+    unloads::watch();
     TABLE.set(table).is_ok()
 }
 

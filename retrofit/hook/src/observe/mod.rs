@@ -8,6 +8,7 @@ mod pending;
 mod record;
 mod replacements;
 mod sockets;
+mod unloads;
 mod winsock;
 
 pub(crate) use mapping::open;

@@ -2,7 +2,7 @@
 
 use super::facts::{self, Kind};
 use super::mapping::table;
-use super::{callers, sockets};
+use super::{callers, sockets, unloads};
 use graceful_close_retrofit::observe::{
     Cache, Call, Counter, Place, Seen, Site, Table, MOST_FRAMES,
 };
@@ -11,7 +11,7 @@ use windows_sys::Win32::Networking::WinSock as ws;
 
 type Addresses = [usize; MOST_FRAMES];
 
-/// Of return addresses to sites. A module that comes to the place of another one is taken for it.
+/// Of return addresses to sites.
 static CACHE: Cache = Cache::new();
 
 /// A close that has not been done yet.
@@ -116,7 +116,9 @@ fn site(call: Call, addresses: &Addresses) -> Option<&'static Site> {
     let table = table()?;
     let known = addresses.iter().position(|address| *address == 0);
     let known = &addresses[..known.unwrap_or(MOST_FRAMES)];
-    CACHE.site(table, call, 0, known, |address| place(table, address))
+    CACHE.site(table, call, unloads::count(), known, |address| {
+        place(table, address)
+    })
 }
 
 fn place(table: &Table, address: usize) -> Place {

@@ -50,7 +50,7 @@ pub fn duplicate(fd: c_int, real: impl Fn() -> c_int) -> c_int {
         return real();
     }
     let duplicate = holders::before_duplicate(fd);
-    let made = openings::number(real);
+    let made = openings::number_of_own(real);
     if made < 0 {
         duplicate.failed();
     } else {

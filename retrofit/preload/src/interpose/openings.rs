@@ -10,6 +10,11 @@ pub fn number(real: impl Fn() -> c_int) -> c_int {
     room::for_one(real, |fd| *fd, errno)
 }
 
+/// Where it is known that the process is its own.
+pub fn number_of_own(real: impl Fn() -> c_int) -> c_int {
+    room::for_one_of_own(real, |fd| *fd, errno)
+}
+
 /// By system call.
 pub fn long_number(real: impl Fn() -> c_long) -> c_long {
     room::for_one(real, |fd| *fd as c_int, errno)

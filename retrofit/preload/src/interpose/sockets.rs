@@ -18,7 +18,7 @@ pub fn make(real: impl Fn() -> c_int) -> c_int {
         return real();
     }
     let birth = holders::before_birth();
-    let fd = openings::number(real);
+    let fd = openings::number_of_own(real);
     if fd >= 0 {
         holders::born(fd, birth);
     }
