@@ -63,10 +63,7 @@ const LEGS: [(&str, &str); 16] = [
         "overriding at link time, real programs on Windows",
     ),
     ("tests/network/", "transfers over a wire that does harm"),
-    (
-        "tests/real/harness/observed.py",
-        "observing real programs",
-    ),
+    ("tests/real/harness/observed.py", "observing real programs"),
     ("tests/real/harness/", "real programs"),
     ("tests/real/starters", "services that others start"),
 ];
