@@ -22,6 +22,7 @@ use std::ffi::c_int;
 ///
 /// The line keeps its 511 bytes: callers for which there is no room are left out. Nothing is
 /// added where the stack cannot be walked, and for what was handed over before there was a log.
+/// (A static program of musl-gcc is linked with -Wl,--eh-frame-hdr for it.)
 ///
 /// While it is on, and there is a log, each close looks at the stack (some microseconds), and
 /// takes about 80 bytes from the heap until it has ended; without memory its line goes without.

@@ -67,8 +67,8 @@ pub(in crate::sys) fn write_place(address: usize, to: &mut impl Write) -> Result
     };
     let mut room = [0u8; 512];
     let path = match place.name() {
-        // the program itself
-        [] => own_program(&mut room),
+        // the program itself; as musl calls it where it is static (dl_iterate_phdr.c)
+        [] | b"/proc/self/exe" => own_program(&mut room),
         path => path,
     };
     let name = path.rsplit(|&byte| byte == b'/').next().unwrap_or(path);
