@@ -176,8 +176,8 @@ fn those_that_lose_come_first() {
         .map(|site| site.advice[0].rule)
         .collect();
     let expected = [
-        "reset-for-certain", // 40
-        "reset-for-certain", // 1
+        "lost-as-seen",
+        "reset-for-certain",
         "late-bytes",
         "shut-both",
         "wanted-reset",

@@ -55,6 +55,12 @@ impl Seen {
         self.count_kind(site);
     }
 
+    /// Whether a reset may follow that nobody asked for: with `--follow` it is looked at afterwards.
+    pub fn is_at_risk(&self) -> bool {
+        let is_over = self.is_shared || self.is_reset || self.linger == Some(0);
+        !is_over && (self.unread > 0 || !self.peer_closed)
+    }
+
     fn count_kind(&self, site: &Site) {
         let unacked = self.unacked.unwrap_or(0);
         if self.unread > 0 {
