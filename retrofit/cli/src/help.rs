@@ -125,7 +125,8 @@ or a .pdb file of the same build. Programs in Python, Node.js and Java: the call
 of the interpreter; the line of the script is not told.
 
 The table has room for 1024 call sites, 256 modules, and 32 peers of each site. The report says
-what had no room. Which programs cannot be reached: graceful-close run --help.
+what had no room. The peers are those of the first 256 closes of a site, and of one of 16 after
+that (Linux). Which programs cannot be reached: graceful-close run --help.
 
 Exit status:
   125  the command line is wrong, or the library is missing

@@ -9,7 +9,7 @@ pub const MOST_FRAMES: usize = 6;
 pub const MOST_PEERS: usize = 32;
 
 /// The peers of so many closes of a site are counted, and then those of one of so many.
-const ASKED_FOR_ALL: u64 = 1024;
+const ASKED_FOR_ALL: u64 = 256;
 const ASKED_FOR_ONE_OF: u64 = 16;
 
 /// Which call it is. The numbers are those in the table.
