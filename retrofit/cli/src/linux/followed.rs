@@ -252,7 +252,8 @@ mod tests {
             ..Trail::default()
         };
         let ended = |unread, unacked| Some(Ended { unread, unacked });
-        let cases: [(Trail, &[State], Option<Ended>, [u64; 6]); 11] = [
+        type Case = (Trail, &'static [State], Option<Ended>, [u64; 6]);
+        let cases: [Case; 11] = [
             (
                 late(),
                 &[Ending, Ending, Finished],

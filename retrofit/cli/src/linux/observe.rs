@@ -90,7 +90,9 @@ impl Running<'_> {
             let ended = ended.map_err(|error| Failure::Cannot(error.to_string()))?;
             if let Some(status) = ended {
                 self.namespace.look(|| descendants(std::process::id()));
-                self.follower.take().map(follow::Running::end);
+                if let Some(follower) = self.follower.take() {
+                    follower.end();
+                }
                 return self.report(false).map(|()| code(status));
             }
             match signal {
