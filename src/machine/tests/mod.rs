@@ -3,6 +3,7 @@
 //! thousand.
 
 mod background;
+mod brief;
 mod drive;
 mod fates;
 mod judge;

@@ -73,6 +73,10 @@ impl Seen {
 impl Sim<'_> {
     /// Each call takes its time, and things happen meanwhile.
     fn enter(&mut self) -> Result<(), Fault> {
+        assert!(
+            !self.seen.told_gone,
+            "a call on a number that is somebody else's"
+        );
         self.clock.pass(self.setup.call_cost);
         self.catch_up();
         self.seen.calls += 1;
@@ -93,10 +97,7 @@ impl Sim<'_> {
 
     /// As `enter`; and the system may refuse to answer.
     fn enter_question(&mut self, question: Question) -> Result<(), Fault> {
-        match question {
-            Question::Backlog | Question::PendingError => self.enter()?,
-            _ => self.enter_told()?,
-        }
+        self.enter_told()?;
         let asked = &mut self.asked[question as usize];
         let count = std::mem::replace(asked, *asked + 1);
         let is_refused = self.setup.refusal.is_some_and(|refusal| {
@@ -365,7 +366,7 @@ impl Connection for Sim<'_> {
     }
 
     fn is_shut(&mut self) -> bool {
-        let is_open = self.enter_told().is_ok();
+        let is_open = self.enter().is_ok();
         let is_shut = self.fin_in || (self.shut_read && self.fin_out);
         let is_shut = is_shut && self.setup.system == System::Local;
         self.seen.was_shut = is_open && is_shut;

@@ -242,6 +242,33 @@ fn a_unix_socket_that_was_shut_both_ways_before_is_no_end_of_the_peers() {
     run(plan, |run| assert_eq!(run.outcome(), Outcome::Graceful));
 }
 
+/// Nobody knows whether its peer lives: what it sent is not cut off while there is time.
+#[test]
+fn a_unix_socket_whose_end_nobody_knows_is_not_reset_before_its_time() {
+    for (timeout, handle) in [
+        (100, Handle::Closed { graceful: false }),
+        (0, Handle::Aborted),
+    ] {
+        let mut plan = Plan::new().on(System::Local).timeout(timeout);
+        plan = plan.before(Act::ShutRead).before(Act::ShutWrite);
+        plan.setup.has_diag = false;
+        run(plan.fallback(Fallback::Abort), |run| {
+            assert_eq!(run.outcome(), Outcome::Uncertain);
+            assert_eq!(run.sim.handle, handle, "{timeout} ms");
+        });
+    }
+}
+
+/// The end that the kernel told of was the reset, not a FIN.
+#[test]
+fn a_unix_socket_that_was_shut_both_ways_and_is_reset_has_seen_no_fin() {
+    let plan = Plan::new().on(System::Local).before(Act::ShutRead);
+    run(plan.before(Act::ShutWrite).at(50, Act::Reset), |run| {
+        assert_eq!(run.outcome(), Outcome::Reset);
+        assert!(!run.report.peer_closed);
+    });
+}
+
 /// The short way of a hand-over does not ask what the socket is before it half-closes.
 #[test]
 fn a_connect_that_a_half_close_has_cancelled_was_none() {
