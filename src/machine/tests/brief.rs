@@ -32,7 +32,7 @@ fn an_option_that_is_set_has_no_short_form() {
     };
     assert!(has_short_form(&plain));
     for (at, set) in each.iter().enumerate() {
-        let mut options = plain.clone();
+        let mut options = plain;
         set(&mut options);
         assert!(!has_short_form(&options), "option {at}");
     }

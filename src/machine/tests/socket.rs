@@ -295,6 +295,9 @@ impl Connection for Sim<'_> {
 
     fn tcp_state(&mut self) -> Answer<TcpState> {
         self.enter_question(Question::State)?;
+        if self.setup.state_is_lost {
+            return Ok(None);
+        }
         self.seen.looks_state += 1;
         let state = self.state();
         // Winsock has an answer for what there is, and none for what is gone.
@@ -313,7 +316,7 @@ impl Connection for Sim<'_> {
             "asked of what is not TCP"
         );
         self.seen.looks_in_flight += 1;
-        if !self.setup.system.is_linux_tcp() {
+        if !self.setup.system.is_linux_tcp() || self.setup.state_is_lost {
             return Ok(None);
         }
         self.seen.unacked = Some(self.unacked);
@@ -360,6 +363,7 @@ impl Connection for Sim<'_> {
             return Ok(self.setup.has_diag.then_some(has_gone && self.queue == 0));
         }
         let tells = self.setup.system == System::Linux || self.setup.system.is_winsock();
+        let tells = tells && !self.setup.state_is_lost;
         // WSAPoll shows an end also of what the program itself has shut.
         let shut = self.setup.system.is_winsock() && self.shut_read && self.fin_out;
         Ok(tells.then_some((self.fin_in || shut) && self.queue == 0))

@@ -3,7 +3,7 @@
 use super::drive::run;
 use super::plan::Plan;
 use super::rules::good_peer;
-use super::script::{Act, Life, System, MS};
+use super::script::{Act, Life, System, MS, RESET};
 use super::sim::{Handle, Sim, SimClock};
 use crate::clock::Clock;
 use crate::connection::Watch;
@@ -273,18 +273,18 @@ fn a_unix_socket_that_was_shut_both_ways_and_is_reset_has_seen_no_fin() {
 #[test]
 fn a_connect_that_a_half_close_has_cancelled_was_none() {
     let plan = Plan::of(Life::Fresh);
-    let clock = SimClock::new();
-    let mut sim = Sim::new(&plan.setup, &clock);
-    (sim.seen.classified, sim.seen.half_closes) = (true, 1);
-    let mut machine = Brief::half_closed(5000, clock.now()).machine();
-    assert_eq!(machine.step(&mut sim, &clock, &mut None), Next::Ended);
-    assert_eq!(machine.end(), Some(End::Outcome(Outcome::NotConnected)));
-    assert_eq!(
-        machine
-            .report(Outcome::NotConnected, clock.now())
-            .system_error,
-        0
-    );
+    // What receiving says of it, as of any that is not connected, or of one that was reset.
+    for error in [None, Some(RESET)] {
+        let clock = SimClock::new();
+        let mut sim = Sim::new(&plan.setup, &clock);
+        sim.error = error;
+        (sim.seen.classified, sim.seen.half_closes) = (true, 1);
+        let mut machine = Brief::half_closed(5000, clock.now()).machine();
+        assert_eq!(machine.step(&mut sim, &clock, &mut None), Next::Ended);
+        assert_eq!(machine.end(), Some(End::Outcome(Outcome::NotConnected)));
+        let report = machine.report(Outcome::NotConnected, clock.now());
+        assert_eq!(report.system_error, 0);
+    }
 }
 
 /// Somebody else reads from the same connection.
