@@ -118,6 +118,22 @@ mod tests {
     }
 
     #[test]
+    fn what_a_reset_may_follow_is_at_risk() {
+        let changed = |change: fn(&mut Seen)| {
+            let mut seen = open();
+            change(&mut seen);
+            seen.is_at_risk()
+        };
+        assert!(changed(|_| {}));
+        assert!(changed(|seen| seen.linger = Some(5)));
+        assert!(!changed(|seen| seen.peer_closed = true));
+        assert!(changed(|seen| (seen.peer_closed, seen.unread) = (true, 1)));
+        assert!(!changed(|seen| (seen.linger, seen.unread) = (Some(0), 1)));
+        assert!(!changed(|seen| seen.is_shared = true));
+        assert!(!changed(|seen| seen.is_reset = true));
+    }
+
+    #[test]
     fn each_close_is_of_one_kind() {
         let first = ("time_wait", 1);
         let mut seen = open();
