@@ -4,10 +4,11 @@
 //! write it does not go on, but fails with EINTR (fs/select.c, poll_select_finish). So each limit here is
 //! a constant, and a long wait has several parts.
 
-use super::fault::syscall;
+use super::fault::{fault, syscall};
 use crate::connection::Fault;
 use libc::{c_int, c_long, pollfd, timespec};
 use std::ptr::null;
+use std::sync::atomic::{AtomicU8, Ordering};
 
 /// So many limits from one power of two to the next.
 const STEPS: usize = 8;
@@ -58,8 +59,31 @@ pub(super) fn part_of(ms: c_int) -> c_int {
     }
 }
 
+/// 0: nobody has asked yet; 1: yes; 2: no.
+static TAKES_CONSTANTS: AtomicU8 = AtomicU8::new(0);
+
+/// qemu-user fails where it cannot write the time that is left (linux-user/syscall.c, do_ppoll). Then
+/// nothing is better than the C library's poll().
+fn takes_constants() -> bool {
+    let known = TAKES_CONSTANTS.load(Ordering::Relaxed);
+    if known != 0 {
+        return known == 1;
+    }
+    let is_taken = poll_by_constant(&mut [], 0) != Err(fault(libc::EFAULT));
+    TAKES_CONSTANTS.store(if is_taken { 1 } else { 2 }, Ordering::Relaxed);
+    is_taken
+}
+
 /// poll() with a limit that `part_of` has given.
 pub(super) fn poll(entries: &mut [pollfd], ms: c_int) -> Result<c_long, Fault> {
+    if takes_constants() {
+        return poll_by_constant(entries, ms);
+    }
+    let (room, count) = (entries.as_mut_ptr(), entries.len());
+    syscall!(libc::poll(room, count as libc::nfds_t, ms)).map(c_long::from)
+}
+
+fn poll_by_constant(entries: &mut [pollfd], ms: c_int) -> Result<c_long, Fault> {
     let limit = match usize::try_from(ms) {
         Ok(ms) => LIMITS
             .get(place_of(ms))
