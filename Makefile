@@ -120,8 +120,9 @@ endif
 test-all:
 	scripts/test checks header linux windows wine10 checkers packaging real rust
 
+# the longest first, so that none of them is left over for one core
 test-more:
-	scripts/test wine10 checkers packaging real rust
+	scripts/test packaging rust wine10 checkers real
 
 test-linux:
 	scripts/test linux
