@@ -7,7 +7,9 @@ pub(in crate::sys) mod fault;
 mod hand_over;
 mod keep_alive;
 mod poll_entry;
-#[cfg(any(only_ppoll, all(linux_calls, test, target_pointer_width = "64")))]
+#[cfg(only_ppoll)]
+mod ppoll;
+#[cfg(all(not(only_ppoll), linux_calls, test, target_pointer_width = "64"))]
 mod ppoll;
 mod process;
 mod socket;
