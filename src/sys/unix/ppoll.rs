@@ -59,6 +59,13 @@ pub(super) fn part_of(ms: c_int) -> c_int {
     }
 }
 
+/// A place that is nobody's: the address of `&mut []` would be taken for a descriptor (src/sys/linux/blocked.rs).
+const NOBODY: pollfd = pollfd {
+    fd: -1,
+    events: 0,
+    revents: 0,
+};
+
 /// 0: nobody has asked yet; 1: yes; 2: no.
 static TAKES_CONSTANTS: AtomicU8 = AtomicU8::new(0);
 
@@ -69,7 +76,8 @@ fn takes_constants() -> bool {
     if known != 0 {
         return known == 1;
     }
-    let is_taken = poll_by_constant(&mut [], 0) != Err(fault(libc::EFAULT));
+    let mut nobody = [NOBODY];
+    let is_taken = poll_by_constant(&mut nobody[..0], 0) != Err(fault(libc::EFAULT));
     TAKES_CONSTANTS.store(if is_taken { 1 } else { 2 }, Ordering::Relaxed);
     is_taken
 }
@@ -105,7 +113,7 @@ fn poll_by_constant(entries: &mut [pollfd], ms: c_int) -> Result<c_long, Fault> 
 
 #[cfg(test)]
 mod tests {
-    use super::{millis_at, part_of, place_of, poll, COUNT, LIMITS};
+    use super::{millis_at, part_of, place_of, poll, COUNT, LIMITS, NOBODY};
     use crate::clock::{Clock, SystemClock};
     use std::time::Duration;
 
@@ -132,7 +140,7 @@ mod tests {
     #[test]
     fn it_waits_as_long_as_it_says() {
         let began = SystemClock.now();
-        assert_eq!(poll(&mut [], 40), Ok(0));
+        assert_eq!(poll(&mut [NOBODY; 1][..0], 40), Ok(0));
         let waited = SystemClock.now().since(began);
         assert!(waited >= Duration::from_millis(40), "{waited:?}");
     }
@@ -143,7 +151,8 @@ mod tests {
         // SAFETY: the child makes one system call, and ends.
         let child = unsafe { libc::fork() };
         if child == 0 {
-            let code = poll(&mut [], part_of(LONG)).map_or_else(|fault| fault.code, |_| 0);
+            let code =
+                poll(&mut [NOBODY; 1][..0], part_of(LONG)).map_or_else(|fault| fault.code, |_| 0);
             // SAFETY: as above.
             unsafe { libc::_exit(code) };
         }

@@ -33,7 +33,13 @@ pub(in crate::sys) fn nap_on(fd: RawFd, until: Time) -> bool {
 /// Sleeps until the time is up; a signal may end it early.
 pub(in crate::sys) fn nap(until: Time) {
     let began = SystemClock.now();
-    if !poll(&mut [], until) && LastError::get() != libc::EINTR {
+    // Not `&mut []`, whose address is 4: src/sys/linux/blocked.rs takes that for descriptor 4.
+    let mut nobody = [libc::pollfd {
+        fd: -1,
+        events: 0,
+        revents: 0,
+    }];
+    if !poll(&mut nobody[..0], until) && LastError::get() != libc::EINTR {
         // Refused (a seccomp filter): every wait would spin.
         std::thread::sleep(until.since(began).min(REFUSED_NAP));
     }
