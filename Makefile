@@ -20,7 +20,7 @@ INSTALL_PLACES = PREFIX="$(PREFIX)" DESTDIR="$(DESTDIR)" LIBDIR="$(LIBDIR)" BIND
 	INCLUDEDIR="$(INCLUDEDIR)" MANDIR="$(MANDIR)" TARGET="$(TARGET)"
 
 .PHONY: help lib lib-windows demo test test-all test-more test-linux test-windows checks header man docs pictures bench \
-	fuzz generic checkers soak \
+	fuzz generic checkers mutants soak \
 	setup clean \
 	packaged install install-preload uninstall preload hook override selftest dist abi
 
@@ -55,7 +55,10 @@ help:
 	@echo 'make fuzz          fuzzes the library: SECONDS=60 for each target; needs a nightly Rust, and installs it'
 	@echo 'make soak          all forms side by side with random faults, for MINUTES=10; everything must add up at the end'
 	@echo 'make generic       the tests of what macOS and the BSDs run, on Linux'
-	@echo 'make checkers      a selection of the tests under Miri and ThreadSanitizer; needs a nightly Rust, and installs it'
+	@echo 'make checkers      a selection of the tests under Miri, AddressSanitizer and ThreadSanitizer; needs a nightly Rust,'
+	@echo '                   and installs it'
+	@echo 'make mutants       changes the code in one small place after another, and a test must notice; takes an hour.'
+	@echo '                   SHARD=0/20 takes a part, PARTS=machine that folder; installs cargo-mutants'
 	@echo 'make bench         the measurements of docs'
 	@echo 'make clean'
 
@@ -118,8 +121,9 @@ endif
 test-all:
 	scripts/test checks header linux windows wine10 checkers packaging real rust
 
+# the longest first, so that none of them is left over for one core
 test-more:
-	scripts/test wine10 checkers packaging real rust
+	scripts/test packaging rust wine10 checkers real
 
 test-linux:
 	scripts/test linux
@@ -140,6 +144,11 @@ generic:
 
 checkers:
 	scripts/checkers
+
+SHARD ?=
+PARTS ?=
+mutants:
+	scripts/mutants $(if $(SHARD),--shard $(SHARD)) $(PARTS)
 
 # test-all has 20 s of it
 MINUTES ?= 10

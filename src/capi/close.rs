@@ -175,16 +175,20 @@ fn close(
 ) -> Result<c_int, Refusal> {
     let report = report.filter(|report| report.is_wanted());
     let mut closing = Blocking::new(Socket(sock), options, report.is_some());
-    let result = match catch(|| run(&mut closing, on_data)) {
-        Ok(End::Outcome(outcome)) => Ok(outcome as c_int),
-        Ok(End::Refused(fault)) => Err(Refusal::System(fault)),
-        Err(caught) => Err(caught),
+    let Some(report) = report else {
+        return answer(run(&mut closing, on_data));
     };
-    if let Some(report) = report {
-        let code = result.unwrap_or_else(Refusal::number);
-        report.write(code, &closing.report(Outcome::Uncertain));
-    }
+    let result = catch(|| run(&mut closing, on_data)).and_then(answer);
+    let code = result.unwrap_or_else(Refusal::number);
+    report.write(code, &closing.report(Outcome::Uncertain));
     result
+}
+
+fn answer(end: End) -> Result<c_int, Refusal> {
+    match end {
+        End::Outcome(outcome) => Ok(outcome as c_int),
+        End::Refused(fault) => Err(Refusal::System(fault)),
+    }
 }
 
 fn run(closing: &mut Blocking, on_data: Option<OnData>) -> End {

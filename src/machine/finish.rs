@@ -44,12 +44,6 @@ impl Machine {
         }
     }
 
-    /// May be an ICMP message, which ends no TCP connection. What has a state is TCP, too.
-    pub(super) fn is_soft<C: Connection>(&mut self, conn: &mut C, fault: Fault) -> bool {
-        !matches!(fault.kind, FaultKind::Reset | FaultKind::NotASocket)
-            && (self.seen.is_tcp || matches!(self.ask_state(conn), Ok(Some(_))))
-    }
-
     /// Receiving has failed for good.
     pub(super) fn end_by<C: Connection>(&mut self, conn: &mut C, fault: Fault) -> Option<Next> {
         match fault.kind {
@@ -106,8 +100,7 @@ impl Machine {
 
     /// Ends it: counts what is left, then closes, resets or hands back, once.
     pub(super) fn finish<C: Connection>(&mut self, conn: &mut C, outcome: Outcome) -> Option<Next> {
-        let resets = matches!(self.fate(outcome), Fate::Abort | Fate::Reset);
-        if !resets && self.is_cut_short(outcome) && !self.seen.half_closed {
+        if !self.seen.half_closed && self.is_cut_short(outcome) && !self.was_aborted(outcome) {
             // Stopped while the peer was given the time to close first.
             match conn.half_close() {
                 Ok(()) => self.seen.half_closed = true,
@@ -247,7 +240,7 @@ impl Machine {
         self.end().is_some()
     }
 
-    /// It has ended, and it was reset on purpose.
+    /// Whether one that ends so is reset on purpose.
     pub(crate) fn was_aborted(&self, outcome: Outcome) -> bool {
         matches!(self.fate(outcome), Fate::Abort | Fate::Reset)
     }

@@ -147,6 +147,12 @@ LIST = [
            stdin=places.ARENA + "/mqtt", needs=NETCAT),
     Client("pg-refused", "a start message, and 20 kB", NC, answer_has("pg_hba.conf rejects"),
            stdin=places.ARENA + "/postgres", needs=NETCAT),
+    Client("mysql-busy", "talks before the greeting", NC, answer_has("Too many connections"),
+           stdin=places.ARENA + "/early", needs=NETCAT),
+    Client("socks-refused", "a SOCKS request, and 20 kB", NC, answer_has("\x05\x00\x05\x02"),
+           stdin=places.ARENA + "/socks", needs=NETCAT),
+    Client("smtp-hasty", "all commands at once, 70 kB", NC, answer_has("500 5.5.1"),
+           stdin=places.ARENA + "/nonsense", needs=NETCAT),
     Client("nc-hello", "20 kB to a service that says a line", NC, answer_has("hello"), stdin=BODY, needs=NETCAT),
     Client("redis-pipe", "redis-cli --pipe at maxclients", "redis-cli -h {host} -p {port} --pipe",
            answer_has("max number of clients"), stdin=places.ARENA + "/pipe", needs=["deb:redis-tools"]),
@@ -184,6 +190,7 @@ def make_data():
     put(places.ARENA + "/git", b"0029git-upload-pack /none\0host=real.test\0" + b"0032want\n" * 2000)
     put(places.ARENA + "/mqtt", b"\x10\x0d\x00\x04MQTT\x04\x02\x00\x3c\x00\x01a" + bytes(20_000))
     put(places.ARENA + "/postgres", START + bytes(20_000))
+    put(places.ARENA + "/socks", b"\x05\x01\x00\x05\x01\x00\x01\x7f\x00\x00\x01\x00\x50" + bytes(20_000))
     put(places.ARENA + "/pipe", b"SET key value\r\n" * 20_000)
 
 

@@ -13,6 +13,7 @@ LIST = [
            prepare=["sh {apps}/postfix_folder.sh {tmp} {conf} {port}"]),
     Server("dovecot-imap", "dovecot -F -c {conf}", ["deb:dovecot-imapd"], conf="dovecot-imap.conf"),
     Server("dovecot-pop3", "dovecot -F -c {conf}", ["deb:dovecot-pop3d"], conf="dovecot-pop3.conf"),
+    Server("opensmtpd", "smtpd -d -f {conf}", ["deb:opensmtpd"], conf="smtpd.conf"),
     # DNS over TCP
     Server("dnsmasq", "dnsmasq -k -p {port} -C /dev/null -R -h -u root -i lo --host-record=real.test,192.0.2.1",
            ["deb:dnsmasq-base"]),
@@ -28,6 +29,7 @@ LIST = [
     # files
     Server("proftpd-max", "proftpd -n -q -c {conf}", ["deb:proftpd-core"], conf="proftpd.conf", hold=1, settle=0.5,
            prepare=["mkdir {tmp}/proftpd"]),
+    Server("pure-ftpd-max", "pure-ftpd -S {port} -c 1 -e -H", ["deb:pure-ftpd"], hold=1, settle=0.5),
     Server("pyftpdlib-max", "{venv} {apps}/ftp_app.py {port} {www}", ["pip:pyftpdlib"], hold=1, settle=0.3),
     Server("rsync-max", "rsync --daemon --no-detach --port={port} --config={conf}", ["deb:rsync"],
            conf="rsyncd.conf"),
@@ -37,7 +39,14 @@ LIST = [
     Server("mosquitto", "mosquitto -c {conf}", ["deb:mosquitto"], conf="mosquitto.conf"),
     Server("postgresql", "setpriv --reuid postgres --regid postgres --clear-groups sh {apps}/postgres.sh {tmp} {port}",
            ["deb:postgresql"], prepare=["sh {apps}/postgres_folder.sh {tmp}"]),
+    # the least that it allows is 10, and one more for an administrator
+    Server("mariadb-max", "mariadbd --no-defaults --user=root --skip-grant-tables --skip-networking=0 --bind-address=0.0.0.0 "
+           "--datadir={tmp}/base --socket={tmp}/socket --port={port} --max-connections=10",
+           ["deb:mariadb-server-core"], prepare=["mkdir {tmp}/base"], hold=11, settle=0.5),
+    Server("cups", "cupsd -f -c {conf} -s {tmp}/cups-files.conf", ["deb:cups-daemon"], post=413, conf="cupsd.conf",
+           prepare=["sh {apps}/cups_folder.sh {tmp} {www}"]),
     # in front of others
+    Server("danted", "danted -f {conf}", ["deb:dante-server"], conf="danted.conf"),
     Server("nginx-stream", "nginx -p {tmp} -c {conf}", ["deb:nginx-light", "deb:libnginx-mod-stream"],
            conf="nginx-stream.conf"),
     Server("nginx-stream-proxy", "nginx -p {tmp} -c {conf}", ["deb:nginx-light", "deb:libnginx-mod-stream"],
