@@ -20,7 +20,7 @@ INSTALL_PLACES = PREFIX="$(PREFIX)" DESTDIR="$(DESTDIR)" LIBDIR="$(LIBDIR)" BIND
 	INCLUDEDIR="$(INCLUDEDIR)" MANDIR="$(MANDIR)" TARGET="$(TARGET)"
 
 .PHONY: help lib lib-windows demo test test-all test-more test-linux test-windows checks header man docs pictures bench \
-	fuzz generic machines checkers soak \
+	fuzz generic machines checkers mutants soak \
 	setup clean \
 	packaged install install-preload uninstall preload hook override selftest dist abi
 
@@ -57,7 +57,10 @@ help:
 	@echo 'make generic       the tests of what macOS and the BSDs run, on Linux'
 	@echo 'make machines      C, C++ and unit tests on other kinds of machines (32-bit x86, ARM, s390x), by qemu-user;'
 	@echo '                   as root on Debian it installs what they need'
-	@echo 'make checkers      a selection of the tests under Miri and ThreadSanitizer; needs a nightly Rust, and installs it'
+	@echo 'make checkers      a selection of the tests under Miri, AddressSanitizer and ThreadSanitizer; needs a nightly Rust,'
+	@echo '                   and installs it'
+	@echo 'make mutants       changes the code in one small place after another, and a test must notice; takes an hour.'
+	@echo '                   SHARD=0/20 takes a part, PARTS=machine that folder; installs cargo-mutants'
 	@echo 'make bench         the measurements of docs'
 	@echo 'make clean'
 
@@ -146,6 +149,11 @@ machines:
 
 checkers:
 	scripts/checkers
+
+SHARD ?=
+PARTS ?=
+mutants:
+	scripts/mutants $(if $(SHARD),--shard $(SHARD)) $(PARTS)
 
 # test-all has 20 s of it
 MINUTES ?= 10

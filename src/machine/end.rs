@@ -41,11 +41,14 @@ impl Machine {
                 None
             }
             Zero::Gone => self.closed_already(conn, clock),
-            Zero::Doubt if self.is_delivered(conn) => self.finish(conn, Outcome::Delivered),
-            Zero::Doubt => {
-                self.seen.in_doubt = true;
-                self.wait_or_give_up(conn, clock, Watch::Change)
-            }
+            Zero::Doubt => match self.is_delivered(conn) {
+                Ok(true) => self.finish(conn, Outcome::Delivered),
+                Ok(false) => {
+                    self.seen.in_doubt = true;
+                    self.wait_or_give_up(conn, clock, Watch::Change)
+                }
+                Err(fault) => self.refuse(fault),
+            },
             Zero::Untold => {
                 self.seen.in_doubt = true;
                 self.look_again_or_give_up(conn, clock)
@@ -81,8 +84,12 @@ impl Machine {
             }
             // What is gone may have gone without it.
             Ok(None | Some(TcpState::Closed)) => {
-                let (error, fin) = (conn.pending_error(), conn.fin_arrived());
-                if let Some(fault) = not_ours(&error).or(not_ours(&fin)) {
+                let error = conn.pending_error();
+                if let Some(fault) = not_ours(&error) {
+                    return self.refuse(fault);
+                }
+                let fin = conn.fin_arrived();
+                if let Some(fault) = not_ours(&fin) {
                     return self.refuse(fault);
                 }
                 if let Ok(Some(fault)) = error {
@@ -184,8 +191,11 @@ impl Machine {
             true => Ok(Some(true)),
             false => self.ask_fin(conn),
         };
+        if let Some(fault) = not_ours(&fin) {
+            return self.refuse(fault);
+        }
         let in_flight = self.ask_in_flight(conn);
-        if let Some(fault) = not_ours(&fin).or(not_ours(&in_flight)) {
+        if let Some(fault) = not_ours(&in_flight) {
             return self.refuse(fault);
         }
         self.seen.confirmed = in_flight == Ok(Some(0));
@@ -253,9 +263,32 @@ impl Machine {
         }
     }
 
+    /// A receive has failed. For a connection that has a state, which is TCP, that may be an ICMP
+    /// message, which ends none.
+    pub(super) fn after_failure<C: Connection, K: Clock>(
+        &mut self,
+        conn: &mut C,
+        clock: &K,
+        fault: Fault,
+    ) -> Option<Next> {
+        if matches!(fault.kind, FaultKind::Reset | FaultKind::NotASocket) {
+            return self.end_by(conn, fault);
+        }
+        if !self.seen.is_tcp {
+            let state = self.ask_state(conn);
+            if let Some(gone) = not_ours(&state) {
+                return self.refuse(gone);
+            }
+            if !matches!(state, Ok(Some(_))) {
+                return self.end_by(conn, fault);
+            }
+        }
+        self.after_soft_error(conn, clock, fault)
+    }
+
     /// A receive has failed with what may be no end: an ICMP message (IP_RECVERR), or a record
     /// that cannot be had. Only a connection that the system says is gone is reset or lost.
-    pub(super) fn after_soft_error<C: Connection, K: Clock>(
+    fn after_soft_error<C: Connection, K: Clock>(
         &mut self,
         conn: &mut C,
         clock: &K,

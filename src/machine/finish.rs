@@ -44,12 +44,6 @@ impl Machine {
         }
     }
 
-    /// May be an ICMP message, which ends no TCP connection. What has a state is TCP, too.
-    pub(super) fn is_soft<C: Connection>(&mut self, conn: &mut C, fault: Fault) -> bool {
-        !matches!(fault.kind, FaultKind::Reset | FaultKind::NotASocket)
-            && (self.seen.is_tcp || matches!(self.ask_state(conn), Ok(Some(_))))
-    }
-
     /// Receiving has failed for good.
     pub(super) fn end_by<C: Connection>(&mut self, conn: &mut C, fault: Fault) -> Option<Next> {
         match fault.kind {

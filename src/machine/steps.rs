@@ -96,9 +96,7 @@ impl Machine {
             Pass::Full if self.now(clock) < self.seen.phase_end => return Some(Next::Again),
             Pass::End => true,
             Pass::Full | Pass::Deaf => true,
-            Pass::Failed(fault) if self.is_soft(conn, fault) => {
-                return self.after_soft_error(conn, clock, fault);
-            }
+            Pass::Failed(fault) => return self.after_failure(conn, clock, fault),
             other => return self.cut_short(conn, other),
         };
         if time_up {
@@ -152,9 +150,7 @@ impl Machine {
             }
             Pass::End => self.end_of_stream(conn, clock),
             Pass::Deaf => self.unheard_end(conn, clock),
-            Pass::Failed(fault) if self.is_soft(conn, fault) => {
-                self.after_soft_error(conn, clock, fault)
-            }
+            Pass::Failed(fault) => self.after_failure(conn, clock, fault),
             other => self.cut_short(conn, other),
         }
     }

@@ -2,7 +2,7 @@
 
 use super::state::{after, Machine, Next};
 use crate::clock::{Clock, Time};
-use crate::connection::{not_ours, Connection, Fault, TcpState, Wait, Watch};
+use crate::connection::{not_ours, Connection, Fault, FaultKind, TcpState, Wait, Watch};
 use crate::outcome::Outcome;
 use std::time::Duration;
 
@@ -95,16 +95,24 @@ impl Machine {
                 None
             }
             Ok(None) => self.wait_for_data(conn, clock),
+            Err(fault) if fault.kind == FaultKind::NotASocket => self.refuse(fault),
             Ok(Some(_)) | Err(_) => self.wait_or_give_up(conn, clock, Watch::Acknowledged),
         }
     }
 
-    /// All of ours and our FIN have been acknowledged, and nobody asks for more.
-    pub(super) fn is_delivered<C: Connection>(&mut self, conn: &mut C) -> bool {
-        let is_delivered =
-            self.plan.until_acked && self.ask_state(conn) == Ok(Some(TcpState::FinWait2));
+    /// All of ours and our FIN have been acknowledged, and nobody asks for more. `Err`: the
+    /// descriptor is no longer ours.
+    pub(super) fn is_delivered<C: Connection>(&mut self, conn: &mut C) -> Result<bool, Fault> {
+        if !self.plan.until_acked {
+            return Ok(false);
+        }
+        let state = self.ask_state(conn);
+        if let Some(fault) = not_ours(&state) {
+            return Err(fault);
+        }
+        let is_delivered = state == Ok(Some(TcpState::FinWait2));
         self.seen.confirmed |= is_delivered;
-        is_delivered
+        Ok(is_delivered)
     }
 
     /// There is more to read, which would make a reset of the close. But a peer that floods
@@ -118,12 +126,11 @@ impl Machine {
         if has_time && !(self.plan.until_acked && self.seen.drained >= LAST_LOOK_BYTES) {
             return Some(Next::Again);
         }
-        if self.is_delivered(conn) {
-            return self.finish(conn, Outcome::Delivered);
-        }
-        match has_time {
-            true => Some(Next::Again),
-            false => self.finish(conn, Outcome::TimedOut),
+        match self.is_delivered(conn) {
+            Ok(true) => self.finish(conn, Outcome::Delivered),
+            Ok(false) if has_time => Some(Next::Again),
+            Ok(false) => self.finish(conn, Outcome::TimedOut),
+            Err(fault) => self.refuse(fault),
         }
     }
 

@@ -268,6 +268,7 @@ mod tests {
     #[test]
     fn what_is_not_understood_leaves_the_default() {
         assert_eq!(TIMEOUT.number_or_default(None), 10_000);
+        assert_eq!(MAX_BYTES.number_or_default(None), 67_108_864);
         assert_eq!(TIMEOUT.number_or_default(Some("")), 10_000);
         assert_eq!(TIMEOUT.number_or_default(Some("soon")), 10_000);
         assert_eq!(TIMEOUT.number_or_default(Some(" 7s ")), 7_000);

@@ -6,7 +6,7 @@ use super::script::{Act, Life, System, LOST, MS, OTHER, START};
 use super::sim::{Handle, Sim, SimClock};
 use crate::clock::{Clock, Time};
 use crate::machine::{End, Machine, Next};
-use crate::options::Fallback;
+use crate::options::{Fallback, INFINITE};
 use crate::outcome::Outcome;
 
 /// The caller has 10 ms, the background 300.
@@ -174,5 +174,82 @@ fn what_could_not_be_half_closed_has_nothing_to_go_on_with() {
     run(plan.give_up_after(1), |run| {
         assert_eq!(run.outcome(), Outcome::Evicted);
         assert!(run.report.closed);
+    });
+}
+
+/// The machine of a program's event loop whose time is up, as the background gets it.
+fn handed_over(plan: &Plan, sim: &mut Sim<'_>, clock: &SimClock) -> Machine {
+    sim.seen.may_read_first = plan.options.peer_first_ms > 0;
+    let mut machine = Machine::new(&plan.options, clock.now());
+    assert!(!machine.is_continued(), "it has not ended");
+    machine.keep_selection();
+    machine.allow_bulk();
+    let end = drive(&mut machine, sim, clock);
+    assert_eq!(end, End::Outcome(Outcome::Continued));
+    machine.go_on(sim, clock.now())
+}
+
+#[test]
+fn of_the_callers_options_and_counts_only_those_that_still_matter_go_on() {
+    let plan = plan().peer_first(5).idle(50).unsent(10);
+    let plan = plan.before(Act::Send(3 << 20));
+    let clock = SimClock::new();
+    let mut sim = Sim::new(&plan.setup, &clock);
+    let mut machine = handed_over(&plan, &mut sim, &clock);
+    let report = machine.report(Outcome::Uncertain, clock.now());
+    assert!(!report.closed, "it is the background's");
+    assert_eq!((report.elapsed.as_nanos(), report.unacked_bytes), (0, None));
+    assert_eq!(report.drained_bytes, 3 << 20);
+    // Thousands wait in that form.
+    let brief = machine.brief().expect("it asks for nothing special");
+    let deadline = clock.now().plus_millis(300);
+    assert_eq!(brief.machine().deadline(), deadline);
+    assert_eq!(brief.machine().began(), clock.now());
+    // Nobody looks at what is left in the air.
+    let looks = sim.seen.looks_in_flight;
+    let end = drive(&mut machine, &mut sim, &clock);
+    assert_eq!(end, End::Outcome(Outcome::TimedOut));
+    assert_eq!(sim.seen.looks_in_flight, looks);
+    assert_eq!(clock.now(), deadline, "idle, and the caller's time only");
+}
+
+#[test]
+fn in_the_background_it_is_looked_at_soon_again() {
+    let plan = plan().timeout(1000).before(Act::Fin).unsent(10);
+    let clock = SimClock::new();
+    let mut sim = Sim::new(&plan.setup, &clock);
+    let mut machine = handed_over(&plan, &mut sim, &clock);
+    let next = machine.step(&mut sim, &clock, &mut None);
+    let soon = clock.now().plus_millis(1);
+    assert!(matches!(next, Next::Wait(wait) if wait.recheck == soon));
+}
+
+/// The loop would have waited for events alone; the background looks itself.
+#[test]
+fn the_background_looks_whether_the_peer_still_answers() {
+    let mut plan = plan().timeout(INFINITE).before(Act::Vanish);
+    plan.options.background_ms = 300_000;
+    let clock = SimClock::new();
+    let mut sim = Sim::new(&plan.setup, &clock);
+    let mut machine = Machine::new(&plan.options, clock.now());
+    machine.keep_selection();
+    let next = machine.step(&mut sim, &clock, &mut None);
+    assert!(matches!(next, Next::Wait(_)));
+    machine.give_up(&mut sim, Outcome::Evicted);
+    assert!(machine.is_continued());
+    let mut background = machine.go_on(&mut sim, clock.now());
+    let end = drive(&mut background, &mut sim, &clock);
+    assert_eq!(end, End::Outcome(Outcome::Lost));
+    assert!(clock.nanos() < START + 120_000 * MS);
+}
+
+/// The caller's look in its eleventh ten seconds is not that of the background.
+#[test]
+fn the_first_look_of_the_background_is_not_left_out() {
+    let mut plan = plan().timeout(105_000).unsent(10).before(Act::ShutWindow);
+    plan.options.background_ms = 109_000;
+    both(&plan, |_, outcome, _, sim, _| {
+        assert_eq!(outcome, Outcome::TimedOut);
+        assert_eq!(sim.seen.looks_unanswered, 2);
     });
 }

@@ -3,7 +3,7 @@
 
 use super::judge;
 use super::plan::{Dice, Driver, Plan, Reader};
-use super::script::{MS, START};
+use super::script::{Life, MS, START};
 use super::sim::{Handle, Sim, SimClock};
 use crate::clock::{Clock, Time};
 use crate::connection::{Fault, Wait, Watch};
@@ -124,14 +124,26 @@ pub(super) fn simulate<R>(plan: &Plan, dice: &mut Dice, check: impl FnOnce(&Run<
             Next::Ended => break,
         }
         assert_eq!(machine.end(), None, "over, and it went on");
+        assert!(!machine.is_left_open(), "it is not left before it is over");
     }
 
     let end = machine.end().expect("the last step ended it");
+    let is_socket = sim.setup.life != Life::NotASocket;
+    let is_open = matches!(sim.handle, Handle::Open | Handle::Reset) && is_socket;
+    let is_told = machine.is_left_open() == is_open || sim.handle == Handle::Gone;
+    assert!(
+        is_told,
+        "open is what the driver takes for closed, or the reverse"
+    );
     check_rest(&mut machine, &mut sim, &clock, &mut deliver);
     let outcome = match end {
         End::Outcome(outcome) => outcome,
         End::Refused(_) => Outcome::NotConnected,
     };
+    if sim.handle != Handle::Gone && end == End::Outcome(outcome) {
+        let is_reset = matches!(sim.handle, Handle::Aborted | Handle::Reset);
+        assert_eq!(machine.was_aborted(outcome), is_reset, "counted as reset");
+    }
     let run = Run {
         plan,
         end,

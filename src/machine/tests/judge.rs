@@ -116,6 +116,10 @@ fn judge_fate(run: &Run<'_>, outcome: Outcome) {
         // It was over before its state was first asked.
         Fallback::Abort if sim.seen.deaf && !sim.alive() => sim.handle,
         Fallback::Abort if is_early && !told => Handle::Closed { graceful: false },
+        // Its end may have been none.
+        Fallback::Abort if is_early && outcome == Outcome::Uncertain && is_unknowable(sim) => {
+            Handle::Closed { graceful: false }
+        }
         Fallback::Abort => Handle::Aborted,
         Fallback::Keep if goes_on => Handle::Closed { graceful: false },
         Fallback::Keep => Handle::Open,

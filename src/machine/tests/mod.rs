@@ -3,6 +3,7 @@
 //! thousand.
 
 mod background;
+mod brief;
 mod drive;
 mod fates;
 mod judge;
@@ -10,6 +11,7 @@ mod life;
 mod owner;
 pub(crate) mod plan;
 pub(crate) mod random;
+mod refusals;
 mod rules;
 pub(crate) mod script;
 pub(crate) mod sim;

@@ -59,6 +59,7 @@ impl Plan {
                 shutdown_fails: None,
                 receive_fails: None,
                 refusal: None,
+                state_is_lost: false,
                 close_complains: false,
                 script: Vec::new(),
             },

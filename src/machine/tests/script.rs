@@ -173,6 +173,8 @@ pub(crate) struct Setup {
     /// Receiving fails with this once there is nothing to read.
     pub(crate) receive_fails: Option<Fault>,
     pub(crate) refusal: Option<Refusal>,
+    /// After the classification, the system tells no state and nothing that follows from it.
+    pub(crate) state_is_lost: bool,
     /// close() returns an error, and closes (FreeBSD).
     pub(crate) close_complains: bool,
     pub(crate) script: Vec<(When, Act)>,

@@ -73,6 +73,10 @@ impl Seen {
 impl Sim<'_> {
     /// Each call takes its time, and things happen meanwhile.
     fn enter(&mut self) -> Result<(), Fault> {
+        assert!(
+            !self.seen.told_gone,
+            "a call on a number that is somebody else's"
+        );
         self.clock.pass(self.setup.call_cost);
         self.catch_up();
         self.seen.calls += 1;
@@ -93,10 +97,7 @@ impl Sim<'_> {
 
     /// As `enter`; and the system may refuse to answer.
     fn enter_question(&mut self, question: Question) -> Result<(), Fault> {
-        match question {
-            Question::Backlog | Question::PendingError => self.enter()?,
-            _ => self.enter_told()?,
-        }
+        self.enter_told()?;
         let asked = &mut self.asked[question as usize];
         let count = std::mem::replace(asked, *asked + 1);
         let is_refused = self.setup.refusal.is_some_and(|refusal| {
@@ -294,6 +295,9 @@ impl Connection for Sim<'_> {
 
     fn tcp_state(&mut self) -> Answer<TcpState> {
         self.enter_question(Question::State)?;
+        if self.setup.state_is_lost {
+            return Ok(None);
+        }
         self.seen.looks_state += 1;
         let state = self.state();
         // Winsock has an answer for what there is, and none for what is gone.
@@ -312,7 +316,7 @@ impl Connection for Sim<'_> {
             "asked of what is not TCP"
         );
         self.seen.looks_in_flight += 1;
-        if !self.setup.system.is_linux_tcp() {
+        if !self.setup.system.is_linux_tcp() || self.setup.state_is_lost {
             return Ok(None);
         }
         self.seen.unacked = Some(self.unacked);
@@ -359,13 +363,14 @@ impl Connection for Sim<'_> {
             return Ok(self.setup.has_diag.then_some(has_gone && self.queue == 0));
         }
         let tells = self.setup.system == System::Linux || self.setup.system.is_winsock();
+        let tells = tells && !self.setup.state_is_lost;
         // WSAPoll shows an end also of what the program itself has shut.
         let shut = self.setup.system.is_winsock() && self.shut_read && self.fin_out;
         Ok(tells.then_some((self.fin_in || shut) && self.queue == 0))
     }
 
     fn is_shut(&mut self) -> bool {
-        let is_open = self.enter_told().is_ok();
+        let is_open = self.enter().is_ok();
         let is_shut = self.fin_in || (self.shut_read && self.fin_out);
         let is_shut = is_shut && self.setup.system == System::Local;
         self.seen.was_shut = is_open && is_shut;

@@ -3,7 +3,7 @@
 
 use super::drive::run;
 use super::plan::Plan;
-use super::script::{Act, Life, MS, NOT_A_SOCKET};
+use super::script::{Act, Life, System, LOST, MS, NOT_A_SOCKET};
 use super::sim::{Handle, Sim, SimClock};
 use crate::clock::Clock;
 use crate::connection::{Fault, Sharing};
@@ -60,5 +60,30 @@ fn after_the_callback_that_got_the_data() {
         assert_eq!(machine.end(), Some(End::Refused(Fault::GONE)));
         assert_eq!((calls, sim.seen.reads), (1, 1), "it was read on");
         assert_eq!((sim.handle, machine.seen.closed), (Handle::Open, false));
+    }
+}
+
+/// In each call of each way, by another thread: whoever is told so touches the number no more, whatever
+/// else is due.
+#[test]
+fn in_any_call_of_a_step() {
+    let ways: [fn(Plan) -> Plan; 7] = [
+        |plan| plan.before(Act::Fin).unsent(9),
+        |plan| plan.before(Act::ShutRead),
+        |plan| plan.before(Act::ShutRead).before(Act::AckAll).until_acked(),
+        |plan| plan.before(Act::ShutRead).before(Act::ShutWrite),
+        |plan| plan.before(Act::Reset),
+        |plan| plan.before(Act::SoftError(LOST)).idle(3),
+        |plan| plan.before(Act::Send(9)).peer_first(4).unsent(9).idle(3),
+    ];
+    for way in ways {
+        for system in System::ALL {
+            for at in 0..30 {
+                for timeout in [6, 25] {
+                    let plan = way(Plan::new().on(system).timeout(timeout));
+                    run(plan.call_cost(MS).at(at, Act::CloseElsewhere), |_| {});
+                }
+            }
+        }
     }
 }

@@ -3,7 +3,7 @@
 use super::drive::run;
 use super::plan::Plan;
 use super::rules::good_peer;
-use super::script::{Act, Life, System, MS};
+use super::script::{Act, Life, System, MS, RESET};
 use super::sim::{Handle, Sim, SimClock};
 use crate::clock::Clock;
 use crate::connection::Watch;
@@ -242,22 +242,49 @@ fn a_unix_socket_that_was_shut_both_ways_before_is_no_end_of_the_peers() {
     run(plan, |run| assert_eq!(run.outcome(), Outcome::Graceful));
 }
 
+/// Nobody knows whether its peer lives: what it sent is not cut off while there is time.
+#[test]
+fn a_unix_socket_whose_end_nobody_knows_is_not_reset_before_its_time() {
+    for (timeout, handle) in [
+        (100, Handle::Closed { graceful: false }),
+        (0, Handle::Aborted),
+    ] {
+        let mut plan = Plan::new().on(System::Local).timeout(timeout);
+        plan = plan.before(Act::ShutRead).before(Act::ShutWrite);
+        plan.setup.has_diag = false;
+        run(plan.fallback(Fallback::Abort), |run| {
+            assert_eq!(run.outcome(), Outcome::Uncertain);
+            assert_eq!(run.sim.handle, handle, "{timeout} ms");
+        });
+    }
+}
+
+/// The end that the kernel told of was the reset, not a FIN.
+#[test]
+fn a_unix_socket_that_was_shut_both_ways_and_is_reset_has_seen_no_fin() {
+    let plan = Plan::new().on(System::Local).before(Act::ShutRead);
+    run(plan.before(Act::ShutWrite).at(50, Act::Reset), |run| {
+        assert_eq!(run.outcome(), Outcome::Reset);
+        assert!(!run.report.peer_closed);
+    });
+}
+
 /// The short way of a hand-over does not ask what the socket is before it half-closes.
 #[test]
 fn a_connect_that_a_half_close_has_cancelled_was_none() {
     let plan = Plan::of(Life::Fresh);
-    let clock = SimClock::new();
-    let mut sim = Sim::new(&plan.setup, &clock);
-    (sim.seen.classified, sim.seen.half_closes) = (true, 1);
-    let mut machine = Brief::half_closed(5000, clock.now()).machine();
-    assert_eq!(machine.step(&mut sim, &clock, &mut None), Next::Ended);
-    assert_eq!(machine.end(), Some(End::Outcome(Outcome::NotConnected)));
-    assert_eq!(
-        machine
-            .report(Outcome::NotConnected, clock.now())
-            .system_error,
-        0
-    );
+    // What receiving says of it, as of any that is not connected, or of one that was reset.
+    for error in [None, Some(RESET)] {
+        let clock = SimClock::new();
+        let mut sim = Sim::new(&plan.setup, &clock);
+        sim.error = error;
+        (sim.seen.classified, sim.seen.half_closes) = (true, 1);
+        let mut machine = Brief::half_closed(5000, clock.now()).machine();
+        assert_eq!(machine.step(&mut sim, &clock, &mut None), Next::Ended);
+        assert_eq!(machine.end(), Some(End::Outcome(Outcome::NotConnected)));
+        let report = machine.report(Outcome::NotConnected, clock.now());
+        assert_eq!(report.system_error, 0);
+    }
 }
 
 /// Somebody else reads from the same connection.

@@ -82,3 +82,93 @@ impl Seen {
         self.has_time_wait || !self.peer_closed && self.unread == 0
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::counters::COUNTERS;
+    use super::*;
+    use std::alloc::{alloc_zeroed, Layout};
+
+    /// What it counts as, besides as a close, and the peer.
+    fn counted(seen: Seen) -> Vec<(&'static str, u64)> {
+        // SAFETY: atomics alone, for which zero is a value.
+        let site: Box<Site> = unsafe { Box::from_raw(alloc_zeroed(Layout::new::<Site>()).cast()) };
+        seen.count(&site);
+        assert_eq!(site.count(Counter::Closes), 1);
+        assert_eq!(site.peers().count, usize::from(seen.peer != 0));
+        let all = COUNTERS
+            .iter()
+            .map(|(counter, name)| (*name, site.count(*counter)));
+        all.filter(|(name, count)| *count > 0 && *name != "closes")
+            .collect()
+    }
+
+    fn open() -> Seen {
+        Seen {
+            peer: 7,
+            unacked: Some(0),
+            ..Seen::default()
+        }
+    }
+
+    #[test]
+    fn each_close_is_of_one_kind() {
+        let first = ("time_wait", 1);
+        let mut seen = open();
+        assert_eq!(counted(seen), [("open", 1), first]);
+        seen.unacked = None;
+        assert_eq!(counted(seen), [("untold", 1), first]);
+        seen.unacked = Some(9);
+        let late = [("late", 1), ("late_bytes", 9), first];
+        assert_eq!(counted(seen), late);
+        seen.shut_both = true;
+        assert_eq!(counted(seen), [("shut_both", 1), first]);
+        seen.unread = 3;
+        let unread = [
+            ("unread", 1),
+            ("unread_bytes", 3),
+            ("unread_unacked_bytes", 9),
+        ];
+        assert_eq!(counted(seen), unread);
+        seen.is_shared = true;
+        seen.peer = 0;
+        assert_eq!(counted(seen), [("shared", 1)]);
+    }
+
+    #[test]
+    fn it_is_finished_when_both_have_closed_and_all_is_acknowledged() {
+        let mut seen = open();
+        seen.peer_closed = true;
+        assert_eq!(counted(seen), []);
+        seen.shut_send = true;
+        assert_eq!(counted(seen), [("finished", 1)]);
+        seen.unacked = Some(1);
+        assert_eq!(counted(seen), []);
+        seen.unacked = Some(0);
+        seen.has_time_wait = true;
+        assert_eq!(counted(seen), [("finished", 1), ("time_wait", 1)]);
+        seen.peer_closed = false;
+        seen.has_time_wait = false;
+        assert_eq!(counted(seen), [("open", 1), ("time_wait", 1)]);
+    }
+
+    #[test]
+    fn what_comes_besides() {
+        let mut seen = open();
+        seen.linger = Some(5);
+        seen.pending = 2;
+        let besides = [
+            ("open", 1),
+            ("linger_wait", 1),
+            ("time_wait", 1),
+            ("pending", 1),
+            ("pending_calls", 2),
+        ];
+        assert_eq!(counted(seen), besides);
+        seen.pending = 0;
+        seen.linger = Some(0);
+        assert_eq!(counted(seen), [("linger_reset", 1)]);
+        seen.is_reset = true;
+        assert_eq!(counted(seen), [("already_reset", 1)]);
+    }
+}

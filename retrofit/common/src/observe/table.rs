@@ -191,6 +191,31 @@ mod tests {
         assert!(site.peers().more);
         site.add(Counter::Closes, 2);
         assert_eq!(site.count(Counter::Closes), 2);
+        site.take_back(Counter::Closes, 1);
+        assert_eq!(site.count(Counter::Closes), 1);
+    }
+
+    #[test]
+    fn processes_are_counted() {
+        let table = table();
+        assert_eq!(table.processes(), 0);
+        table.add_process();
+        table.add_process();
+        assert_eq!(table.processes(), 2);
+    }
+
+    #[test]
+    fn calls_have_the_names_by_which_programs_call_them() {
+        assert_eq!(Call::Close.name(), "close");
+        assert_eq!(Call::CloseRange.name(), "close_range");
+        assert_eq!(Call::Closesocket.name(), "closesocket");
+    }
+
+    /// The process that took it was killed before it had filled it in.
+    #[test]
+    fn a_site_that_is_not_filled_in_has_no_call() {
+        let table = table();
+        assert_eq!(table.site(0).unwrap().call(), None);
     }
 
     #[test]

@@ -1,0 +1,62 @@
+//! Questions that the system does not answer, or has no answer to any more.
+
+use super::drive::run;
+use super::plan::Plan;
+use super::script::{Act, Question, System, LOST, OTHER};
+use crate::outcome::Outcome;
+
+/// Whether all is acknowledged is asked of what is gone for about a tenth of a second, and no longer: nothing
+/// more will happen to it.
+#[test]
+fn a_refusal_about_what_is_gone_is_asked_again_for_a_while() {
+    for (times, outcome, ended) in [
+        (0, Outcome::Graceful, 5),
+        (4, Outcome::Graceful, 8),
+        (u32::MAX, Outcome::Uncertain, 5 + 63),
+    ] {
+        let plan = Plan::new().before(Act::AckAll).after_fin(5, Act::Fin);
+        let plan = plan.refuses(Question::InFlight, 0, times).recheck();
+        run(plan, |run| {
+            assert_eq!((run.outcome(), run.ended_ms()), (outcome, ended));
+            assert_eq!(
+                run.sim.asked[Question::PendingError as usize],
+                u32::from(times == u32::MAX)
+            );
+        });
+    }
+}
+
+/// The network's error need not have been the end, so a death whose cause another thread has taken is a
+/// reset; unless the state could not be had when it was met.
+#[test]
+fn a_cause_is_guessed_only_where_the_state_was_refused() {
+    for (refused, error, outcome) in [
+        (false, LOST, Outcome::Reset),
+        (false, OTHER, Outcome::Reset),
+        (true, LOST, Outcome::Lost),
+        (true, OTHER, Outcome::Reset),
+    ] {
+        let plan = Plan::new().at(5, Act::SoftError(error));
+        let plan = plan.at(10, Act::Reset).at(10, Act::StealError);
+        let times = u32::from(refused);
+        run(plan.refuses(Question::State, 0, times), |run| {
+            assert_eq!(run.outcome(), outcome, "{refused} {error:?}");
+        });
+    }
+}
+
+/// A TCP_INFO that has become too short says nothing: neither that there is no state, nor that all is there.
+#[test]
+fn what_has_told_its_state_and_tells_it_no_more_is_not_graceful() {
+    for plan in [
+        Plan::new().unsent(9).before(Act::Fin),
+        Plan::new().before(Act::ShutRead),
+        Plan::new().before(Act::ShutRead).before(Act::AckAll),
+    ] {
+        for system in [System::Linux, System::LinuxOld] {
+            let mut plan = plan.clone().on(system).timeout(200);
+            plan.setup.state_is_lost = true;
+            run(plan, |run| assert_ne!(run.outcome(), Outcome::Graceful));
+        }
+    }
+}

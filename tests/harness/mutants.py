@@ -1,0 +1,327 @@
+#!/usr/bin/env python3
+"""Tries mutants without a build for each: scripts/mutants says what for.
+
+cargo-mutants lists them, with the place and the text of each. All of one part are compiled into one program:
+the body of a function stands there once for each of its mutants, and once as it was, and the environment says at
+the start of the program which one is taken (GC_MUTANT, a number from 1 on). What does not compile is left out.
+Mutants that cannot be there side by side (outside of functions, in const ones, where the type of the result is
+not named) are tried one by one, in builds of their own.
+
+    mutants.py LIST TREE RESULTS REASONS PACKAGE CARGO_OPTION... -- TEST_NAME...
+
+LIST: what cargo-mutants --list --json says. TREE: a copy of the project, to be changed. RESULTS: a file that gets
+a line for each mutant. REASONS: tests/harness/mutants.txt. TEST_NAME: unit tests; those of the first name are run
+first, and whoever survives these has to survive the others and the programs of tests/."""
+
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+
+MODULE = """
+/// Which mutant of `tests/harness/mutants.py` is taken.
+#[doc(hidden)]
+pub mod mutation {
+    pub fn chosen() -> usize {
+        static CHOSEN: std::sync::OnceLock<usize> = std::sync::OnceLock::new();
+        *CHOSEN.get_or_init(|| {
+            let number = std::env::var("GC_MUTANT").ok();
+            number.and_then(|number| number.parse().ok()).unwrap_or(0)
+        })
+    }
+}
+"""
+MEMORY = 4 << 30
+RUNNING = []
+TOLD = {"failed": "noticed", "late": "late", "passed": "survived"}
+
+
+class Mutant:
+    def __init__(self, number, told):
+        self.number = number
+        self.file = told["file"]
+        self.name = told["name"]
+        self.text = told["replacement"]
+        self.span = told["span"]
+        self.function = told["function"] and told["function"]["span"]
+        self.is_alone = not told["function"] or "impl " in told["function"]["return_type"]
+        self.result = None
+
+    def mutation(self):
+        """As it is called, without the place: lines move."""
+        return self.name.split(": ", 1)[1]
+
+
+class Source:
+    """A file as it was, where a place is a line and a column, both counted from 1."""
+
+    def __init__(self, text):
+        self.text = text
+        self.starts = [0]
+        for line in text.splitlines(keepends=True):
+            self.starts.append(self.starts[-1] + len(line))
+
+    def at(self, place):
+        return self.starts[place["line"] - 1] + place["column"] - 1
+
+    def range(self, span):
+        return self.at(span["start"]), self.at(span["end"])
+
+    def line(self, number):
+        return self.text[self.starts[number - 1] : self.starts[number]].strip()
+
+
+def body_of(source, first, last):
+    """Where the braces of a function are. Its signature has none."""
+    at = first
+    while at < last:
+        line_end = source.text.find("\n", at)
+        line = source.text[at:line_end].lstrip()
+        if line.startswith(("//", "#[")):
+            at = line_end + 1
+        elif "{" in line:
+            return source.text.index("{", at), last
+        else:
+            at = line_end + 1
+    raise ValueError("a function without a body")
+
+
+def outermost(source, mutants):
+    """Functions with what is to be changed in them: a function inside of another one is a part of that."""
+    functions = []
+    for first, last in sorted({source.range(it.function) for it in mutants}, key=lambda it: (it[0], -it[1])):
+        if not functions or first >= functions[-1][1]:
+            functions.append((first, last, []))
+    for mutant in mutants:
+        at = source.range(mutant.span)[0]
+        next(inside for first, last, inside in functions if first <= at < last).append(mutant)
+    return functions
+
+
+def rewritten(source, mutants):
+    """The file with all of these in it, and for each of its lines whose it is: one mutant's, or all those of a
+    function's."""
+    text, owners = "", []
+
+    def add(piece, owner=None):
+        nonlocal text
+        text += piece
+        owners.extend([owner] * (text.count("\n") - len(owners)))
+
+    done = 0
+    for first, last, inside in outermost(source, mutants):
+        begin, end = body_of(source, first, last)
+        add(source.text[done:begin] + "{ match crate::mutation::chosen() {\n")
+        for mutant in inside:
+            change, rest = source.range(mutant.span)
+            body = source.text[begin:change] + mutant.text + source.text[rest:end]
+            add(f"{mutant.number} =>\n")
+            add(f"{body}\n", mutant)
+        add("_ =>\n" + source.text[begin:end] + "\n} }", inside)
+        done = end
+    add(source.text[done:] + "\n")
+    return text, owners
+
+
+def write(tree, sources, mutants):
+    """The tree with these in it. By file: whose each line is."""
+    owners = {}
+    for file, source in sources.items():
+        own = [it for it in mutants if it.file == file]
+        text, owners[file] = rewritten(source, own)
+        with open(os.path.join(tree, file), "w") as out:
+            out.write(text)
+    return owners
+
+
+def build(tree, package, options):
+    """The programs; or the places of what does not compile."""
+    # one build for hundreds of runs: what is optimised has the checks of an ordinary test, too
+    optimised = f"profile.dev.package.{package}.opt-level=1"
+    command = ["cargo", "test", "--no-run", "--message-format=json", "--config", optimised, "-p", package, *options]
+    env = dict(os.environ, RUSTFLAGS="--cap-lints=allow")
+    ran = subprocess.run(command, cwd=tree, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    programs, errors, said = [], set(), ""
+    for line in ran.stdout.splitlines():
+        message = json.loads(line)
+        if message["reason"] == "compiler-artifact" and message["executable"] and message["profile"]["test"]:
+            programs.append((message["executable"], "test" not in message["target"]["kind"]))
+        if message["reason"] == "compiler-message" and message["message"]["level"] == "error":
+            said += message["message"]["rendered"]
+            errors |= {(span["file_name"], span["line_start"]) for span in places(message["message"])}
+    if ran.returncode != 0 and not errors:
+        sys.exit(f"mutants: it cannot be compiled:\n{ran.stderr[-3000:]}{said[-3000:]}")
+    return programs, errors, said
+
+
+def places(message):
+    """Of an error; where it is in a macro, also those that use it."""
+    for span in message["spans"]:
+        while span:
+            if span["is_primary"] or span.get("expansion"):
+                yield span
+            span = (span.get("expansion") or {}).get("span")
+
+
+def compiled(tree, sources, package, options, mutants):
+    """The programs with all that compile; the others are marked."""
+    while True:
+        owners = write(tree, sources, mutants)
+        programs, errors, said = build(tree, package, options)
+        if programs and not errors:
+            return programs
+        if not reject([owners[file][line - 1] for file, line in errors if line <= len(owners.get(file, []))]):
+            sys.exit(f"mutants: it cannot be compiled:\n{said[-3000:]}")
+        mutants = [it for it in mutants if it.result is None and not it.is_alone]
+
+
+def reject(owners):
+    """Those whose lines do not compile; if it is the function as it was, what its mutants are is told alone."""
+    owners = [it for it in owners if it]
+    for owner in owners:
+        if isinstance(owner, Mutant):
+            owner.result = "unviable"
+    if not any(isinstance(owner, Mutant) for owner in owners):
+        for owner in owners:
+            for mutant in owner:
+                mutant.is_alone = True
+    return owners
+
+
+def limits(seconds):
+    def set_limits():
+        os.setpgrp()
+        resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+
+    return set_limits
+
+
+def run(tree, programs, names, number, processor, wall):
+    """What becomes of the tests: passed, failed, or late."""
+    # the first failure is enough; the test harness has that word only where unstable ones are allowed
+    env = dict(os.environ, GC_MUTANT=str(number), RUST_BACKTRACE="0", RUSTC_BOOTSTRAP="1")
+    soon = ["-Zunstable-options", "--fail-fast"]
+    units = [[program, *soon, name] for program, is_unit in programs if is_unit for name in names]
+    for command in units + [[program, *soon] for program, is_unit in programs if not is_unit]:
+        process = subprocess.Popen(
+            command, cwd=tree, env=env, preexec_fn=limits(processor),
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )
+        RUNNING[:] = [process]
+        try:
+            status = process.wait(wall)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            return "late"
+        finally:
+            RUNNING.clear()
+        if status in (-signal.SIGXCPU, -signal.SIGKILL):
+            return "late"
+        if status != 0:
+            return "failed"
+    return "passed"
+
+
+def try_all(tree, programs, names, mutants):
+    """Each in turn; more time than several times what the tests take is none."""
+    began = time.monotonic()
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    if run(tree, programs, names, 0, 600, 600) != "passed":
+        sys.exit("mutants: the tests fail without a mutant, too")
+    now = resource.getrusage(resource.RUSAGE_CHILDREN)
+    processor = now.ru_utime + now.ru_stime - used.ru_utime - used.ru_stime
+    wall = time.monotonic() - began
+    for mutant in mutants:
+        result = run(tree, programs, names, mutant.number, int(processor * 2) + 3, wall * 5 + 60)
+        mutant.result = TOLD[result]
+        print(f"{mutant.result} {mutant.name}", file=sys.stderr, flush=True)
+
+
+def try_alone(tree, sources, package, options, names, mutant):
+    """One that is in no function."""
+    source = sources[mutant.file]
+    first, last = source.range(mutant.span)
+    path = os.path.join(tree, mutant.file)
+    with open(path, "w") as out:
+        out.write(source.text[:first] + mutant.text + source.text[last:])
+    programs, errors, _ = build(tree, package, options)
+    mutant.result = "unviable" if errors or not programs else TOLD[run(tree, programs, names, 0, 60, 300)]
+    with open(path, "w") as out:
+        out.write(source.text)
+
+
+def is_const(source, mutant):
+    first, last = source.range(mutant.function)
+    return "const fn" in source.text[first : source.text.index("{", first, last)]
+
+
+def reasons_in(path):
+    """Blocks of lines: the file and the mutation, the code of that line, the reason."""
+    with open(path) as file:
+        blocks = [block.splitlines() for block in file.read().split("\n\n")]
+    return {tuple(block[:2]) for block in blocks if len(block) > 2 and not block[0].startswith("#")}
+
+
+def judge(sources, mutants, reasons):
+    """What survived without a reason, and reasons without need."""
+    bad = 0
+    for mutant in mutants:
+        code = sources[mutant.file].line(mutant.span["start"]["line"])
+        has_reason = (f"{mutant.file}: {mutant.mutation()}", code) in reasons
+        if mutant.result == "survived" and has_reason:
+            mutant.result = "explained"
+        elif mutant.result == "survived":
+            bad += 1
+            print(f"SURVIVED {mutant.name}")
+        elif has_reason and mutant.result in ("noticed", "late"):
+            bad += 1
+            print(f"NOTICED  {mutant.name}: it needs no reason")
+    return bad
+
+
+def end_children(*_):
+    for process in RUNNING:
+        os.killpg(process.pid, signal.SIGKILL)
+    sys.exit(1)
+
+
+def main():
+    signal.signal(signal.SIGTERM, end_children)
+    told, tree, results, reasons, package, *rest = sys.argv[1:]
+    options, names = rest[: rest.index("--")], rest[rest.index("--") + 1 :] or [""]
+    with open(told) as file:
+        mutants = [Mutant(number, it) for number, it in enumerate(json.load(file), 1)]
+    root = {"graceful_close": "src/lib.rs"}.get(package, "retrofit/common/src/lib.rs")
+    sources = {}
+    for file in {it.file for it in mutants}:
+        with open(os.path.join(tree, file)) as source:
+            sources[file] = Source(source.read())
+    with open(os.path.join(tree, root), "a") as library:
+        library.write(MODULE)
+    for mutant in mutants:
+        if mutant.function and is_const(sources[mutant.file], mutant):
+            mutant.is_alone = True
+    within = [it for it in mutants if not it.is_alone]
+    programs = compiled(tree, sources, package, options, within)
+    try_all(tree, programs, names, [it for it in within if it.result is None and not it.is_alone])
+    write(tree, sources, [])
+    for mutant in mutants:
+        if mutant.is_alone:
+            try_alone(tree, sources, package, options, names, mutant)
+    bad = judge(sources, mutants, reasons_in(reasons))
+    with open(results, "w") as out:
+        out.writelines(f"{it.result} {it.name}\n" for it in mutants)
+    count = {kind: sum(it.result == kind for it in mutants) for kind in ("noticed", "late", "unviable", "explained", "survived")}
+    print(
+        f"{len(mutants)} mutants: {count['noticed']} noticed, {count['late']} by the limit of time, "
+        f"{count['unviable']} do not compile, {count['explained']} survived with a reason, {count['survived']} without"
+    )
+    sys.exit(1 if bad else 0)
+
+
+main()
