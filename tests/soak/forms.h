@@ -54,6 +54,7 @@ static void by_itself(struct one *one)
 {
     int code;
     one->slot->aborts = 0;
+    one->slot->began = now_ms(); /* those of the group before it may have taken their time, one after the other */
     code = gc_close(one->fd, one->slot->timeout_ms);
     if (code < 0) refused(one->slot, code);
     told_code(one->slot, code);
