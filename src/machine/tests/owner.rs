@@ -129,3 +129,15 @@ fn kept_open_an_abort_resets_and_leaves_the_descriptor() {
         assert!(!run.report.closed);
     });
 }
+
+/// More than one pass takes, left unread, would make a reset of the close.
+#[test]
+fn what_is_there_is_read_in_full_before_it_is_called_delivered() {
+    let plan = Plan::new().until_acked().before(Act::AckAll);
+    for bytes in [2 << 20, 5 << 20] {
+        run(plan.clone().before(Act::Send(bytes)), |run| {
+            assert_eq!(run.outcome(), Outcome::Delivered);
+            assert_eq!(run.report.drained_bytes, bytes);
+        });
+    }
+}
