@@ -141,3 +141,15 @@ fn what_is_there_is_read_in_full_before_it_is_called_delivered() {
         });
     }
 }
+
+/// Winsock reads nothing any more then; the state tells.
+#[test]
+fn with_the_receiving_side_shut_the_state_tells_what_is_delivered() {
+    for system in [System::Winsock, System::Linux] {
+        let plan = Plan::new().on(system).before(Act::ShutRead).until_acked();
+        run(plan.before(Act::AckAll), |run| {
+            assert_eq!(run.outcome(), Outcome::Delivered, "{system:?}");
+            assert_eq!(run.ended_ms(), 0);
+        });
+    }
+}

@@ -67,7 +67,9 @@ fn after_the_callback_that_got_the_data() {
 /// else is due.
 #[test]
 fn in_any_call_of_a_step() {
-    let ways: [fn(Plan) -> Plan; 7] = [
+    let ways: [fn(Plan) -> Plan; 9] = [
+        |plan| plan.before(Act::AckAll).after_fin(1, Act::Fin),
+        |plan| plan.at(4, Act::Reset).at(4, Act::StealError),
         |plan| plan.before(Act::Fin).unsent(9),
         |plan| plan.before(Act::ShutRead),
         |plan| plan.before(Act::ShutRead).before(Act::AckAll).until_acked(),
@@ -98,6 +100,7 @@ fn before_the_search_for_many() {
     let mut machine = Machine::new(&plan.options, clock.now());
     assert!(machine.asks_for_sharing());
     machine.sharing_is(Sharing::Unknown(NOT_A_SOCKET));
+    assert!(machine.asks_for_sharing(), "what it is now is not known");
     assert_eq!(machine.step(&mut sim, &clock, &mut None), Next::Ended);
     assert_eq!(machine.end(), Some(End::Refused(NOT_A_SOCKET)));
     assert_eq!((sim.handle, machine.seen.closed), (Handle::Open, false));
