@@ -1,8 +1,9 @@
-/* Event loops: T15, T18, T19, T49. */
+/* Event loops: T15, T18, T19, T49, T83, T98. */
 #include "lab.h"
 
 #include <pthread.h>
 #include <sys/epoll.h>
+#include <sys/syscall.h>
 
 static void add(int set, int fd)
 {
@@ -148,11 +149,36 @@ static void many_loops(void)
     came_whole(one);
 }
 
+/* T98: a child that no fork handler hears of waits for the connection in the set of both. */
+static void set_of_a_child(void)
+{
+    static char request[REQUEST];
+    struct epoll_event event;
+    int listening = listener(), set = epoll_create1(EPOLL_CLOEXEC), status;
+    peer one = slow_client(listening);
+    int fd = accepted(listening);
+    pid_t child;
+
+    MUST(send(fd, "x", 1, 0) == 1);
+    add(set, fd);
+    child = (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
+    MUST(child >= 0);
+    if (child == 0) {
+        MUST(recv(fd, request, sizeof request, MSG_WAITALL) == REQUEST);
+        _exit(epoll_wait(set, &event, 1, 5000) == 1 ? 0 : 1);
+    }
+    close(fd);
+    MUST(waitpid(child, &status, 0) == child);
+    if (status != 0)
+        fail("the child hears nothing of what its client sends");
+    end_of(one);
+}
+
 int main(int argc, char **argv)
 {
     static const check checks[] = {
         {"T15", silent_clients}, {"T18", no_stale_events}, {"T19", many_sets}, {"T49", unknown_sets},
-        {"T83", many_loops},
+        {"T83", many_loops}, {"T98", set_of_a_child},
     };
 
     return lab_main(argc, argv, checks, sizeof checks / sizeof *checks);

@@ -1,9 +1,10 @@
-/* Descriptor numbers and limits: T16, T20-T22, T29, T48. */
+/* Descriptor numbers and limits: T16, T20-T22, T29, T48, T55, T99. */
 #include "lab.h"
 
 #include <dirent.h>
 #include <sys/resource.h>
 #include <sys/select.h>
+#include <sys/syscall.h>
 
 /* Numbers of this process that are open and not the program's, as far as /proc tells. */
 static int high_numbers(int *numbers, int most)
@@ -141,6 +142,38 @@ static void number_taken(void)
     }
 }
 
+/* T99: the same while it is still looked up whether a child has the connection: it answers afterwards. */
+static void number_taken_in_doubt(void)
+{
+    static char answer[ANSWER];
+    int listening = listener(), numbers[8], count, i, size = 2 * ANSWER;
+    peer one;
+    int fd, other;
+    pid_t child;
+
+    close_range(20, ~0U, 0);
+    one = client(listening);
+    fd = accepted(listening);
+    MUST(send(fd, "x", 1, 0) == 1);
+    child = (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
+    MUST(child >= 0);
+    if (child == 0) {
+        sleep_ms(400);
+        MUST(recv(fd, answer, REQUEST, MSG_WAITALL) == REQUEST);
+        setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+        MUST(send(fd, answer, ANSWER - 1, MSG_NOSIGNAL) == ANSWER - 1);
+        _exit(0);
+    }
+    close(fd);
+    sleep_ms(10);
+    MUST((other = open("/dev/null", O_RDWR)) >= 0);
+    count = high_numbers(numbers, 8);
+    for (i = 0; i < count; i++)
+        MUST(dup2(other, numbers[i]) == numbers[i]);
+    came_whole(one);
+    MUST(waitpid(child, NULL, 0) == child);
+}
+
 /* T29: a program with a limit that is just enough for it. */
 static void small_limit(void)
 {
@@ -208,7 +241,7 @@ int main(int argc, char **argv)
     static const check checks[] = {
         {"T16", lowest_number},  {"T20", everything_closed}, {"T21", loop_of_closes},
         {"T22", number_taken},   {"T29", small_limit},       {"T48", crowded},
-        {"T55", number_given_back},
+        {"T55", number_given_back}, {"T99", number_taken_in_doubt},
     };
 
     return lab_main(argc, argv, checks, sizeof checks / sizeof *checks);

@@ -90,12 +90,22 @@ fn duplicate_if_last(fd: c_int, taken: &Taken, since: Birth, sent: Sent) -> Opti
     if !partial::sees_all() && partial::has_another_number(fd) {
         return None;
     }
+    if doubt.is_some_and(may_be_a_child_s) && epoll_sets::are_of_an_unseen_child(taken.epolls) {
+        log::refused(fd, "in an epoll set that a child may have");
+        return None;
+    }
     if fate == Fate::Drain && doubt.is_none() {
         // to the FIN: what is there is all that will come
         while matches!(sys::discard(fd, PASS), Ok(1..)) {}
         return None;
     }
     duplicate(fd, taken, doubt)
+}
+
+/// It may wait for it in its parent's epoll set, where the registration is one for both. Whoever has it from a
+/// message or has been started as a program has sets of his own.
+fn may_be_a_child_s(doubt: Arrival) -> bool {
+    matches!(doubt, Arrival::Made | Arrival::Inherited)
 }
 
 /// Of connections that are wanted by themselves there is nothing to be held against them.

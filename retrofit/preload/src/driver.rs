@@ -258,11 +258,15 @@ impl Driver {
                 continue;
             };
             let moved = own_fds::duplicate(fd);
-            if let Work::Closing(closing, _) = work {
-                forget_socket(closing);
-            }
+            let doubt = match work {
+                Work::Doubt { arrival, .. } => Some(arrival),
+                Work::Closing(closing, _) => {
+                    forget_socket(closing);
+                    None
+                }
+            };
             own_fds::close(fd);
-            let again = moved.and_then(|fd| begin(Parked { fd, doubt: None }));
+            let again = moved.and_then(|fd| begin(Parked { fd, doubt }));
             match again {
                 Some(again) => self.work[at].put(again),
                 None => park::finished(at),

@@ -17,6 +17,8 @@ const LOST: i32 = -2;
 static SETS: [AtomicI32; PLACES] = [const { AtomicI32::new(FREE) }; PLACES];
 /// Those that have other names, too: a duplicate, or one in another process.
 static SHARED: AtomicU64 = AtomicU64::new(0);
+/// Those among them that are as old as a child of which no fork handler has heard.
+static OF_UNSEEN: AtomicU64 = AtomicU64::new(0);
 /// The program uses io_uring, which can register descriptors unseen.
 static UNSEEN: AtomicBool = AtomicBool::new(false);
 
@@ -34,6 +36,7 @@ fn place_for(epoll: c_int) -> Option<usize> {
         take_place(epoll)
     })?;
     SHARED.fetch_and(!(1 << place), SeqCst);
+    OF_UNSEEN.fetch_and(!(1 << place), SeqCst);
     if fd_table::note(epoll, Word::new(Kind::EpollSet, place as u32, 0)) {
         return Some(place);
     }
@@ -90,9 +93,20 @@ pub fn duplicated(epoll: c_int) {
     }
 }
 
+/// Whether one of these sets may be that of a child of which no fork handler has heard.
+pub fn are_of_an_unseen_child(mask: u64) -> bool {
+    mask & OF_UNSEEN.load(SeqCst) != 0
+}
+
 /// Parent and child have the same sets.
 pub fn forked() {
     SHARED.store(u64::MAX, SeqCst);
+}
+
+/// The same, and nobody counts what the child holds.
+pub fn forked_unseen() {
+    OF_UNSEEN.store(u64::MAX, SeqCst);
+    forked();
 }
 
 /// A descriptor is being closed; if it was an epoll set, its place is free, unless the set may

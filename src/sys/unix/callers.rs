@@ -66,12 +66,10 @@ pub(in crate::sys) fn write_place(address: usize, to: &mut impl Write) -> Result
         return Ok(false);
     };
     let mut room = [0u8; 512];
-    let path = match place.name() {
-        // the program itself; as musl calls it where it is static (dl_iterate_phdr.c)
-        [] | b"/proc/self/exe" => own_program(&mut room),
-        path => path,
+    let name = match place.name.bytes() {
+        [] => last_part(own_program(&mut room)),
+        name => name,
     };
-    let name = path.rsplit(|&byte| byte == b'/').next().unwrap_or(path);
     for chunk in name.utf8_chunks() {
         for letter in chunk.valid().chars() {
             to.write_char(if letter.is_control() { '?' } else { letter })?;
@@ -115,19 +113,46 @@ pub(in crate::sys) fn library_file() -> Option<usize> {
 struct Place {
     file: usize,
     is_program: bool,
-    /// Ends with a zero, and lives as long as the file is loaded; or NULL.
-    name: *const libc::c_char,
+    name: Name,
     offset: u64,
 }
 
-impl Place {
-    fn name(&self) -> &[u8] {
-        match self.name.is_null() {
+/// A file's name without its folder. A copy: of a close in the background it is asked for later, and the program may
+/// unload the file meanwhile.
+struct Name {
+    /// NAME_MAX
+    bytes: [u8; 255],
+    length: usize,
+}
+
+impl Name {
+    /// # Safety
+    /// `path` is the loader's text, which ends with a zero and is there during the call, or NULL.
+    unsafe fn of(path: *const libc::c_char) -> Name {
+        let path = match path.is_null() {
             true => &[],
-            // SAFETY: the loader's own text of a file that stays: the program returns into it.
-            false => unsafe { std::ffi::CStr::from_ptr(self.name) }.to_bytes(),
-        }
+            // SAFETY: as the caller promises.
+            false => unsafe { std::ffi::CStr::from_ptr(path) }.to_bytes(),
+        };
+        let name = match path {
+            // as musl calls a program that is static (dl_iterate_phdr.c)
+            b"/proc/self/exe" => &[],
+            path => last_part(path),
+        };
+        let mut bytes = [0; 255];
+        let length = name.len().min(bytes.len());
+        bytes[..length].copy_from_slice(&name[..length]);
+        Name { bytes, length }
     }
+
+    /// Empty: the program itself.
+    fn bytes(&self) -> &[u8] {
+        &self.bytes[..self.length]
+    }
+}
+
+fn last_part(path: &[u8]) -> &[u8] {
+    path.rsplit(|&byte| byte == b'/').next().unwrap_or(path)
 }
 
 /// By the segments that the files are loaded in: also in a static program, for which musl's dladdr
@@ -141,7 +166,7 @@ impl Place {
     target_os = "openbsd"
 ))]
 mod files {
-    use super::Place;
+    use super::{Name, Place};
     use libc::{c_int, c_void, dl_phdr_info, size_t};
 
     struct Search {
@@ -185,7 +210,8 @@ mod files {
                 search.found = Some(Place {
                     file: info.dlpi_phdr as usize,
                     is_program,
-                    name: info.dlpi_name,
+                    // SAFETY: the loader's, who holds its lock during the call.
+                    name: unsafe { Name::of(info.dlpi_name) },
                     offset,
                 });
                 return 1;
@@ -204,7 +230,7 @@ mod files {
     target_os = "openbsd"
 )))]
 mod files {
-    use super::Place;
+    use super::{Name, Place};
 
     pub(super) fn find(address: usize) -> Option<Place> {
         let mut info = libc::Dl_info {
@@ -218,8 +244,36 @@ mod files {
         (found != 0).then_some(Place {
             file: info.dli_fbase as usize,
             is_program: true,
-            name: info.dli_fname,
+            // SAFETY: the loader's.
+            name: unsafe { Name::of(info.dli_fname) },
             offset: address.wrapping_sub(info.dli_fbase as usize) as u64,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Name;
+    use std::ffi::CString;
+
+    #[test]
+    fn the_name_is_a_copy_of_the_last_part() {
+        let longest = "n".repeat(255);
+        for (path, name) in [
+            ("", ""),
+            ("/proc/self/exe", ""),
+            ("libc.so.6", "libc.so.6"),
+            ("/usr/lib/a plugin.so", "a plugin.so"),
+            (&format!("/opt/{longest}"), &*longest),
+            (&format!("/opt/{longest}nn"), &*longest),
+        ] {
+            let text = CString::new(path).unwrap();
+            // SAFETY: ends with a zero; it is gone when the name is asked for.
+            let copy = unsafe { Name::of(text.as_ptr()) };
+            drop(text);
+            assert_eq!(copy.bytes(), name.as_bytes(), "{path}");
+        }
+        // SAFETY: NULL is allowed.
+        assert!(unsafe { Name::of(std::ptr::null()) }.bytes().is_empty());
     }
 }

@@ -2,13 +2,14 @@
 
 use super::module::Module;
 use super::site::{Call, Place, Site};
+use super::trail::Trails;
 use core::sync::atomic::{AtomicU64, Ordering};
 
 pub const MOST_SITES: usize = 1024;
 pub const MOST_MODULES: usize = 256;
 
 /// Says that it is one, and how it is laid out: the last figure changes with the layout.
-const MARK: u64 = u64::from_le_bytes(*b"gcobsrv2");
+const MARK: u64 = u64::from_le_bytes(*b"gcobsrv3");
 
 /// All zero is an empty table, but for the mark.
 #[repr(C)]
@@ -21,6 +22,7 @@ pub struct Table {
     modules_left_out: AtomicU64,
     modules: [Module; MOST_MODULES],
     sites: [Site; MOST_SITES],
+    trails: Trails,
 }
 
 impl Table {
@@ -71,6 +73,11 @@ impl Table {
         let begin = self.sites.as_ptr() as usize;
         let at = (site as *const Site as usize).checked_sub(begin)? / size_of::<Site>();
         (at < MOST_SITES).then_some(at)
+    }
+
+    /// Connections to be looked at after their close.
+    pub fn trails(&self) -> &Trails {
+        &self.trails
     }
 
     /// The index of a module, which is put in if it is new. `None`: there is no room.
@@ -216,6 +223,25 @@ mod tests {
     fn a_site_that_is_not_filled_in_has_no_call() {
         let table = table();
         assert_eq!(table.site(0).unwrap().call(), None);
+    }
+
+    #[test]
+    fn peers_are_asked_for_as_long_as_that_tells_something() {
+        let table = table();
+        let at = table.site_of(Call::Close, &[]).unwrap();
+        let site = table.site(at).unwrap();
+        let mut asked = Vec::new();
+        for number in 0..330 {
+            if site.wants_peer() {
+                asked.push(number);
+            }
+            site.add(Counter::Closes, 1);
+        }
+        assert_eq!(asked[..256], (0..256).collect::<Vec<_>>());
+        assert_eq!(asked[256..], [256, 272, 288, 304, 320]);
+        (1..=33).for_each(|hash| site.add_peer(hash));
+        site.add(Counter::Closes, 6);
+        assert!(site.count(Counter::Closes) % 16 == 0 && !site.wants_peer());
     }
 
     #[test]

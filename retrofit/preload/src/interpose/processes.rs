@@ -41,8 +41,7 @@ pub unsafe extern "C" fn _Fork() -> pid_t {
     real!(_Fork())
 }
 
-/// From now on threads of one process may have different descriptors; and some of it is refused to
-/// a process with several threads.
+/// Threads may have different descriptors from now on; to a process with several some of it is refused.
 pub fn unshares(flags: usize) {
     if flags & libc::CLONE_NEWUSER as usize != 0 && process::is_own() {
         keeping_errno(reaper::retire);
@@ -91,6 +90,7 @@ pub fn clones(flags: usize) {
     let shares = (libc::CLONE_FILES | libc::CLONE_THREAD) as usize;
     if flags & shares == 0 && process::is_own() {
         births::before_uncounted_fork();
+        crate::epoll_sets::forked_unseen();
     }
 }
 
