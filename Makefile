@@ -20,7 +20,7 @@ INSTALL_PLACES = PREFIX="$(PREFIX)" DESTDIR="$(DESTDIR)" LIBDIR="$(LIBDIR)" BIND
 	INCLUDEDIR="$(INCLUDEDIR)" MANDIR="$(MANDIR)" TARGET="$(TARGET)"
 
 .PHONY: help lib lib-windows demo test test-all test-more test-linux test-windows checks header man docs pictures bench \
-	fuzz generic checkers mutants soak \
+	fuzz generic machines checkers mutants soak \
 	setup clean \
 	packaged install install-preload uninstall preload hook override selftest dist abi
 
@@ -55,6 +55,8 @@ help:
 	@echo 'make fuzz          fuzzes the library: SECONDS=60 for each target; needs a nightly Rust, and installs it'
 	@echo 'make soak          all forms side by side with random faults, for MINUTES=10; everything must add up at the end'
 	@echo 'make generic       the tests of what macOS and the BSDs run, on Linux'
+	@echo 'make machines      C, C++ and unit tests on other kinds of machines (32-bit x86, ARM, s390x), by qemu-user;'
+	@echo '                   as root on Debian it installs what they need'
 	@echo 'make checkers      a selection of the tests under Miri, AddressSanitizer and ThreadSanitizer; needs a nightly Rust,'
 	@echo '                   and installs it'
 	@echo 'make mutants       changes the code in one small place after another, and a test must notice; takes an hour.'
@@ -141,6 +143,9 @@ fuzz:
 
 generic:
 	scripts/generic-tests
+
+machines:
+	scripts/machine-tests
 
 checkers:
 	scripts/checkers

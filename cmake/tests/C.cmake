@@ -53,7 +53,7 @@ endmacro()
 
 macro(_c_variants name)
     foreach(_standard c89 cxx98)
-        if(_standard STREQUAL "cxx98" AND (NOT CMAKE_CXX_COMPILER OR _set STREQUAL "archive"))
+        if(_standard STREQUAL "cxx98" AND (NOT CMAKE_CXX_COMPILER OR _is_brief))
             continue()
         endif()
         foreach(_kind shared static)

@@ -2,7 +2,7 @@
 # and without exceptions and RTTI; C++17 is run, both ways. With exceptions the static library is
 # linked, without them the shared one.
 set(_standards 11 17 20)
-if(_set STREQUAL "sanitizers")
+if(_is_brief)
     set(_standards 17)
 endif()
 set(_tested 17)
@@ -77,7 +77,7 @@ function(_header order number)
 endfunction()
 
 _wanted(_is_wanted header)
-if(_is_wanted AND NOT _set STREQUAL "sanitizers")
+if(_is_wanted AND NOT _is_brief)
     set(_number 0)
     foreach(_order IN LISTS _orders)
         math(EXPR _number "${_number} + 1")
@@ -128,7 +128,7 @@ endforeach()
 
 # the examples in C++ that use the header
 _wanted(_is_wanted raii)
-if(_is_wanted AND NOT _set STREQUAL "sanitizers")
+if(_is_wanted AND NOT _is_brief)
     _cpp_objects(raii.example.o static "${PROJECT_SOURCE_DIR}/examples-c/raii.cpp" -std=c++11 -O2)
     _program(raii.example static CXX raii.example.o)
 endif()

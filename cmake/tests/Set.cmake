@@ -7,6 +7,8 @@
 #   valgrind     tests/c, linked to the static library, under Valgrind
 #   archive      tests/c as C89 against libraries unpacked from an archive
 #   links        as variants, and nothing is run: no system here that runs it
+#   machine      another kind of processor, as a rule emulated: tests/c as C89, tests/cpp as C++17, the event loops;
+#                what the emulator cannot do is in tests/harness/machine-skips.txt
 #
 # All of them are compiled with warnings as errors, and linked; one of a program's variants is run,
 # and of the programs in _everywhere all. What cannot be had here is written to skipped.txt in the
@@ -28,6 +30,10 @@ endif()
 
 set(_set ${GRACEFUL_CLOSE_TEST_SET})
 set(_warnings -pedantic-errors -Wall -Wextra -Wconversion -Werror)
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "^arm")
+    # without them nobody finds the caller of a function there: tests/c/log_caller.c
+    list(APPEND _warnings -funwind-tables)
+endif()
 set(_cpp_warnings ${_warnings} -Wsign-conversion -Wshadow -Wundef)
 set(_c89 -std=c89 ${_warnings})
 set(_cxx98 -std=c++98 ${_warnings})
@@ -50,8 +56,14 @@ endif()
 if(_set MATCHES "^(sanitizers|valgrind)$")
     list(APPEND _environment GC_TEST_SLOW=1) # both slow a program down tenfold
 endif()
+# One variant of each program will do: the others test the header and the linker.
+set(_is_brief OFF)
+if(_set MATCHES "^(sanitizers|valgrind|archive|machine)$")
+    set(_is_brief ON)
+endif()
 
 include("${CMAKE_CURRENT_LIST_DIR}/Beside.cmake")
+include("${CMAKE_CURRENT_LIST_DIR}/Excused.cmake")
 
 foreach(_kind IN LISTS _kinds)
     set_target_properties(graceful_close::${_kind} PROPERTIES INTERFACE_INCLUDE_DIRECTORIES "${GRACEFUL_CLOSE_INCLUDE}")
@@ -130,7 +142,15 @@ endfunction()
 # first; the target "tested" builds all of these, and what is only compiled and linked is left out
 add_custom_target(tested)
 function(_run test name program)
+    _excused(why ${name})
+    if(why)
+        _skip(${test} "${why}")
+        return()
+    endif()
     add_dependencies(tested ${program})
+    if(TARGET emulated_tcp_info)
+        add_dependencies(tested emulated_tcp_info)
+    endif()
     add_test(NAME ${test} COMMAND ${ARGN})
     set_tests_properties(${test} PROPERTIES TIMEOUT 120 SKIP_RETURN_CODE 77 LABELS ${name}
         ENVIRONMENT "${_environment}")
@@ -161,7 +181,7 @@ endif()
 if(NOT _set STREQUAL "clang")
     include("${CMAKE_CURRENT_LIST_DIR}/C.cmake")
 endif()
-if(CMAKE_CXX_COMPILER AND _set MATCHES "^(variants|clang|sanitizers|links)$")
+if(CMAKE_CXX_COMPILER AND _set MATCHES "^(variants|clang|sanitizers|links|machine)$")
     include("${CMAKE_CURRENT_LIST_DIR}/Cpp.cmake")
 endif()
 if(_set MATCHES "^(variants|links)$")
@@ -171,6 +191,6 @@ endif()
 if(_set STREQUAL "variants")
     include("${CMAKE_CURRENT_LIST_DIR}/Owners.cmake")
 endif()
-if(_set MATCHES "^(variants|clang|links)$")
+if(_set MATCHES "^(variants|clang|links|machine)$")
     include("${CMAKE_CURRENT_LIST_DIR}/Loops.cmake")
 endif()

@@ -16,6 +16,7 @@ int main(void)
 
 #else
 
+#include <stdint.h>
 #include <sys/syscall.h>
 
 #define TIME_MS 200U
@@ -23,18 +24,38 @@ int main(void)
 
 static volatile long asked_of_the_wall, asked_of_others;
 
+/* how far the wall's clock is off this time; the other clocks go right */
+static int seconds_off(clockid_t which)
+{
+    if (which == CLOCK_REALTIME || which == CLOCK_REALTIME_COARSE)
+        return ++asked_of_the_wall % 2 != 0 ? DAY : -DAY;
+    asked_of_others++;
+    return 0;
+}
+
 #ifdef __cplusplus
 extern "C" {
 #endif
 int __NTH(clock_gettime(clockid_t which, struct timespec *now))
 {
     long result = syscall(SYS_clock_gettime, which, now);
-    if (which == CLOCK_REALTIME || which == CLOCK_REALTIME_COARSE)
-        now->tv_sec += ++asked_of_the_wall % 2 != 0 ? DAY : -DAY;
-    else
-        asked_of_others++;
+    now->tv_sec += seconds_off(which);
     return (int)result;
 }
+#ifdef SYS_clock_gettime64
+/* what Rust asks where seconds have 32 bits: glibc's name for the same with 64 */
+struct time_64 {
+    int64_t seconds;
+    int64_t nanoseconds;
+};
+int __clock_gettime64(clockid_t which, struct time_64 *now);
+int __clock_gettime64(clockid_t which, struct time_64 *now)
+{
+    long result = syscall(SYS_clock_gettime64, which, now);
+    now->seconds += seconds_off(which);
+    return (int)result;
+}
+#endif
 #ifdef __cplusplus
 }
 #endif

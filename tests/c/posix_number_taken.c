@@ -245,14 +245,14 @@ static void between_steps(int kind, int freed)
     int other;
     check_doing = names[kind];
     check_round = 2000 + freed;
-    options.timeout_ms = 20;
+    options.timeout_ms = 200;
     house_pair(&home, &sock, &peer);
     CHECK_IS(gc_closing_new(sock, &options, &closing), 0);
     CHECK_IS(gc_closing_step(closing), GC_PENDING);
     CHECK_IS(close(sock), 0);
     put(kind, sock, &other);
     if (!freed) {
-        check_sleep(30);
+        check_sleep(220);
         CHECK_IS(gc_closing_step(closing), GC_ERR_NOT_A_SOCKET);
         CHECK_IS(gc_closing_report(closing, &report), 0);
         CHECK_IS(report.outcome, GC_ERR_NOT_A_SOCKET);

@@ -51,8 +51,8 @@ check_children() {
     mkdir -p "$folder"
     gcc -Wall -Wextra -o "$folder/starts" tests/preload/starts.c || { fail "compiling tests/preload/starts.c" ""; return; }
     printf '%s\n' 'int puts(const char *);' 'int main(void) { return puts("ran") < 0; }' >"$folder/plain.c"
-    scripts/packages gcc-multilib musl-tools >/dev/null 2>&1
-    if gcc -m32 -o "$folder/plain32" "$folder/plain.c" 2>/dev/null; then
+    scripts/packages gcc-i686-linux-gnu libc6-i386 musl-tools >/dev/null 2>&1
+    if i686-linux-gnu-gcc -o "$folder/plain32" "$folder/plain.c" 2>/dev/null; then
         children_of "a 32-bit program" "$folder/plain32"
         LD_PRELOAD=$library GRACEFUL_CLOSE_LOG=$log sh -c "$folder/plain32; :" >/dev/null
         if grep -q 'starts a program without the library: it is for another processor' "$log"; then
@@ -61,7 +61,7 @@ check_children() {
             fail "the log says so" "$(cat "$log")"
         fi
     else
-        skip "a 32-bit child: gcc-multilib is not installed"
+        skip "a 32-bit child: gcc-i686-linux-gnu is not installed"
     fi
     if musl-gcc -o "$folder/musl" "$folder/plain.c" 2>/dev/null; then
         children_of "a program for musl" "$folder/musl"

@@ -12,9 +12,26 @@ use crate::sys::unix::{
 };
 use libc::c_int;
 use std::ffi::CStr;
+use std::mem::size_of;
 
 /// What /proc/PID/task/TID/syscall says in its first words: a number and its arguments.
 const ROOM: usize = 64;
+
+/// SYS_socketcall, where the C library calls accept() and recv() by way of it: its second argument is
+/// the address of theirs. (glibc does so wherever Linux has had both ways only since 4.3.)
+const SOCKETCALL: Option<&str> = if cfg!(any(target_arch = "sparc", target_arch = "sparc64")) {
+    Some("206")
+} else if cfg!(any(
+    target_arch = "x86",
+    target_arch = "s390x",
+    target_arch = "m68k",
+    target_arch = "powerpc",
+    target_arch = "powerpc64"
+)) {
+    Some("102")
+} else {
+    None
+};
 
 /// A thread may be blocked in a call on this descriptor. What cannot be read counts as one that
 /// may be; without /proc there is no telling, and then nobody can say who holds it either.
@@ -61,12 +78,17 @@ fn is_blocked(tasks: RawSocket, task: &CStr, fd: RawSocket) -> bool {
         Err(fault) => return fault.code != libc::ENOENT,
     };
     let mut text = [0u8; ROOM];
-    let got = read_file(folder, c"syscall", &mut text);
-    let _ = close_raw(folder);
-    match got {
-        Ok(got) => is_call_on(text.get(..got).unwrap_or_default(), fd),
+    let answer = match read_file(folder, c"syscall", &mut text) {
+        Ok(got) => {
+            let text = text.get(..got).unwrap_or_default();
+            is_call_on(first_argument(text, SOCKETCALL), fd, |address| {
+                word_at(folder, address)
+            })
+        }
         Err(code) => code != libc::ENOENT && code != libc::ESRCH,
-    }
+    };
+    let _ = close_raw(folder);
+    answer
 }
 
 fn read_file(folder: RawSocket, name: &CStr, into: &mut [u8; ROOM]) -> Result<usize, c_int> {
@@ -77,54 +99,109 @@ fn read_file(folder: RawSocket, name: &CStr, into: &mut [u8; ROOM]) -> Result<us
     got.map(|got| got as usize).map_err(|fault| fault.code)
 }
 
-/// Whether such a call may be one on this descriptor.
-fn is_call_on(text: &[u8], fd: RawSocket) -> bool {
-    match first_argument(text) {
-        // Upper halves may hold anything where an int is passed.
-        Some(first) if first as u32 == fd as u32 => true,
-        // It may have been moved since, from a number that is free now.
-        Some(first) if fd >= FD_SETSIZE && first < FD_SETSIZE as u64 => {
-            !is_open(first as RawSocket)
-        }
-        _ => false,
+/// A word of this process's memory. By way of /proc: that thread may have gone on meanwhile, and its
+/// stack may be there no longer.
+fn word_at(thread: RawSocket, address: u64) -> Option<u64> {
+    let mut word = 0usize;
+    let flags = libc::O_RDONLY | libc::O_CLOEXEC;
+    let file = syscall!(libc::openat(thread, c"mem".as_ptr(), flags)).ok()?;
+    let into = std::ptr::from_mut(&mut word).cast();
+    let got = syscall!(libc::pread64(
+        file,
+        into,
+        size_of::<usize>(),
+        address as i64
+    ));
+    let _ = close_raw(file);
+    (got.ok()? as usize == size_of::<usize>()).then_some(word as u64)
+}
+
+/// Whether a call with this first argument may be one on this descriptor.
+fn is_call_on(first: First, fd: RawSocket, word_at: impl Fn(u64) -> Option<u64>) -> bool {
+    match first {
+        First::None => false,
+        First::Is(number) => may_mean(number, fd),
+        First::At(address) => word_at(address).map_or(true, |number| may_mean(number, fd)),
     }
+}
+
+fn may_mean(number: u64, fd: RawSocket) -> bool {
+    // Upper halves may hold anything where an int is passed.
+    number as u32 == fd as u32
+        // It may have been moved since, from a number that is free now.
+        || fd >= FD_SETSIZE && number < FD_SETSIZE as u64 && !is_open(number as RawSocket)
 }
 
 fn is_open(fd: RawSocket) -> bool {
     syscall!(libc::fcntl(fd, libc::F_GETFD)).is_ok()
 }
 
+/// The first argument of the call that a thread is in.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum First {
+    /// The thread runs, or the call has no argument.
+    None,
+    Is(u64),
+    /// It lies in memory.
+    At(u64),
+}
+
 /// "45 0x7 0x7ffd..." is a recvfrom() on descriptor 7. Which call it is does not matter: those
-/// that have a descriptor have it first. One that runs is in none.
-fn first_argument(text: &[u8]) -> Option<u64> {
+/// that have a descriptor have it first. One that runs is in none. "102 0xa 0xffd0..." is a recv() by
+/// way of socketcall(2).
+fn first_argument(text: &[u8], socketcall: Option<&str>) -> First {
     let text = std::str::from_utf8(text).unwrap_or_default();
     let mut words = text.split_ascii_whitespace();
-    let call = words.next().filter(|&call| call != "-1")?;
-    let first = words.next()?.strip_prefix("0x")?;
-    // SYS_socketcall on 32-bit x86: the descriptor lies in memory, behind the second argument.
-    let is_hidden = cfg!(target_arch = "x86") && call == "102";
-    u64::from_str_radix(first, 16).ok().filter(|_| !is_hidden)
+    let call = words.next().filter(|&call| call != "-1");
+    let mut argument = || u64::from_str_radix(words.next()?.strip_prefix("0x")?, 16).ok();
+    match (call, argument()) {
+        (None, _) | (_, None) => First::None,
+        (Some(_), Some(_)) if call == socketcall => argument().map_or(First::None, First::At),
+        (Some(_), Some(first)) => First::Is(first),
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{is_call_on, may_be};
+    use super::{first_argument, is_call_on, may_be, word_at, First};
     use std::net::UdpSocket;
     use std::os::fd::AsRawFd;
     use std::time::Duration;
 
     #[test]
     fn the_first_argument_counts() {
-        assert!(is_call_on(b"45 0x7 0x7ffd2c 0x64 0x0", 7));
-        assert!(!is_call_on(b"45 0x17 0x7 0x64 0x0", 7));
-        assert!(!is_call_on(b"running\n", 7));
-        assert!(!is_call_on(b"-1 0x7 0x0", 7));
-        assert!(!is_call_on(b"", 7));
+        let is_on = |text: &[u8], fd| is_call_on(first_argument(text, None), fd, |_| None);
+        assert!(is_on(b"45 0x7 0x7ffd2c 0x64 0x0", 7));
+        assert!(!is_on(b"45 0x17 0x7 0x64 0x0", 7));
+        assert!(!is_on(b"running\n", 7));
+        assert!(!is_on(b"-1 0x7 0x0", 7));
+        assert!(!is_on(b"", 7));
         assert!(
-            is_call_on(b"45 0x3ff 0x0", 1024),
+            is_on(b"45 0x3ff 0x0", 1024),
             "moved, and closed under its old number"
         );
-        assert!(!is_call_on(b"45 0x0 0x0", 1024), "that number is open");
+        assert!(!is_on(b"45 0x0 0x0", 1024), "that number is open");
+    }
+
+    #[test]
+    fn arguments_that_lie_in_memory_are_fetched() {
+        let first = first_argument(b"102 0xa 0xffd0 0x0", Some("102"));
+        assert_eq!(first, First::At(0xffd0));
+        let of_seven = |address| (address == 0xffd0).then_some(7);
+        assert!(is_call_on(first, 7, of_seven));
+        assert!(!is_call_on(first, 10, of_seven), "which call it is");
+        assert!(is_call_on(first, 8, |_| None), "what cannot be read may be");
+        let other = first_argument(b"45 0x7 0xffd0 0x0", Some("102"));
+        assert_eq!(other, First::Is(7));
+    }
+
+    #[test]
+    fn a_word_of_our_own_memory() {
+        let folder = std::fs::File::open("/proc/thread-self").unwrap();
+        let word = std::hint::black_box(0x1234_5678_usize);
+        let address = std::ptr::from_ref(&word) as u64;
+        assert_eq!(word_at(folder.as_raw_fd(), address), Some(0x1234_5678));
+        assert_eq!(word_at(folder.as_raw_fd(), 8), None);
     }
 
     #[test]

@@ -7,6 +7,10 @@ pub(in crate::sys) mod fault;
 mod hand_over;
 mod keep_alive;
 mod poll_entry;
+#[cfg(only_ppoll)]
+mod ppoll;
+#[cfg(all(not(only_ppoll), linux_calls, test, target_pointer_width = "64"))]
+mod ppoll;
 mod process;
 mod socket;
 mod thread;

@@ -136,7 +136,9 @@ fn check_world<const EDGES: bool>(world: &World<'_>, dice: &mut Dice) -> Vec<Opt
             5..=8 => drive.admit(dice.percent(80)),
             9..=11 => drive.deliver(dice, 60),
             // For nothing, or for nobody.
-            12 => drive.event(dice.pick(&[0, 3, 4, 5, 7, 9, 14, 15, 16, 99, 1 << 40])),
+            12 => {
+                drive.event(dice.pick(&[0, 3, 4, 5, 7, 9, 14, 15, 16, 99, 1 << (usize::BITS - 24)]))
+            }
             13 if keeps_line && dice.percent(20) => drive.evict_oldest(),
             14 if dice.percent(3) => drive.evict_all(),
             _ => pass_time(&mut drive, dice),
