@@ -110,7 +110,8 @@ Options:
                          microseconds more, and the command ends up to 2 seconds after PROGRAM
   --symbols              say for each module whether function names and lines are known, and
                          how to get them
-  --every TIME           write a report of what was seen so far, again and again
+  --every TIME           write a report of what was seen so far, again and again; on Linux
+                         SIGUSR2 to this command does so once
   --close-wait TIME      tell the connections that the peer has closed and the program has
                          held for so long since (10s)
   --only NAME[,NAME...]  programs to look at

@@ -257,8 +257,10 @@ mod tests {
     #[test]
     fn threads_that_come_at_once_agree() {
         let table = table();
+        // Miri interprets each instruction: a few there
+        let sites = if cfg!(miri) { 10 } else { 200 };
         let count = |_: u32| {
-            for offset in 0..200 {
+            for offset in 0..sites {
                 let at = table.site_of(Call::Close, &[place(None, offset)]).unwrap();
                 table.site(at).unwrap().add(Counter::Closes, 1);
             }
@@ -268,7 +270,7 @@ mod tests {
                 scope.spawn(move || count(number));
             });
         });
-        assert_eq!(table.sites().count(), 200);
+        assert_eq!(table.sites().count() as u64, sites);
         for (_, site) in table.sites() {
             assert_eq!(site.count(Counter::Closes), 4);
         }
