@@ -1,7 +1,8 @@
-/* Descriptor numbers and limits: T16, T20-T22, T29, T48, T55, T99. */
+/* Descriptor numbers and limits: T16, T20-T22, T29, T48, T55, T99, T100. */
 #include "lab.h"
 
 #include <dirent.h>
+#include <pthread.h>
 #include <sys/resource.h>
 #include <sys/select.h>
 #include <sys/syscall.h>
@@ -142,6 +143,48 @@ static void number_taken(void)
     }
 }
 
+static pthread_barrier_t together;
+
+static void *takes(void *number)
+{
+    int fd = *(int *)number, other = open("/dev/null", O_RDWR);
+
+    MUST(other >= 0);
+    pthread_barrier_wait(&together);
+    MUST(dup2(other, fd) == fd);
+    return NULL;
+}
+
+/* T100: several threads do so at once: what they have put there stays theirs. */
+static void numbers_taken_at_once(void)
+{
+    int listening = listener(), numbers[8], count, i;
+    pthread_t threads[8];
+    peer all[5];
+    habits how;
+
+    close_range(20, ~0U, 0);
+    memset(&how, 0, sizeof how);
+    how.request = REQUEST;
+    how.wait_ms = 300;
+    how.more = 500000;
+    for (i = 0; i < 5; i++) {
+        all[i] = start_peer(listening, how);
+        close(served(listening));
+    }
+    count = high_numbers(numbers, 8);
+    pthread_barrier_init(&together, NULL, (unsigned)count);
+    for (i = 0; i < count; i++)
+        MUST(pthread_create(&threads[i], NULL, takes, &numbers[i]) == 0);
+    for (i = 0; i < count; i++)
+        pthread_join(threads[i], NULL);
+    for (i = 0; i < 5; i++)
+        end_of(all[i]);
+    sleep_ms(300);
+    for (i = 0; i < count; i++)
+        MUST(write(numbers[i], "x", 1) == 1 && close(numbers[i]) == 0);
+}
+
 /* T99: the same while it is still looked up whether a child has the connection: it answers afterwards. */
 static void number_taken_in_doubt(void)
 {
@@ -242,6 +285,7 @@ int main(int argc, char **argv)
         {"T16", lowest_number},  {"T20", everything_closed}, {"T21", loop_of_closes},
         {"T22", number_taken},   {"T29", small_limit},       {"T48", crowded},
         {"T55", number_given_back}, {"T99", number_taken_in_doubt},
+        {"T100", numbers_taken_at_once},
     };
 
     return lab_main(argc, argv, checks, sizeof checks / sizeof *checks);

@@ -47,6 +47,8 @@ pub struct Observation {
     pub every: Option<Duration>,
     /// Connections that the peer has closed are told if the program has held them for so long.
     pub close_wait: Duration,
+    /// What became of a connection is looked at after its close.
+    pub follow: bool,
 }
 
 pub fn parse(words: Vec<OsString>) -> Result<Command, Failure> {
@@ -88,6 +90,7 @@ fn parse_observe(words: &mut Words) -> Result<Command, Failure> {
     let mut outputs = Outputs::default();
     let mut every = None;
     let mut close_wait = Duration::from_secs(10);
+    let mut follow = false;
     let asked = parse_program(
         "observe",
         words,
@@ -102,6 +105,9 @@ fn parse_observe(words: &mut Words) -> Result<Command, Failure> {
                 "--every" => every = Some(option.time(words)?),
                 "--close-wait" => close_wait = option.time(words)?,
                 "--library" => request.library = Some(option.value(words)?),
+                "--follow" if option.attached.is_none() && cfg!(target_os = "linux") => {
+                    follow = true
+                }
                 "--symbols" if option.attached.is_none() => outputs.symbols = true,
                 "--only" | "--except" => parse_option(option.whole, words, request)?,
                 _ => return Err(option.unknown()),
@@ -115,6 +121,7 @@ fn parse_observe(words: &mut Words) -> Result<Command, Failure> {
             outputs,
             every: every.filter(|time| !time.is_zero()),
             close_wait,
+            follow,
         }),
         Asked::Help => Command::HelpObserve,
         Asked::Version => Command::Version,
@@ -294,6 +301,12 @@ mod tests {
         assert_eq!(asked.request.arguments, ["--json", "5"]);
         assert!(asked.every.is_none() && asked.outputs.report.is_none());
         assert_eq!(asked.close_wait, Duration::from_secs(10));
+        assert!(!asked.follow);
+        if cfg!(target_os = "linux") {
+            assert!(observation("observe --follow p").follow);
+        } else {
+            assert!(wrong("observe --follow p").contains("no such option: --follow"));
+        }
         let asked = observation(
             "observe --report a --json=b --html c --symbols --every 2m --close-wait=500ms \
              --add-log d --only x,y --library l.so -- p -v",
@@ -332,6 +345,7 @@ mod tests {
             "json",
             "html",
             "add-log",
+            "follow",
             "symbols",
             "every",
             "close-wait",

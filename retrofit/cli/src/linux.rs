@@ -2,6 +2,12 @@
 
 #[path = "linux/broken_pipe.rs"]
 mod broken_pipe;
+#[path = "linux/diagnosis.rs"]
+mod diagnosis;
+#[path = "linux/follow.rs"]
+mod follow;
+#[path = "linux/followed.rs"]
+mod followed;
 #[path = "linux/inspect.rs"]
 mod inspect;
 #[path = "linux/library.rs"]
@@ -10,6 +16,8 @@ mod library;
 mod log;
 #[path = "linux/namespace.rs"]
 mod namespace;
+#[path = "linux/netlink.rs"]
+mod netlink;
 #[path = "linux/observe.rs"]
 mod observe;
 #[path = "linux/program.rs"]

@@ -333,6 +333,11 @@ fn go_on(work: Work, now: u64) -> Option<Work> {
         Work::Doubt {
             fd, arrival, looks, ..
         } => look_up(fd, arrival, looks, now),
+        // the program has put something of its own there
+        Work::Closing(closing, ticket) if !ticket.mark.is_there() => {
+            forget_socket(closing);
+            None
+        }
         Work::Closing(mut closing, ticket) => match closing.step() {
             Ok(None) => Some(Work::Closing(closing, ticket)),
             ended => {

@@ -64,9 +64,12 @@ pub fn first_of_the_reserve(limit: u64) -> u64 {
     limit - limit / 8
 }
 
-/// Closes a number of ours.
+/// Closes a number of ours, unless the program has put something of its own there meanwhile.
 pub fn close(fd: c_int) {
     let mark = mark_of(fd);
+    if mark.word.kind() != Kind::Internal {
+        return;
+    }
     let _ = sys::close(fd);
     disown(mark);
 }

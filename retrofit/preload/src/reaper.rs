@@ -251,9 +251,10 @@ pub fn vacate(fd: c_int) {
     if WHO.load(SeqCst) == NOBODY || is_this_thread() || BROKEN.load(SeqCst) {
         return;
     }
-    if WANTED.compare_exchange(-1, fd, SeqCst, SeqCst).is_ok() {
-        ask(|| WANTED.load(SeqCst) != fd);
-    }
+    // another thread may be asking for another one
+    let has_asked = || WANTED.compare_exchange(-1, fd, SeqCst, SeqCst).is_ok();
+    ask(has_asked);
+    ask(|| WANTED.load(SeqCst) != fd);
 }
 
 /// The program has run out of descriptors: whether there are more now.

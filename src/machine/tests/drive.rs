@@ -128,6 +128,7 @@ pub(super) fn simulate<R>(plan: &Plan, dice: &mut Dice, check: impl FnOnce(&Run<
     }
 
     let end = machine.end().expect("the last step ended it");
+    assert!(machine.has_ended());
     let is_socket = sim.setup.life != Life::NotASocket;
     let is_open = matches!(sim.handle, Handle::Open | Handle::Reset) && is_socket;
     let is_told = machine.is_left_open() == is_open || sim.handle == Handle::Gone;

@@ -129,3 +129,27 @@ fn kept_open_an_abort_resets_and_leaves_the_descriptor() {
         assert!(!run.report.closed);
     });
 }
+
+/// More than one pass takes, left unread, would make a reset of the close.
+#[test]
+fn what_is_there_is_read_in_full_before_it_is_called_delivered() {
+    let plan = Plan::new().until_acked().before(Act::AckAll);
+    for bytes in [2 << 20, 5 << 20] {
+        run(plan.clone().before(Act::Send(bytes)), |run| {
+            assert_eq!(run.outcome(), Outcome::Delivered);
+            assert_eq!(run.report.drained_bytes, bytes);
+        });
+    }
+}
+
+/// Winsock reads nothing any more then; the state tells.
+#[test]
+fn with_the_receiving_side_shut_the_state_tells_what_is_delivered() {
+    for system in [System::Winsock, System::Linux] {
+        let plan = Plan::new().on(system).before(Act::ShutRead).until_acked();
+        run(plan.before(Act::AckAll), |run| {
+            assert_eq!(run.outcome(), Outcome::Delivered, "{system:?}");
+            assert_eq!(run.ended_ms(), 0);
+        });
+    }
+}

@@ -252,6 +252,17 @@ fn what_a_dead_connection_had_received_is_still_delivered() {
 }
 
 #[test]
+fn a_dead_connection_stays_dead_whatever_receiving_says() {
+    let plan = Plan::new().before(Act::Reset).before(Act::StealError);
+    for fault in [OTHER, super::script::NOT_CONNECTED] {
+        run(plan.clone().receive_fails(fault), |run| {
+            assert_eq!(run.outcome(), Outcome::Reset, "{fault:?}");
+            assert_eq!(run.report.system_error, fault.code);
+        });
+    }
+}
+
+#[test]
 fn the_network_giving_up_is_lost() {
     run(Plan::new().before(Act::Lost), |run| {
         assert_eq!(run.outcome(), Outcome::Lost)

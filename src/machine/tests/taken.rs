@@ -67,7 +67,9 @@ fn after_the_callback_that_got_the_data() {
 /// else is due.
 #[test]
 fn in_any_call_of_a_step() {
-    let ways: [fn(Plan) -> Plan; 7] = [
+    let ways: [fn(Plan) -> Plan; 9] = [
+        |plan| plan.before(Act::AckAll).after_fin(1, Act::Fin),
+        |plan| plan.at(4, Act::Reset).at(4, Act::StealError),
         |plan| plan.before(Act::Fin).unsent(9),
         |plan| plan.before(Act::ShutRead),
         |plan| plan.before(Act::ShutRead).before(Act::AckAll).until_acked(),
@@ -85,5 +87,43 @@ fn in_any_call_of_a_step() {
                 }
             }
         }
+    }
+}
+
+/// One search for many: what it finds to be no socket is looked at again, and refused untouched.
+#[test]
+fn before_the_search_for_many() {
+    let mut plan = Plan::of(Life::NotASocket);
+    plan = plan.sharing(Sharing::Unknown(NOT_A_SOCKET));
+    let clock = SimClock::new();
+    let mut sim = Sim::new(&plan.setup, &clock);
+    let mut machine = Machine::new(&plan.options, clock.now());
+    assert!(machine.asks_for_sharing());
+    machine.sharing_is(Sharing::Unknown(NOT_A_SOCKET));
+    assert!(machine.asks_for_sharing(), "what it is now is not known");
+    assert_eq!(machine.step(&mut sim, &clock, &mut None), Next::Ended);
+    assert_eq!(machine.end(), Some(End::Refused(NOT_A_SOCKET)));
+    assert_eq!((sim.handle, machine.seen.closed), (Handle::Open, false));
+}
+
+#[test]
+fn what_is_told_of_other_holders_is_not_asked_again() {
+    let plan = Plan::new().sharing(Sharing::Alone);
+    let mut machine = Machine::new(&plan.options, SimClock::new().now());
+    assert!(machine.asks_for_sharing());
+    machine.sharing_is(Sharing::Alone);
+    assert!(!machine.asks_for_sharing());
+}
+
+/// A dead connection whose bytes are being picked up.
+#[test]
+fn while_what_a_dead_one_had_received_is_read() {
+    for at in 0..10 {
+        let plan = Plan::new().before(Act::Send(9)).before(Act::Reset);
+        let plan = plan.call_cost(MS).at(at, Act::CloseElsewhere);
+        run(plan, |run| {
+            let is_told = run.sim.handle == Handle::Gone;
+            assert_eq!(is_told, run.refusal() == Some(NOT_A_SOCKET), "{at}");
+        });
     }
 }

@@ -102,6 +102,10 @@ fn acknowledgements_are_looked_up_a_few_times_per_idle_time() {
         // At the half-close, and four times.
         assert_eq!(run.sim.asked[Question::Backlog as usize], 5);
     });
+    // Without an idle time nobody wants to know.
+    run(Plan::new().unsent(900).timeout(100), |run| {
+        assert_eq!(run.sim.asked[Question::Backlog as usize], 0);
+    });
     // Nothing is left to be acknowledged.
     run(Plan::new().idle(100), |run| {
         assert_eq!(run.ended_ms(), 100);

@@ -3,6 +3,7 @@
 //! A signal that somebody sends to the command is handed on to the program; those of the terminal
 //! (Ctrl-C) the program gets itself. SIGUSR2 asks for a report so far.
 
+use super::follow::{self, Follower};
 use super::namespace::Namespace;
 use super::table_file::TableFile;
 use crate::arguments::Observation;
@@ -41,7 +42,10 @@ pub fn watch(
     let mut namespace = Namespace::new();
     namespace.look(Vec::new);
     let before = Counters::now();
+    let follower = observation.follow.then(|| Follower::new(file.table()));
+    let follower = follower.transpose()?;
     let child = signals.start(command).map_err(|error| refused(&error))?;
+    let follower = follower.map(Follower::start).transpose()?;
     let mut running = Running {
         child,
         observation,
@@ -52,6 +56,8 @@ pub fn watch(
         watch: Watch::new(observation.close_wait),
         namespace,
         close_wait: Vec::new(),
+        follow_ms: follower.as_ref().map(milliseconds),
+        follower,
     };
     running.wait_for_the_end(&signals)
 }
@@ -67,6 +73,12 @@ struct Running<'a> {
     watch: Watch,
     namespace: Namespace,
     close_wait: Vec<Waiting>,
+    follower: Option<follow::Running>,
+    follow_ms: Option<u64>,
+}
+
+fn milliseconds(follower: &follow::Running) -> u64 {
+    follower.limit.as_millis() as u64
 }
 
 impl Running<'_> {
@@ -78,6 +90,9 @@ impl Running<'_> {
             let ended = ended.map_err(|error| Failure::Cannot(error.to_string()))?;
             if let Some(status) = ended {
                 self.namespace.look(|| descendants(std::process::id()));
+                if let Some(follower) = self.follower.take() {
+                    follower.end();
+                }
                 return self.report(false).map(|()| code(status));
             }
             match signal {
@@ -140,6 +155,7 @@ impl Running<'_> {
             kernel: self.grown(),
             kernel_alone: self.namespace.is_alone(),
             close_wait: self.close_wait.clone(),
+            follow_ms: self.follow_ms,
         };
         write_report(self.file.table(), run, &self.observation.outputs)
     }

@@ -55,7 +55,7 @@ impl TableFile {
         &self.path
     }
 
-    pub fn table(&self) -> &Table {
+    pub fn table(&self) -> &'static Table {
         self.table
     }
 }

@@ -43,6 +43,13 @@ const RULES: &[Rule] = &[
         why: "The second close hit a descriptor that somebody else had opened meanwhile. No call of the library can help.",
     },
     Rule {
+        name: "lost-as-seen",
+        applies: |site| site.figures.lost > 0,
+        source: |site| graceful(site.call),
+        run: RUN,
+        why: "It was seen after the close: the connection was reset before the peer had acknowledged all bytes of ours.",
+    },
+    Rule {
         name: "reset-for-certain",
         applies: |site| site.figures.unread > 0,
         source: |site| graceful(site.call),
@@ -222,12 +229,18 @@ mod tests {
     );
 
     /// One figure for each rule, in the order of the rules.
-    const CASES: [Case; 17] = [
+    const CASES: [Case; 18] = [
         (
             "double-close",
             |f| f.reused_number = 1,
             "set the variable to -1",
             None,
+        ),
+        (
+            "lost-as-seen",
+            |f| f.lost = 1,
+            "gc_close(fd, 5000) for close(fd)",
+            Some("graceful-close run -- PROGRAM"),
         ),
         (
             "reset-for-certain",

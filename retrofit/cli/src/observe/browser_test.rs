@@ -17,7 +17,7 @@ function sorted(numbers, sign) {
     return numbers.every(function (number, at) { return at === 0 || sign * (number - numbers[at - 1]) >= 0; });
 }
 var heads = document.querySelectorAll("#sites th button"), wrong = [];
-if (heads.length !== 7) wrong.push(heads.length + " buttons");
+if (heads.length !== 9) wrong.push(heads.length + " buttons");
 if (!sorted(order(0), 1)) wrong.push("at first: " + order(0));
 for (var at = 2; at < heads.length; at++) {
     heads[at].click();

@@ -30,6 +30,13 @@ pub struct Figures {
     pub shutdowns: u64,
     pub shutdowns_unread: u64,
     pub handed_on: u64,
+    pub followed: u64,
+    pub reset_after: u64,
+    pub lost: u64,
+    pub lost_bytes: u64,
+    pub arrived: u64,
+    pub still_open: u64,
+    pub follow_untold: u64,
 }
 
 /// How a number is written for people.
@@ -91,6 +98,13 @@ kinds! {
     shutdowns, Calls, "SHUT_RDWR", "shutdown for both directions, while the peer had not closed: from then on a late byte resets";
     shutdowns_unread, Calls, "unread then", "of these, with unread bytes: if nobody reads them, the close resets, for certain";
     handed_on, Calls, "handed on", "connections that a program that was started got too: not close-on-exec, and not 0, 1 or 2";
+    followed, Closes, "followed", "closes whose connection was looked at afterwards, as --follow asks: those with unread bytes, and those whose peer had not closed";
+    reset_after, Closes, "reset after", "of these, the connection was reset afterwards, by this system or by the peer";
+    lost, Closes, "lost", "of these resets, bytes of ours had not been acknowledged by then: they are lost";
+    lost_bytes, Bytes, "bytes lost", "these bytes";
+    arrived, Closes, "arrived", "of those followed, both sides ended the connection, and all was acknowledged";
+    still_open, Closes, "still open", "of those followed, the peer had not ended its side when the looking ended";
+    follow_untold, Closes, "not told", "of those followed, it is not known: in another network namespace, another connection with the same addresses, or too many at a time";
 }
 
 impl Figures {
@@ -123,7 +137,7 @@ impl Figures {
     }
 
     pub fn may_lose(&self) -> bool {
-        self.resets() > 0 || self.at_risk() > 0 || self.pending > 0
+        self.resets() > 0 || self.at_risk() > 0 || self.pending > 0 || self.lost > 0
     }
 
     /// Closes after which a reset takes something away if the peer goes on sending.

@@ -4,8 +4,8 @@ use super::figures::{Figures, Unit};
 use super::picture;
 use super::report::{Frame, Report, Site};
 use super::words::{
-    amount, call_chain, closed_before, counted_for, duration, logged_chain, outcomes, peers,
-    present,
+    amount, call_chain, closed_before, counted_for, duration, followed, logged_chain, outcomes,
+    peers, present,
 };
 use std::fmt::{Display, Write};
 
@@ -21,7 +21,7 @@ struct Column {
     of: fn(&Figures) -> u64,
 }
 
-const COLUMNS: [Column; 5] = [
+const COLUMNS: [Column; 7] = [
     Column {
         title: "Closes",
         meaning: "closes of connected TCP sockets",
@@ -52,7 +52,27 @@ const COLUMNS: [Column; 5] = [
         unit: Unit::Closes,
         of: |figures| figures.open,
     },
+    Column {
+        title: "Reset after",
+        meaning: "the connection was reset after the close",
+        unit: Unit::Closes,
+        of: |figures| figures.reset_after,
+    },
+    Column {
+        title: "Lost",
+        meaning: "of these, bytes of ours had not been acknowledged",
+        unit: Unit::Closes,
+        of: |figures| figures.lost,
+    },
 ];
+
+/// The last two are of `--follow`.
+fn columns(report: &Report) -> &'static [Column] {
+    match report.run.follow_ms {
+        Some(_) => &COLUMNS,
+        None => &COLUMNS[..5],
+    }
+}
 
 pub fn write(report: &Report) -> String {
     let mut out = String::new();
@@ -66,7 +86,10 @@ pub fn write(report: &Report) -> String {
         program = Escaped(&program),
     );
     summary(&mut out, report);
-    table(&mut out, &report.sites);
+    for words in followed(report).iter().flatten() {
+        let _ = writeln!(out, "<p class=\"followed\">{}</p>", Escaped(words));
+    }
+    table(&mut out, report);
     logged(&mut out, report);
     kernel(&mut out, report);
     close_wait(&mut out, report);
@@ -107,9 +130,10 @@ fn summary(out: &mut String, report: &Report) {
     out.push_str("</ul>\n");
 }
 
-fn table(out: &mut String, sites: &[Site]) {
+fn table(out: &mut String, report: &Report) {
+    let columns = columns(report);
     out.push_str("<table id=\"sites\">\n<thead>\n<tr><th scope=\"col\">No.</th><th scope=\"col\">Call site</th>");
-    for column in &COLUMNS {
+    for column in columns {
         let _ = write!(
             out,
             "<th scope=\"col\" class=\"number\" title=\"{}\">{}</th>",
@@ -117,13 +141,13 @@ fn table(out: &mut String, sites: &[Site]) {
         );
     }
     out.push_str("<th class=\"picture\">What a close left behind</th></tr>\n</thead>\n<tbody>\n");
-    for site in sites {
-        row(out, site);
+    for site in &report.sites {
+        row(out, site, columns);
     }
     out.push_str("</tbody>\n</table>\n");
 }
 
-fn row(out: &mut String, site: &Site) {
+fn row(out: &mut String, site: &Site, columns: &[Column]) {
     let chain = call_chain(site, 3);
     let _ = write!(
         out,
@@ -134,7 +158,7 @@ fn row(out: &mut String, site: &Site) {
     advice(out, site);
     details(out, site);
     out.push_str("</td>\n");
-    for column in &COLUMNS {
+    for column in columns {
         let number = (column.of)(&site.figures);
         let _ = write!(
             out,

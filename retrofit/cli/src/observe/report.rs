@@ -48,6 +48,9 @@ pub struct Run {
     pub kernel_alone: bool,
     /// Connections whose peer has closed, and which the program still holds.
     pub close_wait: Vec<Waiting>,
+    /// With `--follow`: a connection was looked at for so long after its close.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub follow_ms: Option<u64>,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -143,9 +146,11 @@ impl Report {
     }
 }
 
-/// Resets for certain first, then what a late byte would cost.
-fn rank(figures: &Figures) -> [u64; 5] {
+/// What was seen to be lost first, then resets for certain, then what a late byte would cost.
+fn rank(figures: &Figures) -> [u64; 7] {
     [
+        figures.lost,
+        figures.lost_bytes,
         figures.resets(),
         figures.bytes_at_stake(),
         figures.at_risk(),

@@ -65,6 +65,13 @@ pub fn snapshot() -> Snapshot {
                 unread_unacked_bytes: 8_192,
                 late: 6,
                 late_bytes: 900,
+                followed: 50,
+                reset_after: 43,
+                lost: 41,
+                lost_bytes: 8_792,
+                arrived: 4,
+                still_open: 2,
+                follow_untold: 1,
                 open: 4,
                 time_wait: 3,
                 ..figures()
@@ -203,6 +210,7 @@ pub fn run() -> Run {
         file: "legacyd".into(),
         unfinished: false,
         kernel_alone: false,
+        follow_ms: Some(10_000),
         kernel: Some(Counters::of(&[("TCPAbortOnClose", 41), ("OutRsts", 44)])),
         close_wait: vec![Waiting {
             process: 77,

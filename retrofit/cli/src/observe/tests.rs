@@ -168,6 +168,29 @@ fn all_forms_have_the_same_totals_and_notes() {
 }
 
 #[test]
+fn all_forms_say_what_was_followed_and_what_it_costs() {
+    let mut report = samples::report();
+    let seen = "Followed after the close (--follow): 50 connections; 43 reset afterwards, 41 of these with 8792 B of ours not acknowledged";
+    let flat = |text: String| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    for form in [text::write(&report), html::write(&report)].map(flat) {
+        assert!(form.contains(seen), "{form}");
+        assert!(form.contains("each close that it follows takes some microseconds more"));
+        assert!(form.contains("for at most 10.000 s"));
+    }
+    let value: Value = serde_json::from_str(&json::write(&report)).unwrap();
+    assert_eq!(
+        (&value["follow_ms"], &value["totals"]["lost_bytes"]),
+        (&10_000.into(), &8_792.into())
+    );
+    let column = ">Reset after</th>";
+    assert!(html::write(&report).contains(column));
+    report.run.follow_ms = None;
+    assert!(!html::write(&report).contains(column));
+    assert!(!text::write(&report).contains("--follow)"));
+    assert!(!json::write(&report).contains("follow_ms"));
+}
+
+#[test]
 fn those_that_lose_come_first() {
     let report = samples::report();
     let order: Vec<&str> = report
@@ -176,8 +199,8 @@ fn those_that_lose_come_first() {
         .map(|site| site.advice[0].rule)
         .collect();
     let expected = [
-        "reset-for-certain", // 40
-        "reset-for-certain", // 1
+        "lost-as-seen",
+        "reset-for-certain",
         "late-bytes",
         "shut-both",
         "wanted-reset",

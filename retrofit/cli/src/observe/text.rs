@@ -3,8 +3,8 @@
 use super::figures::Unit;
 use super::report::{Report, Site};
 use super::words::{
-    amount, call_chain, closed_before, count, counted_for, duration, logged_chain, outcomes, peers,
-    present,
+    amount, call_chain, closed_before, count, counted_for, duration, followed, logged_chain,
+    outcomes, peers, present,
 };
 use std::fmt::Write;
 
@@ -59,6 +59,9 @@ fn head(out: &mut String, report: &Report) {
             amount(Unit::Bytes, report.totals.bytes_at_stake()),
         ),
     };
+    for words in followed(report).iter().flatten() {
+        wrapped(out, "", words);
+    }
     if let Some(counters) = &report.run.kernel {
         let grown: Vec<String> = counters
             .iter()

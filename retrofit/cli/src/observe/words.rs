@@ -1,7 +1,7 @@
 //! How things are written, the same in text and HTML.
 
 use super::figures::{Figures, Kind, Unit, KINDS};
-use super::report::{Frame, LoggedSite, Run, Site};
+use super::report::{Frame, LoggedSite, Report, Run, Site};
 use super::symbols::{file_name, Function};
 
 /// `close < connection_done (server.c:120) < handle_request (server.c:88)`.
@@ -103,6 +103,25 @@ pub fn counted_for(run: &Run) -> &'static str {
         }
         false => "for all programs of this network namespace",
     }
+}
+
+/// With `--follow`: what was seen after the closes, and what it cost.
+pub fn followed(report: &Report) -> Option<[String; 2]> {
+    let limit = report.run.follow_ms?;
+    let totals = &report.totals;
+    let seen = format!(
+        "Followed after the close (--follow): {}; {} reset afterwards, {} of these with {} of ours not acknowledged",
+        count(totals.followed, "connection"),
+        totals.reset_after,
+        totals.lost,
+        amount(Unit::Bytes, totals.lost_bytes),
+    );
+    let cost = format!(
+        "--follow changes no close, but each close that it follows takes some microseconds more (four more \
+         questions to the system). Each connection was looked at from outside of the program, for at most {}.",
+        duration(limit)
+    );
+    Some([seen, cost])
 }
 
 /// Of a number that was not open.

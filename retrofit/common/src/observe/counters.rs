@@ -56,6 +56,18 @@ counters! {
     ShutdownsUnread = "shutdowns_unread",
     /// Connections that a program that was started got.
     HandedOn = "handed_on",
+    /// With `--follow`: closes whose connection is looked at afterwards; each is one of the four below.
+    Followed = "followed",
+    /// A reset came afterwards, from either side; those with bytes of ours not acknowledged then; these bytes.
+    ResetAfter = "reset_after",
+    Lost = "lost",
+    LostBytes = "lost_bytes",
+    /// Both sides ended it, and all was acknowledged.
+    Arrived = "arrived",
+    /// The peer had not ended its side when the looking ended.
+    StillOpen = "still_open",
+    /// What became of it is not known.
+    FollowUntold = "follow_untold",
 }
 
 #[cfg(test)]

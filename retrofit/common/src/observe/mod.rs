@@ -13,6 +13,7 @@ mod module;
 mod seen;
 mod site;
 mod table;
+mod trail;
 
 pub use cache::Cache;
 pub use counters::{Counter, COUNTERS};
@@ -21,3 +22,4 @@ pub use module::{Module, LONGEST_PATH};
 pub use seen::Seen;
 pub use site::{Call, Frame, Peers, Place, Site, MOST_FRAMES, MOST_PEERS};
 pub use table::{Table, MOST_MODULES, MOST_SITES};
+pub use trail::{Trail, Trails};

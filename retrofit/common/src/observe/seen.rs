@@ -55,6 +55,12 @@ impl Seen {
         self.count_kind(site);
     }
 
+    /// Whether a reset may follow that nobody asked for: with `--follow` it is looked at afterwards.
+    pub fn is_at_risk(&self) -> bool {
+        let is_over = self.is_shared || self.is_reset || self.linger == Some(0);
+        !is_over && (self.unread > 0 || !self.peer_closed)
+    }
+
     fn count_kind(&self, site: &Site) {
         let unacked = self.unacked.unwrap_or(0);
         if self.unread > 0 {
@@ -109,6 +115,22 @@ mod tests {
             unacked: Some(0),
             ..Seen::default()
         }
+    }
+
+    #[test]
+    fn what_a_reset_may_follow_is_at_risk() {
+        let changed = |change: fn(&mut Seen)| {
+            let mut seen = open();
+            change(&mut seen);
+            seen.is_at_risk()
+        };
+        assert!(changed(|_| {}));
+        assert!(changed(|seen| seen.linger = Some(5)));
+        assert!(!changed(|seen| seen.peer_closed = true));
+        assert!(changed(|seen| (seen.peer_closed, seen.unread) = (true, 1)));
+        assert!(!changed(|seen| (seen.linger, seen.unread) = (Some(0), 1)));
+        assert!(!changed(|seen| seen.is_shared = true));
+        assert!(!changed(|seen| seen.is_reset = true));
     }
 
     #[test]

@@ -5,8 +5,12 @@ use super::hash::Hash;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 pub const MOST_FRAMES: usize = 6;
-/// Of so many peers their number is exact.
+/// More of them are not counted.
 pub const MOST_PEERS: usize = 32;
+
+/// The peers of so many closes of a site are counted, and then those of one of so many.
+const ASKED_FOR_ALL: u64 = 256;
+const ASKED_FOR_ONE_OF: u64 = 16;
 
 /// Which call it is. The numbers are those in the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -181,6 +185,14 @@ impl Site {
             }
         }
         self.more_peers.store(1, Ordering::Relaxed);
+    }
+
+    /// Whether it is worth a question to the system who the peer of the next close is: of many closes it
+    /// is asked for some.
+    pub fn wants_peer(&self) -> bool {
+        let closes = self.count(Counter::Closes);
+        let is_asked = closes < ASKED_FOR_ALL || closes % ASKED_FOR_ONE_OF == 0;
+        is_asked && self.more_peers.load(Ordering::Relaxed) == 0
     }
 
     pub fn peers(&self) -> Peers {

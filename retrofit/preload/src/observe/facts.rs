@@ -7,8 +7,10 @@ use libc::c_int;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// TCP, and there is or was a connection.
+    /// TCP, with a connection.
     Connection,
+    /// TCP, and there was one.
+    Ended,
     Listener,
     Datagram,
     /// No socket, or not connected, or of another family.
@@ -27,7 +29,7 @@ pub fn of(fd: c_int, is_client: bool) -> (Kind, Seen) {
     match state {
         State::Listens => (Kind::Listener, Seen::default()),
         State::NotConnected => (Kind::Other, Seen::default()),
-        State::Ended { is_reset } => (Kind::Connection, ended(fd, is_reset)),
+        State::Ended { is_reset } => (Kind::Ended, ended(fd, is_reset)),
         State::Connected { .. } => (Kind::Connection, connected(fd, state)),
     }
 }
@@ -71,7 +73,6 @@ fn connected(fd: c_int, state: State) -> Seen {
     let asked = |may_be: bool, ask: fn(c_int) -> u64| if may_be { ask(fd) } else { 0 };
     let unacked = asked(may_be_unacked, sys::unacknowledged);
     Seen {
-        peer: sys::peer(fd).map_or(0, |(address, _)| of_address(&address)),
         unread: asked(may_be_unread, sys::unread),
         unacked: Some(unacked.saturating_sub(fin)),
         peer_closed: peer_has,
@@ -80,6 +81,11 @@ fn connected(fd: c_int, state: State) -> Seen {
         linger: tcp::linger(fd),
         ..Seen::default()
     }
+}
+
+/// 0: it is not known.
+pub fn peer(fd: c_int) -> u32 {
+    sys::peer(fd).map_or(0, |(address, _)| of_address(&address))
 }
 
 pub fn now_ns() -> u64 {

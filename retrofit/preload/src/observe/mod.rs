@@ -8,6 +8,7 @@
 
 mod callers;
 mod facts;
+mod follow;
 #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code))]
 mod frame_rule;
 #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code))]
@@ -29,9 +30,9 @@ use crate::fd_table::{self, Taken, CONNECTED};
 use crate::holders::{self, Birth, Standing};
 use crate::process;
 use crate::tcp;
-use callers::Addresses;
 use facts::Kind;
-use graceful_close_retrofit::observe::{Call, Counter, Seen};
+use follow::Follow;
+use graceful_close_retrofit::observe::{Call, Counter, Seen, Site, Table};
 use last_closes::LastCloses;
 use libc::c_int;
 use sites::site;
@@ -54,10 +55,11 @@ pub fn after_fork_in_child() {
 /// A close that has not been done yet.
 pub struct Look {
     fd: c_int,
-    call: Call,
     kind: Kind,
     seen: Seen,
-    addresses: Addresses,
+    /// `None`: there is no room for it.
+    site: Option<(&'static Table, &'static Site)>,
+    follow: Follow,
     begin_ns: u64,
 }
 
@@ -82,13 +84,21 @@ fn before(fd: c_int, call: Call, taken: &Taken, standing: Option<Standing>) -> O
         return None;
     }
     seen.is_shared = matches!(standing, Some(Standing::Held | Standing::Shared));
+    let site = site(call, &callers::capture());
+    let mut follow = Follow::No;
+    if let Some((table, site)) = site.filter(|_| kind == Kind::Connection) {
+        if site.wants_peer() {
+            seen.peer = facts::peer(fd);
+        }
+        follow = Follow::of(fd, &seen, table.trails());
+    }
     let may_block = seen.linger.is_some_and(|seconds| seconds > 0);
     Some(Look {
         fd,
-        call,
         kind,
         seen,
-        addresses: callers::capture(),
+        site,
+        follow,
         begin_ns: if may_block { facts::now_ns() } else { 0 },
     })
 }
@@ -96,12 +106,12 @@ fn before(fd: c_int, call: Call, taken: &Taken, standing: Option<Standing>) -> O
 impl Look {
     /// The system has done it.
     pub fn done(self) {
-        let Some((table, site)) = site(self.call, &self.addresses) else {
+        let Some((table, site)) = self.site else {
             LAST_CLOSES.note(self.fd, None);
             return;
         };
         match self.kind {
-            Kind::Connection => self.seen.count(site),
+            Kind::Connection | Kind::Ended => self.seen.count(site),
             Kind::Listener => site.add(Counter::Listeners, 1),
             Kind::Datagram => site.add(Counter::Datagrams, 1),
             Kind::Nothing => {
@@ -111,13 +121,15 @@ impl Look {
             }
             Kind::Other => {}
         }
-        let is_connection = self.kind == Kind::Connection;
+        let is_connection = matches!(self.kind, Kind::Connection | Kind::Ended);
         let closed = table.index_of(site).filter(|_| is_connection);
         LAST_CLOSES.note(self.fd, closed);
         if self.begin_ns > 0 && !self.seen.is_shared {
             let time = facts::now_ns().saturating_sub(self.begin_ns);
             site.add(Counter::LingerWaitNs, time);
         }
+        // the system has closed it: what is found by these addresses from now on is what is left of it
+        self.follow.begin(table, site);
     }
 }
 
@@ -131,7 +143,7 @@ pub fn shuts(fd: c_int, how: c_int) {
         return;
     }
     if let Some((_, site)) = site(Call::Shutdown, &callers::capture()) {
-        site.add_peer(seen.peer);
+        site.add_peer(facts::peer(fd));
         site.add(Counter::Shutdowns, 1);
         site.add(Counter::ShutdownsUnread, u64::from(seen.unread > 0));
     }
