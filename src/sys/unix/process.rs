@@ -246,8 +246,13 @@ mod tests {
     #[test]
     fn a_child_that_no_handler_has_seen_is_another_one() {
         let parent = process_generation();
+        // The stack comes first there (clone(2)).
+        let (first, second) = match cfg!(target_arch = "s390x") {
+            true => (0, libc::SIGCHLD),
+            false => (libc::SIGCHLD, 0),
+        };
         // SAFETY: see `child`; a fork() without the C library.
-        let fork = || unsafe { libc::syscall(libc::SYS_clone, libc::SIGCHLD, 0, 0, 0, 0) as i32 };
+        let fork = || unsafe { libc::syscall(libc::SYS_clone, first, second, 0, 0, 0) as i32 };
         assert_eq!(child(fork, || i32::from(process_generation() == parent)), 0);
         assert_eq!(process_generation(), parent);
     }
