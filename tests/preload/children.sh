@@ -51,7 +51,7 @@ check_children() {
     mkdir -p "$folder"
     gcc -Wall -Wextra -o "$folder/starts" tests/preload/starts.c || { fail "compiling tests/preload/starts.c" ""; return; }
     printf '%s\n' 'int puts(const char *);' 'int main(void) { return puts("ran") < 0; }' >"$folder/plain.c"
-    scripts/packages gcc-i686-linux-gnu libc6-i386 musl-tools >/dev/null 2>&1
+    scripts/packages gcc-i686-linux-gnu libc6-dev-i386-cross libc6-i386 musl-tools >/dev/null 2>&1
     if i686-linux-gnu-gcc -o "$folder/plain32" "$folder/plain.c" 2>/dev/null; then
         children_of "a 32-bit program" "$folder/plain32"
         LD_PRELOAD=$library GRACEFUL_CLOSE_LOG=$log sh -c "$folder/plain32; :" >/dev/null

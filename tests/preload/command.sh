@@ -209,7 +209,7 @@ print(repr(client.recv(1000)))' env GRACEFUL_CLOSE_PRELOAD="$library" "$command"
 check_runtimes() {
     local place=$scratch/closed
     echo 'int printf(const char *, ...); int main(void) { return printf("ran\n") < 0; }' >"$scratch/plain.c"
-    scripts/packages gcc-i686-linux-gnu libc6-i386 musl-tools >/dev/null 2>&1
+    scripts/packages gcc-i686-linux-gnu libc6-dev-i386-cross libc6-i386 musl-tools >/dev/null 2>&1
     if i686-linux-gnu-gcc -o "$scratch/plain32" "$scratch/plain.c" 2>/dev/null; then
         says "--check of a 32-bit program" 126 "no: .*word size (32 bits)" run --check -- "$scratch/plain32"
     else
