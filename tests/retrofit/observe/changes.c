@@ -1,17 +1,13 @@
 /* Becomes another user, and then another program: this one again, which closes a connection.
  * usage: changes USER-NUMBER */
+#include "site.h"
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-__attribute__((noinline, noclone)) int as_another_user(int fd)
-{
-    int result = close(fd);
-    __asm__ volatile("" ::: "memory");
-    return result;
-}
+SITE(as_another_user)
 
 int main(int argc, char **argv)
 {

@@ -2,6 +2,7 @@
  * measure of the machine. The close is five functions deep, and the connection as after a request that
  * was read and an answer that has arrived.
  * usage: cost COUNT */
+#include "site.h"
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -11,20 +12,11 @@
 #include <time.h>
 #include <unistd.h>
 
-#define APART __attribute__((noinline, noclone))
-#define WITHIN(name, inner)                \
-    APART int name(int fd)                 \
-    {                                      \
-        int result = inner(fd);            \
-        __asm__ volatile("" ::: "memory"); \
-        return result;                     \
-    }
-
-WITHIN(innermost, close)
-WITHIN(inner, innermost)
-WITHIN(middle, inner)
-WITHIN(outer, middle)
-WITHIN(outermost, outer)
+SITE_OF(innermost, close(fd))
+SITE_OF(inner, innermost(fd))
+SITE_OF(middle, inner(fd))
+SITE_OF(outer, middle(fd))
+SITE_OF(outermost, outer(fd))
 
 APART int one_question(int fd)
 {

@@ -2,6 +2,7 @@
  * that counts what it gets. Prints "SITE FIGURE NUMBER" for what a report with --follow must have.
  * usage: followed [ANSWER_FOR_OTHER_NAMESPACES] */
 #define _GNU_SOURCE
+#include "site.h"
 #include <arpa/inet.h>
 #include <linux/sockios.h>
 #include <netinet/in.h>
@@ -11,15 +12,6 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-#define APART __attribute__((noinline, noclone))
-#define SITE(name)                    \
-    APART int name(int fd)            \
-    {                                 \
-        int result = close(fd);       \
-        __asm__ volatile("" ::: "memory"); \
-        return result;                \
-    }
 
 SITE(unread_and_unacked)
 SITE(unread_after_all)

@@ -1,6 +1,7 @@
 /* Habits that are no close, or not only one: each in a function of its own, of a name that the report
  * must have. */
 #define _GNU_SOURCE
+#include "site.h"
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -19,25 +20,15 @@ extern char **environ;
 
 static char *words[] = {"true", NULL};
 
-#define APART __attribute__((noinline, noclone))
-#define SITE(name, call)                   \
-    APART int name(int fd)                 \
-    {                                      \
-        int result = call;                 \
-        __asm__ volatile("" ::: "memory"); \
-        (void)fd;                          \
-        return result;                     \
-    }
-
-SITE(shut_with_unread, shutdown(fd, SHUT_RDWR))
-SITE(shut_after_the_peer, shutdown(fd, SHUT_RDWR))
-SITE(shut_one_way, shutdown(fd, SHUT_WR))
-SITE(hands_on, execv("/bin/true", words))
-SITE(hands_nothing_on, execv("/bin/true", words))
-SITE(starts_nothing, execv("/nonexistent/true", words))
-SITE(by_system, system("true"))
-SITE(closes_first, close(fd))
-SITE(closes_again, close(fd))
+SITE_OF(shut_with_unread, shutdown(fd, SHUT_RDWR))
+SITE_OF(shut_after_the_peer, shutdown(fd, SHUT_RDWR))
+SITE_OF(shut_one_way, shutdown(fd, SHUT_WR))
+SITE_OF(hands_on, execv("/bin/true", words))
+SITE_OF(hands_nothing_on, execv("/bin/true", words))
+SITE_OF(starts_nothing, execv("/nonexistent/true", words))
+SITE_OF(by_system, system("true"))
+SITE_OF(closes_first, close(fd))
+SITE_OF(closes_again, close(fd))
 
 static int listener;
 static struct sockaddr_in address;
@@ -75,7 +66,7 @@ APART void spawns(int fd)
     (void)fd;
     if (posix_spawn(&child, "/bin/true", NULL, NULL, words, environ) == 0)
         waitpid(child, NULL, 0);
-    __asm__ volatile("" ::: "memory");
+    STAYS;
 }
 
 static void *other_thread(void *fd)

@@ -1,6 +1,7 @@
 /* A program with one bare close, and two that are made by graceful_close already and end badly: the
  * library's log, with the callers, goes to the file that is named. */
 #include "graceful_close.h"
+#include "site.h"
 #include <stdio.h>
 #include <string.h>
 #ifdef _WIN32
@@ -17,10 +18,6 @@ typedef SOCKET number;
 #include <unistd.h>
 typedef int number;
 #endif
-
-#define APART __attribute__((noinline, noclone))
-/* so that the call before it is no tail call, whose caller would be the one before */
-#define STAYS __asm__ volatile("" ::: "memory")
 
 static void writes(void *file, int outcome, const char *line)
 {

@@ -1,6 +1,7 @@
 /* Ten close sites of known kinds, each a function of its own, and a client in the same program that
  * knows what each of them leaves behind. Prints a line for each when it has been closed. */
 #define _GNU_SOURCE
+#include "site.h"
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
@@ -14,16 +15,6 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#define APART __attribute__((noinline, noclone))
-/* behind the close, so that it is no tail call, whose caller would be the one before */
-#define SITE(name)                    \
-    APART int name(int fd)            \
-    {                                 \
-        int result = close(fd);       \
-        __asm__ volatile("" ::: "memory"); \
-        return result;                \
-    }
 
 SITE(unread_request)
 SITE(late_bytes)

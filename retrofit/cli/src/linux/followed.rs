@@ -186,19 +186,11 @@ impl Fate {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::observe::samples::table;
     use graceful_close_retrofit::observe::Call;
-    use std::alloc::{alloc_zeroed, Layout};
 
     const LIMIT: Duration = Duration::from_secs(10);
     const MS: Duration = Duration::from_millis(1);
-
-    fn table() -> Box<Table> {
-        // SAFETY: atomics alone, for which zero is a value.
-        let table: Box<Table> =
-            unsafe { Box::from_raw(alloc_zeroed(Layout::new::<Table>()).cast()) };
-        table.trails().begin(1);
-        table
-    }
 
     fn figures(site: &Site) -> [u64; 6] {
         [

@@ -93,15 +93,13 @@ impl Snapshot {
 
 #[cfg(test)]
 mod tests {
+    use super::super::samples::table;
     use super::Snapshot;
-    use graceful_close_retrofit::observe::{Call, Counter, Place, Seen, Table};
-    use std::alloc::{alloc_zeroed, Layout};
+    use graceful_close_retrofit::observe::{Call, Counter, Place, Seen};
 
     #[test]
     fn a_table_is_read() {
-        // SAFETY: atomics alone, for which zero is a value.
-        let table: Box<Table> =
-            unsafe { Box::from_raw(alloc_zeroed(Layout::new::<Table>()).cast()) };
+        let table = table();
         table.begin();
         table.add_process();
         let module = table.module(b"/usr/sbin/a");

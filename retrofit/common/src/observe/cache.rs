@@ -79,6 +79,7 @@ impl Cache {
 
 #[cfg(test)]
 mod tests {
+    use super::super::table::table;
     use super::*;
 
     #[test]
@@ -97,11 +98,7 @@ mod tests {
 
     #[test]
     fn other_code_at_the_same_addresses_is_another_site() {
-        // SAFETY: atomics alone, for which zero is a value.
-        let table: Box<Table> = unsafe {
-            let layout = std::alloc::Layout::new::<Table>();
-            Box::from_raw(std::alloc::alloc_zeroed(layout).cast())
-        };
+        let table = table();
         let cache = Cache::new();
         let of = |stamp: u64, path: &[u8]| {
             let place = |address: usize| Place {

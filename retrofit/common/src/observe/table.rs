@@ -117,19 +117,20 @@ fn probe(hash: u64, places: usize, mut take: impl FnMut(usize) -> bool) -> Optio
         .find(|at| take(*at))
 }
 
+/// An empty one, for the tests of all files here.
+#[cfg(test)]
+pub(super) fn table() -> Box<Table> {
+    use std::alloc::{alloc_zeroed, Layout};
+    // SAFETY: atomics alone, for which zero is a value.
+    unsafe { Box::from_raw(alloc_zeroed(Layout::new::<Table>()).cast()) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::counters::Counter;
     use super::super::module::LONGEST_PATH;
     use super::super::site::Peers;
     use super::*;
-    use std::alloc::{alloc_zeroed, Layout};
-
-    fn table() -> Box<Table> {
-        // SAFETY: atomics alone, for which zero is a value.
-        unsafe { Box::from_raw(alloc_zeroed(Layout::new::<Table>()).cast()) }
-    }
-
     fn place(module: Option<usize>, offset: u64) -> Place {
         Place { module, offset }
     }

@@ -133,13 +133,8 @@ fn whole(low: u64, high: u64) -> [u8; 16] {
 
 #[cfg(test)]
 mod tests {
+    use super::super::table::table;
     use super::*;
-    use std::alloc::{alloc_zeroed, Layout};
-
-    fn trails() -> Box<Trails> {
-        // SAFETY: atomics alone, for which zero is a value.
-        unsafe { Box::from_raw(alloc_zeroed(Layout::new::<Trails>()).cast()) }
-    }
 
     fn trail(number: u16) -> Trail {
         let bytes = |first: u8| std::array::from_fn(|at| first + at as u8);
@@ -156,7 +151,8 @@ mod tests {
 
     #[test]
     fn what_is_put_in_is_taken_out_once() {
-        let trails = trails();
+        let table = table();
+        let trails = table.trails();
         assert_eq!(trails.namespace(), None);
         trails.begin(7);
         assert_eq!(trails.namespace(), Some(7));
@@ -171,7 +167,8 @@ mod tests {
 
     #[test]
     fn what_has_no_room_is_told() {
-        let trails = trails();
+        let table = table();
+        let trails = table.trails();
         let put = (0..PLACES + 3).filter(|_| trails.put(&trail(1))).count();
         assert_eq!(put, PLACES);
         let mut count = 0;
@@ -182,7 +179,8 @@ mod tests {
 
     #[test]
     fn threads_that_come_at_once_do_not_mix_theirs() {
-        let trails = trails();
+        let table = table();
+        let trails = table.trails();
         let done = AtomicU64::new(0);
         let put = |first: u16| {
             for number in first..first + 500 {
