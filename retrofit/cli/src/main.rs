@@ -8,6 +8,8 @@ mod observe;
 // what is set matters only where there is a library to tell
 #[cfg_attr(not(any(target_os = "linux", windows)), allow(dead_code))]
 mod settings;
+#[cfg(test)]
+mod testing;
 mod valued;
 
 #[cfg(target_os = "linux")]

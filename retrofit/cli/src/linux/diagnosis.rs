@@ -233,6 +233,7 @@ fn of_event(bytes: &[u8]) -> Option<(Ends, Ended)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::skipped;
     use std::io::{Read, Write};
     use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
     use std::time::Instant;
@@ -284,7 +285,10 @@ mod tests {
     #[test]
     fn a_connection_is_seen_to_its_end() {
         let Ok(diagnosis) = Diagnosis::open() else {
-            println!("SKIPPED: this system does not tell of other processes' connections");
+            skipped(
+                "what became of a connection",
+                "the system does not tell (sock_diag)",
+            );
             return;
         };
         // the last one has a listener of IPv6, and a client of IPv4

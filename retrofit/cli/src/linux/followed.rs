@@ -186,7 +186,7 @@ impl Fate {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::observe::samples::table;
+    use crate::testing::table;
     use graceful_close_retrofit::observe::Call;
 
     const LIMIT: Duration = Duration::from_secs(10);

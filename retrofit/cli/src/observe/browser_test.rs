@@ -1,6 +1,7 @@
 //! The page in a real browser: it is sorted by a click, and whole without its script.
 
 use super::{html, samples};
+use crate::testing::skipped;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -35,7 +36,12 @@ document.title = wrong.length ? wrong.join("; ") : "all is well";
 
 /// The document after its scripts. A browser that does not start here says nothing.
 fn dom(page: &Path, width: u32) -> Option<String> {
-    for browser in ["chromium", "google-chrome", "chromium-browser"] {
+    for browser in [
+        "chromium",
+        "chromium-headless-shell",
+        "google-chrome",
+        "chromium-browser",
+    ] {
         let mut command = Command::new(browser);
         command
             .args(["--headless", "--no-sandbox", "--disable-gpu", "--dump-dom"])
@@ -83,7 +89,10 @@ fn the_page_is_sorted_by_a_click() {
         let file = folder.join("report.html");
         fs::write(&file, &page).unwrap();
         let Some(dom) = dom(&file, width) else {
-            println!("SKIPPED: the page in a browser: no chromium that works is installed");
+            skipped(
+                "the page in a browser",
+                "no chromium that works is installed",
+            );
             break;
         };
         let (_, rest) = dom.split_once("<title>").unwrap();

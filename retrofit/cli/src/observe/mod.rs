@@ -38,6 +38,6 @@ pub fn write_report(table: &Table, run: Run, outputs: &Outputs) -> Result<(), Fa
 #[cfg(test)]
 mod browser_test;
 #[cfg(test)]
-pub mod samples;
+mod samples;
 #[cfg(test)]
 mod tests;

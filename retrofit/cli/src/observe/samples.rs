@@ -5,14 +5,7 @@ use super::kernel::{Counters, Waiting};
 use super::report::{Report, Run};
 use super::snapshot::{Logged, LoggedSite, Site, Snapshot};
 use super::symbols::{Folders, Function};
-use graceful_close_retrofit::observe::{Place, Table};
-use std::alloc::{alloc_zeroed, Layout};
-
-/// One in which nothing is yet.
-pub fn table() -> Box<Table> {
-    // SAFETY: atomics alone, for which zero is a value.
-    unsafe { Box::from_raw(alloc_zeroed(Layout::new::<Table>()).cast()) }
-}
+use graceful_close_retrofit::observe::Place;
 
 pub const NO_FOLDERS: Folders = Folders {
     debug: Vec::new(),

@@ -93,8 +93,8 @@ impl Snapshot {
 
 #[cfg(test)]
 mod tests {
-    use super::super::samples::table;
     use super::Snapshot;
+    use crate::testing::table;
     use graceful_close_retrofit::observe::{Call, Counter, Place, Seen};
 
     #[test]

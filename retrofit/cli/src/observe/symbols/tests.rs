@@ -1,6 +1,7 @@
 //! With real compilers. What is not installed is skipped, with a word.
 
 use super::{look_up, Folders, Function, Known, Source};
+use crate::testing::skipped;
 use object::{Object, ObjectSegment, ObjectSymbol};
 use std::collections::BTreeSet;
 use std::fs;
@@ -82,7 +83,7 @@ impl Lab {
         let said = match command.args(words).current_dir(&self.0).output() {
             Ok(said) => said,
             Err(error) => {
-                println!("SKIPPED: {tool}: {error}");
+                skipped(tool, &error.to_string());
                 return false;
             }
         };
@@ -300,7 +301,10 @@ fn lines_from_a_program_database() {
         .unwrap_or_default();
     let folder = String::from_utf8(folder).unwrap();
     if !Path::new(folder.trim()).is_dir() {
-        println!("SKIPPED: there is no Rust for {target} here");
+        skipped(
+            "lines of a .pdb file",
+            &format!("there is no Rust for {target} here"),
+        );
         return;
     }
     let line = format!(
