@@ -138,15 +138,18 @@ pub fn wait_until_closed(mark: Mark, timeout_ms: u32) {
     const LOOK_AGAIN_MS: u64 = 100;
     const MORE_MS: u64 = 500;
     let until = sys::now_ms() + u64::from(timeout_ms) + MORE_MS;
-    // its naps are short while somebody waits
+    // said before it rings: the thread does not nap while somebody waits, and may hear the bell and forget it before it
+    // would
+    SLEEPERS.fetch_add(1, SeqCst);
     ring();
     loop {
         let count = count();
         if !mark.is_there() || count == 0 || sys::now_ms() >= until {
-            return;
+            break;
         }
         wait_for_change(count, LOOK_AGAIN_MS);
     }
+    SLEEPERS.fetch_sub(1, SeqCst);
 }
 
 /// Puts it where a place has been reserved, and wakes the thread if it sleeps.

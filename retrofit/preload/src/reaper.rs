@@ -38,7 +38,7 @@ const IDLE_MS: u64 = 1000;
 /// by then, too, and all that is left is to close the socket.
 const NAP_MS: u64 = 4;
 
-/// The same while peers send, or somebody waits.
+/// The same while peers send.
 const SHORT_NAP_MS: u64 = 1;
 
 /// Between looks at who is silent or slow, while the program waits.
@@ -193,7 +193,8 @@ fn drive(until_ms: Option<u64>, idle_ms: u64) -> bool {
                 return false;
             }
             let are_quiet = driver.step(watched);
-            if until_ms.is_none() && !watched_is_urgent() && park::has_much_room() {
+            let may_nap = park::has_much_room() && !park::is_waited_for();
+            if until_ms.is_none() && !watched_is_urgent() && may_nap {
                 nap(are_quiet);
             }
         })
@@ -202,7 +203,7 @@ fn drive(until_ms: Option<u64>, idle_ms: u64) -> bool {
 
 /// Who hands over does not ring meanwhile, unless there is little room left.
 fn nap(are_quiet: bool) {
-    let limit = match are_quiet && !park::is_waited_for() {
+    let limit = match are_quiet {
         true => NAP_MS,
         false => SHORT_NAP_MS,
     };
