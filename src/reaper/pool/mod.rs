@@ -82,10 +82,11 @@ impl<C: Indexed, P: Watcher<C>, K: Clock> Pool<C, P, K> {
         if !self.again.is_empty() {
             return Time::from_nanos(0);
         }
-        match self.timers.peek() {
-            Some(timer) if timer.tick() < NEVER => Time::from_nanos(timer.tick() * 100_000),
-            _ => Time::NEVER,
-        }
+        // What never comes due has no timer.
+        let first = self.timers.peek();
+        first.map_or(Time::NEVER, |timer| {
+            Time::from_nanos(timer.tick() * 100_000)
+        })
     }
 
     /// Takes one in that is registered with the poller already, and steps it:
