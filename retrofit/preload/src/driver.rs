@@ -155,19 +155,24 @@ impl Driver {
     }
 
     /// Goes on with all whose time has come, or that can be read. `watched` is what
-    /// [`watch`](Self::watch) filled.
-    pub fn step(&mut self, watched: &Watched) {
+    /// [`watch`](Self::watch) filled. Whether none of them is at work: those that are left only wait.
+    pub fn step(&mut self, watched: &Watched) -> bool {
         let now = sys::now_ms();
+        let mut are_quiet = true;
         for at in 0..PLACES {
             if self.work[at].get().is_none() || !watched.is_due(at, now) {
                 continue;
             }
             let work = self.work[at].take().and_then(|work| go_on(work, now));
             match work {
-                Some(work) => self.work[at].put(work),
+                Some(work) => {
+                    are_quiet = false;
+                    self.work[at].put(work);
+                }
                 None => park::finished(at),
             }
         }
+        are_quiet
     }
 
     /// What to wait for.

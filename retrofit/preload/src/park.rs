@@ -89,8 +89,17 @@ pub fn reserve() -> Option<u64> {
     let limit = sys::descriptor_limit();
     let capacity = capacity(limit);
     let one_more = |count: u32| (count < capacity).then_some(count + 1);
-    COUNT.fetch_update(SeqCst, SeqCst, one_more).ok()?;
+    let before = COUNT.fetch_update(SeqCst, SeqCst, one_more).ok()?;
+    if before == capacity / 2 {
+        // a thread that naps looks before there is none left
+        ring();
+    }
     Some(limit)
+}
+
+/// Whether a thread of the program sleeps until another one has ended.
+pub fn is_waited_for() -> bool {
+    SLEEPERS.load(SeqCst) > 0
 }
 
 pub fn give_back() {
@@ -120,6 +129,8 @@ pub fn wait_until_closed(mark: Mark, timeout_ms: u32) {
     const LOOK_AGAIN_MS: u64 = 100;
     const MORE_MS: u64 = 500;
     let until = sys::now_ms() + u64::from(timeout_ms) + MORE_MS;
+    // its naps are short while somebody waits
+    ring();
     loop {
         let count = count();
         if !mark.is_there() || count == 0 || sys::now_ms() >= until {

@@ -33,8 +33,12 @@ static GIVEN_UP: AtomicU32 = AtomicU32::new(0);
 /// all ended.
 const IDLE_MS: u64 = 1000;
 
-/// Between looks at what has been handed over: a busy server wakes the thread that often only.
-const NAP_MS: u64 = 1;
+/// Between looks at what has been handed over: a busy server wakes the thread that often only. Most peers have closed
+/// by then, too, and all that is left is to close the socket.
+const NAP_MS: u64 = 4;
+
+/// The same while peers send, or somebody waits.
+const SHORT_NAP_MS: u64 = 1;
 
 /// Between looks at who is silent or slow, while the program waits.
 const GLANCE_MS: u64 = 10;
@@ -187,12 +191,21 @@ fn drive(until_ms: Option<u64>, idle_ms: u64) -> bool {
             if is_idle && has_waited && park::count() == 0 && WANTED.load(SeqCst) < 0 {
                 return false;
             }
-            driver.step(watched);
+            let are_quiet = driver.step(watched);
             if until_ms.is_none() && !watched_is_urgent() {
-                let _ = sys::wait(&mut [], Some(NAP_MS));
+                nap(are_quiet);
             }
         })
     })
+}
+
+/// Who hands over does not ring meanwhile, unless there is little room left.
+fn nap(are_quiet: bool) {
+    let limit = match are_quiet && !park::is_waited_for() {
+        true => NAP_MS,
+        false => SHORT_NAP_MS,
+    };
+    let _ = sys::wait(&mut [Watched::on(park::bell())], Some(limit));
 }
 
 fn patience_with_silence() -> u64 {

@@ -31,6 +31,11 @@ impl Watched {
         }
     }
 
+    /// What poll() is to be told of one number.
+    pub const fn on(fd: c_int) -> libc::pollfd {
+        libc::pollfd { fd, ..NOTHING }
+    }
+
     pub fn clear(&mut self) {
         self.count = 1;
         self.index = [0; PLACES];
@@ -40,7 +45,7 @@ impl Watched {
     pub fn add(&mut self, place: usize, fd: Option<c_int>, until: Option<u64>) {
         self.until[place] = until.unwrap_or(NEVER);
         if let Some(fd) = fd {
-            self.entries[self.count] = libc::pollfd { fd, ..NOTHING };
+            self.entries[self.count] = Watched::on(fd);
             self.index[place] = self.count;
             self.count += 1;
         }
@@ -61,10 +66,7 @@ impl Watched {
             (Some(next), Some(limit)) => Some(next.min(limit)),
             (next, limit) => next.or(limit),
         };
-        self.entries[0] = libc::pollfd {
-            fd: bell,
-            ..NOTHING
-        };
+        self.entries[0] = Watched::on(bell);
         match sys::wait(&mut self.entries[..self.count], limit) {
             Err(sys::Error(libc::EINVAL)) => self.wait_in_portions(limit),
             result => result.map(drop),

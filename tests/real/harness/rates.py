@@ -4,7 +4,7 @@ import statistics
 from . import checks, install
 
 NEEDS = {"deb:apache2-utils", "deb:nginx-light", "deb:haproxy", "deb:redis-server", "deb:redis-tools"}
-SERVERS = [("nginx-on", "load", 6000), ("redis", "load-redis", 6000), ("haproxy", "load", 6000),
+SERVERS = [("nginx-on", "load", 20000), ("redis", "load-redis", 20000), ("haproxy", "load", 20000),
            ("threading-http-1.1", "load", 1500)]
 
 
