@@ -107,7 +107,7 @@ fn step_of(age: Duration) -> u8 {
 }
 
 /// Silent for long, asked several times, and the answer to the last attempt overdue.
-fn is_hopeless(unanswered: Unanswered) -> bool {
+pub(in crate::machine) fn is_hopeless(unanswered: Unanswered) -> bool {
     unanswered.silence >= SILENCE
         && unanswered.silence > unanswered.pause
         && unanswered.attempts >= ATTEMPTS

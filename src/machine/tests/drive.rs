@@ -72,6 +72,9 @@ pub(super) fn simulate<R>(plan: &Plan, dice: &mut Dice, check: impl FnOnce(&Run<
     if plan.bulk {
         machine.allow_bulk();
     }
+    if plan.by_event_loop {
+        machine.keep_selection();
+    }
     sim.seen.may_read_first = plan.options.peer_first_ms > 0;
     sim.seen.alarm = nanos(deadline(plan));
 

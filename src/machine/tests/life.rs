@@ -4,8 +4,11 @@ use super::drive::run;
 use super::plan::Plan;
 use super::script::{Act, Question, System};
 use super::sim::Handle;
+use crate::connection::Unanswered;
+use crate::machine::life::is_hopeless;
 use crate::options::{Fallback, INFINITE};
 use crate::outcome::Outcome;
+use std::time::Duration;
 
 const MINUTE: u32 = 60_000;
 
@@ -168,4 +171,73 @@ fn a_descriptor_that_is_handed_back_is_without_our_keep_alive() {
             });
         }
     }
+}
+
+/// The answer to the last attempt is overdue once more time has passed than the system waits for it.
+#[test]
+fn silent_for_long_asked_several_times_and_overdue_all_three() {
+    let unanswered = |silence: u64, attempts, pause: u64| Unanswered {
+        silence: Duration::from_millis(silence),
+        attempts,
+        pause: Duration::from_millis(pause),
+    };
+    assert!(is_hopeless(unanswered(100_000, 3, 99_999)));
+    assert!(!is_hopeless(unanswered(99_999, 3, 0)));
+    assert!(!is_hopeless(unanswered(100_000, 2, 0)));
+    assert!(!is_hopeless(unanswered(100_000, 3, 100_000)));
+    assert!(!is_hopeless(unanswered(100_000, 3, 100_001)));
+}
+
+/// After 100 s, not at the look that follows.
+#[test]
+fn the_first_look_is_at_the_end_of_the_silence() {
+    let plan = Plan::new().unsent(10).before(Act::Vanish).timeout(INFINITE);
+    run(plan, |run| {
+        assert_eq!((run.outcome(), run.ended_ms()), (Outcome::Lost, 100_000));
+    });
+}
+
+/// Keep-alive is for that: whether the peer answers is not asked.
+#[test]
+fn with_nothing_under_way_the_machine_does_not_look_itself() {
+    let plan = Plan::new().before(Act::AckAll).timeout(INFINITE);
+    run(plan.at(300_000, Act::Fin), |run| {
+        assert_eq!(run.outcome(), Outcome::Graceful);
+        assert_eq!(run.sim.seen.looks_unanswered, 0);
+    });
+}
+
+/// At 100 s and 110 s something is under way, at 120 s nothing is any more.
+#[test]
+fn it_looks_as_long_as_something_is_under_way() {
+    let plan = Plan::new().unsent(10).timeout(INFINITE);
+    run(plan.at(115_000, Act::AckAll).at(500_000, Act::Fin), |run| {
+        assert_eq!(run.outcome(), Outcome::Graceful);
+        assert_eq!(run.sim.seen.looks_unanswered, 3);
+    });
+}
+
+/// What cannot be told may be under way.
+#[test]
+fn where_the_count_is_refused_it_looks() {
+    let plan = Plan::new().unsent(10).before(Act::Vanish).timeout(INFINITE);
+    run(plan.refuses(Question::InFlight, 0, 1), |run| {
+        assert_eq!(run.outcome(), Outcome::Lost);
+    });
+}
+
+/// With no bound, an event loop is to sleep until an event: the system gives up a FIN that nobody
+/// acknowledges. Data that is under way, or a bound, and the machine looks.
+#[test]
+fn in_an_event_loop_our_fin_alone_is_left_to_the_system() {
+    let plan = |unsent| Plan::new().unsent(unsent).by_event_loop();
+    let ends = |plan: Plan, ms| {
+        let plan = plan.before(Act::Vanish).at(900_000, Act::Lost);
+        run(plan, |run| {
+            assert_eq!((run.outcome(), run.ended_ms()), (Outcome::Lost, ms));
+        });
+    };
+    ends(plan(0).timeout(INFINITE), 900_000);
+    ends(plan(1).timeout(INFINITE), 100_000);
+    ends(plan(0).timeout(1_000_000), 100_000);
 }

@@ -5,6 +5,7 @@
 mod background;
 mod brief;
 mod drive;
+mod driver;
 mod fates;
 mod judge;
 mod life;

@@ -34,6 +34,8 @@ pub(crate) struct Plan {
     pub(crate) reader: Reader,
     /// `allow_bulk`.
     pub(crate) bulk: bool,
+    /// `keep_selection`: the program's own event loop drives it.
+    pub(crate) by_event_loop: bool,
     /// So many waits in a hundred end early, for nothing.
     pub(crate) spurious: u64,
     /// Waits end up to so many nanoseconds late.
@@ -67,6 +69,7 @@ impl Plan {
             driver: Driver::Edges,
             reader: Reader::None,
             bulk: false,
+            by_event_loop: false,
             spurious: 0,
             late: 0,
             give_up_after: None,
@@ -219,6 +222,11 @@ impl Plan {
 
     pub(crate) fn bulk(mut self) -> Plan {
         self.bulk = true;
+        self
+    }
+
+    pub(crate) fn by_event_loop(mut self) -> Plan {
+        self.by_event_loop = true;
         self
     }
 

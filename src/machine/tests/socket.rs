@@ -32,6 +32,8 @@ pub(crate) struct Seen {
     pub(crate) unacked: Option<usize>,
     pub(crate) classified: bool,
     prepared: bool,
+    /// The program's event loop was to stay with its own selection, at the last word on it.
+    pub(crate) keeps_selection: bool,
     pub(crate) looked_for_sharing: bool,
     /// Threads that are blocked on what has no connection have been woken.
     pub(crate) woken: bool,
@@ -217,9 +219,10 @@ impl Connection for Sim<'_> {
         self.enter().is_ok() && self.setup.life == Life::Connected && self.death.is_none()
     }
 
-    fn prepare(&mut self, _keeps_selection: bool) {
+    fn prepare(&mut self, keeps_selection: bool) {
         let _ = self.enter();
         self.seen.prepared = true;
+        self.seen.keeps_selection = keeps_selection;
     }
 
     fn linger_off(&mut self) {

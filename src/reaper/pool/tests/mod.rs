@@ -5,6 +5,10 @@
 mod crowd;
 mod drive;
 mod memory;
+mod portions;
 pub(crate) mod random;
+mod room;
 mod rules;
+mod tell;
+mod words;
 mod world;

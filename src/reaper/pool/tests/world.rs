@@ -7,10 +7,11 @@ use crate::connection::{
 };
 use crate::machine::tests::plan::Plan;
 use crate::machine::tests::sim::{Handle, Sim, SimClock};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::mem::replace;
-use std::sync::{Mutex, MutexGuard};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 /// The clock, shared by all.
 impl Clock for &SimClock {
@@ -28,6 +29,10 @@ pub(super) struct World<'p> {
     taken: RefCell<Vec<bool>>,
     /// Whose connection has the number now, where that is not the one it was given out for.
     others: RefCell<BTreeMap<usize, usize>>,
+    /// A reader of the program has closed what it reads from.
+    pub(super) closed_by_reader: Arc<AtomicBool>,
+    /// How often it was asked what tells one from others.
+    pub(super) marks: Cell<u32>,
 }
 
 /// One connection that has been handed over.
@@ -49,6 +54,8 @@ impl<'p> World<'p> {
             ones: plans.iter().map(|_| RefCell::new(None)).collect(),
             taken: RefCell::new(vec![true; 3]),
             others: RefCell::default(),
+            closed_by_reader: Arc::default(),
+            marks: Cell::new(0),
         }
     }
 
@@ -145,6 +152,7 @@ impl Indexed for Conn<'_, '_> {
     }
 
     fn mark(&self) -> Option<Mark> {
+        self.world.marks.set(self.world.marks.get() + 1);
         Some(Mark::of(self.id as u64 + 1))
     }
 
@@ -153,7 +161,8 @@ impl Indexed for Conn<'_, '_> {
         let is_open = self
             .world
             .with(self.id, |one| one.sim.handle == Handle::Open);
-        is_open && !self.world.is_anothers(self)
+        let is_closed = self.world.closed_by_reader.load(Ordering::Relaxed);
+        is_open && !is_closed && !self.world.is_anothers(self)
     }
 }
 

@@ -1,0 +1,71 @@
+//! Memory is asked for before one is taken in, so that nothing after that can fail.
+
+use super::drive::{Drive, How};
+use super::rules::{ends_at, play};
+use crate::machine::tests::plan::Plan;
+use crate::machine::tests::script::{MS, START};
+use crate::reaper::pool::most;
+
+const COUNT: usize = 70;
+
+/// There is room for one more, under this number, whatever it needs.
+fn check_room<const EDGES: bool>(drive: &mut Drive<'_, '_, EDGES>, number: usize) {
+    drive.pool.make_room(number).expect("memory");
+    let pool = &drive.pool;
+    let slots = pool.slots.len() + 1;
+    assert!(!pool.free.is_empty() || pool.slots.capacity() >= slots);
+    // Room to give back those that are there, and the new one if it has a slot of its own.
+    let slots_then = slots - usize::from(!pool.free.is_empty());
+    assert!(pool.free.capacity() >= slots_then && pool.again.capacity() >= slots_then);
+    assert!(pool.by_socket.len() > number);
+    assert!(pool.timers.capacity() > most(pool.len() + 1));
+    if pool.keeps_line {
+        assert!(pool.arrived.capacity() >= slots);
+        assert!(pool.line.capacity() > pool.line.len());
+    }
+    // A vector that grows takes twice what it has, or what is needed.
+    assert!(pool.by_socket.capacity() <= 2 * pool.by_socket.len());
+    assert!(pool.arrived.capacity() <= 2 * slots + 4);
+}
+
+#[test]
+fn there_is_room_for_each_before_it_is_taken_in() {
+    let plans: Vec<Plan> = (0..2 * COUNT).map(|_| ends_at(1)).collect();
+    for keeps_line in [true, false] {
+        play::<true>(&plans, keeps_line, |drive| {
+            for id in 0..2 * COUNT {
+                if id == COUNT {
+                    // The others take the places of these.
+                    drive.evict_all();
+                }
+                let conn = drive.hand_over(id, How::Direct, false);
+                check_room(drive, conn.number);
+                drive.admit(false);
+            }
+            assert_eq!(drive.pool.slots.len(), COUNT);
+        });
+    }
+}
+
+/// It looks at all timers, and at the whole line: only after as many have gone as are there it is
+/// cheap for each of them.
+#[test]
+fn what_is_left_over_is_cleared_away_seldom() {
+    for len in [0, 1, 100] {
+        assert_eq!(most(len), 2 * len + 64);
+    }
+}
+
+/// One timer for each: an event that changes nothing costs none.
+#[test]
+fn an_event_for_nothing_needs_no_further_timer() {
+    play::<true>(&[Plan::new().timeout(50)], false, |drive| {
+        let conn = drive.hand_over(0, How::Direct, false);
+        drive.admit(false);
+        for ms in 1..20 {
+            drive.reach(START + ms * MS);
+            drive.event(conn.number);
+            assert_eq!(drive.pool.timers.len(), 1);
+        }
+    });
+}
