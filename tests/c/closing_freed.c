@@ -81,10 +81,12 @@ static void freed_by_fallback(void)
 static void kept_after_the_time(void)
 {
     gc_options options = with_fallback(GC_THEN_KEEP);
+    gc_stats before = GC_STATS_INIT, after = GC_STATS_INIT;
     gc_closing *closing;
     check_socket ours, peer;
     check_doing = "kept";
     options.timeout_ms = 30;
+    CHECK_IS(gc_get_stats(&before), 0);
     check_pair(&ours, &peer);
     closing = new_closing(ours, &options);
     CHECK_IS(driven(closing), GC_TIMED_OUT);
@@ -99,6 +101,8 @@ static void kept_after_the_time(void)
     CHECK_IS(report_of(closing).closed, 1);
     free_ended(closing, GC_GRACEFUL);
     CHECK(!check_is_socket(ours));
+    CHECK_IS(gc_get_stats(&after), 0);
+    CHECK_IS(after.closed, before.closed + 2); /* the handles are freed after their ends */
 }
 
 static void freed_listener(void)
