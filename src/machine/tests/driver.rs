@@ -3,7 +3,7 @@
 use super::drive::run;
 use super::plan::Plan;
 use super::rules::good_peer;
-use super::script::{Act, System};
+use super::script::System;
 use super::sim::{Sim, SimClock};
 use crate::clock::Clock;
 use crate::machine::{Machine, Next};
@@ -56,6 +56,7 @@ fn the_selection_of_a_programs_event_loop_stays() {
 #[cfg(linux_calls)]
 #[test]
 fn it_says_what_turned_out_to_be_tcp() {
+    use super::script::Act;
     let is_tcp = |system| {
         let plan = Plan::new().on(system).before(Act::AckAll).before(Act::Fin);
         stepped(&plan, |_| {}, Machine::is_tcp)
