@@ -86,6 +86,20 @@ fn silent_ones_end_at_the_one_deadline() {
     }
 }
 
+/// Of one, of so many that all can be watched, and of more.
+#[test]
+#[cfg(target_os = "linux")]
+fn waiting_takes_next_to_no_processor_time() {
+    use support::linux::Usage;
+    for count in [1, 30, 300] {
+        let (ours, _peers) = pairs(count);
+        let before = Usage::now();
+        close_many(ours, &Options::new().timeout(ms(500))).unwrap();
+        let used = Usage::now().since(before).processor_us;
+        assert!(used < 150_000, "{count}: {used} us");
+    }
+}
+
 #[test]
 fn idle_ones_end_sooner_and_only_they() {
     let (ours, mut peers) = pairs(3);

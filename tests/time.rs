@@ -20,6 +20,16 @@ fn never_before_the_timeout() {
     }
 }
 
+#[test]
+#[cfg(target_os = "linux")]
+fn waiting_takes_next_to_no_processor_time() {
+    let (ours, _peer) = tcp_pair();
+    let before = support::linux::Usage::now();
+    close(ours, ms(300)).unwrap();
+    let used = support::linux::Usage::now().since(before).processor_us;
+    assert!(used < 30_000, "{used} us");
+}
+
 /// The half-close is the last movement, and comes after the call.
 #[test]
 fn never_before_the_idle_time() {

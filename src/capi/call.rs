@@ -98,9 +98,27 @@ mod tests {
     use super::{catch, enter, Refusal};
     use crate::sys::LastError;
 
+    const CHILD: &str = "GC_TEST_PANIC_CHILD";
+
+    /// Runs a test once more, in a process of its own: what that says on its stderr.
+    fn in_a_child(test: &str) -> String {
+        let this = std::env::current_exe().unwrap();
+        let output = std::process::Command::new(this)
+            .args(["--exact", "--nocapture"])
+            .arg(format!("capi::call::tests::{test}"))
+            .env(CHILD, "1")
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{said}");
+        // It did run: a name that no test has is no failure to the test harness.
+        let result = String::from_utf8_lossy(&output.stdout);
+        assert!(result.contains("1 passed"), "{result}");
+        said
+    }
+
     #[test]
     fn a_panic_stops_at_the_border_without_a_word() {
-        const CHILD: &str = "GC_TEST_PANIC_CHILD";
         if std::env::var_os(CHILD).is_some() {
             assert_eq!(
                 catch(|| -> i32 { panic!("a bug, for the test") }),
@@ -109,20 +127,30 @@ mod tests {
             assert_eq!(catch(|| 7), Ok(7));
             return;
         }
-        let this = std::env::current_exe().unwrap();
-        let output = std::process::Command::new(this)
-            .args(["--exact", "--nocapture"])
-            .arg("capi::call::tests::a_panic_stops_at_the_border_without_a_word")
-            .env(CHILD, "1")
-            .output()
-            .unwrap();
-        assert!(output.status.success());
-        // It did run: a name that no test has is no failure to the test harness.
-        let result = String::from_utf8_lossy(&output.stdout);
-        assert!(result.contains("1 passed"), "{result}");
-        let said = String::from_utf8_lossy(&output.stderr);
+        let said = in_a_child("a_panic_stops_at_the_border_without_a_word");
         assert!(!said.contains("a bug"), "{said}");
         assert!(!said.contains("panicked"), "{said}");
+    }
+
+    /// While a thread unwinds nobody may change what is done at a panic.
+    #[test]
+    fn the_first_call_of_all_may_be_made_while_a_panic_unwinds() {
+        struct Closes;
+        impl Drop for Closes {
+            fn drop(&mut self) {
+                assert_eq!(catch(|| 7), Ok(7));
+            }
+        }
+        if std::env::var_os(CHILD).is_some() {
+            let unwinds = || {
+                let _closes = Closes;
+                panic!("the program's own");
+            };
+            assert!(std::panic::catch_unwind(unwinds).is_err());
+            return;
+        }
+        let said = in_a_child("the_first_call_of_all_may_be_made_while_a_panic_unwinds");
+        assert!(said.contains("the program's own"), "{said}");
     }
 
     #[test]

@@ -106,9 +106,11 @@ pub extern "C" fn gc_version_string() -> *const c_char {
 #[no_mangle]
 pub extern "C" fn gc_version_number() -> c_uint {
     const {
-        number(env!("CARGO_PKG_VERSION_MAJOR")) * 10_000
-            + number(env!("CARGO_PKG_VERSION_MINOR")) * 100
-            + number(env!("CARGO_PKG_VERSION_PATCH"))
+        version(
+            env!("CARGO_PKG_VERSION_MAJOR"),
+            env!("CARGO_PKG_VERSION_MINOR"),
+            env!("CARGO_PKG_VERSION_PATCH"),
+        )
     }
 }
 
@@ -117,6 +119,10 @@ const VERSION: &CStr =
         Ok(version) => version,
         Err(_) => c"",
     };
+
+const fn version(major: &str, minor: &str, patch: &str) -> c_uint {
+    number(major) * 10_000 + number(minor) * 100 + number(patch)
+}
 
 const fn number(digits: &str) -> c_uint {
     let digits = digits.as_bytes();
@@ -155,8 +161,14 @@ fn name(code: c_int) -> &'static CStr {
 
 #[cfg(test)]
 mod tests {
-    use super::name;
+    use super::{name, version};
     use crate::outcome::Outcome::*;
+
+    #[test]
+    fn a_version_is_one_number() {
+        assert_eq!(version("0", "2", "0"), 200);
+        assert_eq!(version("12", "34", "56"), 123_456);
+    }
 
     #[test]
     fn both_faces_say_the_same_words() {

@@ -113,3 +113,36 @@ fn first_double(
     });
     Ok(double.map(|(sock, _)| sock))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{first_double, gc_socket};
+
+    /// What an index of the system is: on Windows handles are multiples of 4.
+    const STEP: gc_socket = if cfg!(windows) { 4 } else { 1 };
+
+    fn double(numbers: &[gc_socket]) -> Option<gc_socket> {
+        let socks: Vec<_> = numbers.iter().map(|number| number * STEP).collect();
+        let found = first_double(&socks).expect("memory");
+        found.map(|sock| sock / STEP)
+    }
+
+    #[test]
+    fn what_stands_there_twice_is_found() {
+        let all: Vec<_> = (0..300).collect();
+        assert_eq!(double(&[]), None);
+        assert_eq!(double(&all), None);
+        for twice in [0, 1, 63, 64, 65, 127, 128, 299] {
+            assert_eq!(double(&[all.as_slice(), &[twice]].concat()), Some(twice));
+        }
+    }
+
+    /// Gaps in the program's table, and what is larger than any number that a system gives.
+    #[test]
+    fn numbers_that_can_be_none_may_stand_there_twice() {
+        assert_eq!(first_double(&[!0, !0, 7 * STEP, !0]), Ok(None));
+        const LARGEST: gc_socket = 1 << 24;
+        assert_eq!(double(&[LARGEST, LARGEST]), None);
+        assert_eq!(double(&[LARGEST - 1, 5, LARGEST - 1]), Some(LARGEST - 1));
+    }
+}

@@ -1,6 +1,6 @@
 //! Time: what to wait for, how long, and when to give up.
 
-use super::state::{after, Machine, Next};
+use super::state::{after, Machine, Next, Phase};
 use crate::clock::{Clock, Time};
 use crate::connection::{not_ours, Connection, Fault, FaultKind, TcpState, Wait, Watch};
 use crate::outcome::Outcome;
@@ -218,6 +218,21 @@ impl Machine {
             true => self.wait(Watch::Change, clock).map(Next::at_recheck),
             false => self.wait(Watch::Readable, clock),
         }
+    }
+
+    /// For what is half-closed: waits without having looked what is there, which an event tells of. `None`: it has
+    /// to be looked at, or its time is up.
+    pub(crate) fn wait_unread<C: Connection, K: Clock>(
+        &mut self,
+        conn: &mut C,
+        clock: &K,
+    ) -> Option<Next> {
+        let only_waits = self.phase == Phase::Drain && !self.plan.until_acked;
+        if !only_waits || self.now(clock) >= self.seen.deadline {
+            return None;
+        }
+        self.watch_over(conn);
+        self.wait(Watch::Readable, clock)
     }
 
     pub(super) fn wait<K: Clock>(&mut self, watch: Watch, clock: &K) -> Option<Next> {

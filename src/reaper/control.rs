@@ -121,8 +121,8 @@ impl Reaper {
             return Err(Refusal::Stopped);
         }
         if self.is_own_thread() {
-            // A callback would wait for itself.
-            return Ok(self.pending() == 0);
+            // A callback would wait for itself: what it is told of is pending until it returns.
+            return Ok(false);
         }
         let deadline = deadline(timeout_ms);
         let mut lock = self.shared.lock_done();

@@ -123,10 +123,8 @@ impl Shared {
         self.look_for_sharing(&mut work.arrivals);
         for packed in work.arrivals.drain(..) {
             let mut entry = packed.unpack();
-            if !entry.machine.has_ended() {
-                self.receive(&mut entry, work.distrusts);
-            }
-            work.pool.admit(entry, &mut work.ended);
+            let is_told = !entry.machine.has_ended() && self.receive(&mut entry, work.distrusts);
+            work.pool.admit(entry, is_told, &mut work.ended);
             if work.ended.len() >= ENDED {
                 self.tell(&mut work.ended);
             }
@@ -138,8 +136,8 @@ impl Shared {
     }
 
     /// Marks what came without a mark, and registers what is not registered; unless the program
-    /// has closed it since, and the number is another one's.
-    fn receive(&self, entry: &mut Entry<Socket>, distrusts: bool) {
+    /// has closed it since, and the number is another one's. Whether an event tells of what is there already.
+    fn receive(&self, entry: &mut Entry<Socket>, distrusts: bool) -> bool {
         let mark = match entry.keep.mark() {
             Some(mark) => Some(mark).filter(|_| entry.is_still_there()),
             // Half-closed in its owner's thread: no socket is that which has just been opened.
@@ -150,14 +148,16 @@ impl Shared {
                 .filter(|_| entry.socket.is_half_closed()),
         };
         let Some(mark) = mark else {
-            return entry.machine.abandon();
+            entry.machine.abandon();
+            return false;
         };
         entry.keep.set_mark(mark);
-        if distrusts || !entry.keep.is_watched() {
-            entry
-                .keep
-                .set_watched(self.poller.add(entry.socket).is_ok());
+        if entry.keep.is_watched() && !distrusts {
+            return false;
         }
+        let added = self.poller.add(entry.socket);
+        entry.keep.set_watched(added.is_ok());
+        added == Ok(true)
     }
 
     /// Finds out who else holds those that were only queued, in one search for all.

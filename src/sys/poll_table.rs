@@ -63,8 +63,9 @@ impl Poller {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Has the socket's events reported by its number from the next wait on.
-    pub(crate) fn add(&self, socket: Socket) -> Result<(), ()> {
+    /// Has the socket's events reported by its number from the next wait on. `false`: what is there already need
+    /// not be among them.
+    pub(crate) fn add(&self, socket: Socket) -> Result<bool, ()> {
         let mut table = self.lock();
         let index = socket.index();
         table.rows.try_reserve(1).map_err(drop)?;
@@ -82,7 +83,7 @@ impl Poller {
                 is_watched: true,
                 is_renewed: true,
             };
-            return Ok(());
+            return Ok(false);
         }
         table.places[index] = table.rows.len() as u32;
         table.rows.push(Row {
@@ -90,7 +91,7 @@ impl Poller {
             is_watched: true,
             is_renewed: false,
         });
-        Ok(())
+        Ok(false)
     }
 
     /// Ends the other thread's wait or nap.

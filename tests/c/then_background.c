@@ -106,7 +106,17 @@ static void nothing_is_lost(int form)
     CHECK_IS(after.drained_bytes, before.drained_bytes + 2 * UPLOAD);
 }
 
-static void the_background_ends_too(int form)
+static char line_of_end[512];
+
+static void GRACEFUL_CLOSE_CALLBACK hear(void *user, int outcome, const char *line)
+{
+    CHECK(user == line_of_end);
+    CHECK_IS(outcome, GC_TIMED_OUT);
+    strcpy(line_of_end, line);
+}
+
+/* with a log it says who the two were, which is known at the start alone */
+static void the_background_ends_too(int form, int logs)
 {
     gc_options options = GC_OPTIONS_INIT;
     gc_report report = GC_REPORT_INIT;
@@ -117,9 +127,13 @@ static void the_background_ends_too(int form)
     options.timeout_ms = 30;
     options.fallback = GC_THEN_BACKGROUND;
     options.background_ms = 200;
+    line_of_end[0] = '\0';
+    if (logs) gc_set_log(hear, line_of_end);
     CHECK_IS(end(form, sock, &options, &report), GC_CONTINUED);
     CHECK_IS(gc_flush(20000), 0);
     CHECK_ELAPSED(start, form == 3 ? 200 : 230, 10000);
+    gc_set_log(NULL, NULL);
+    CHECK((strstr(line_of_end, "127.0.0.1:") != NULL) == logs);
     after = now();
     CHECK_IS(after.by_outcome[GC_TIMED_OUT], before.by_outcome[GC_TIMED_OUT] + 1);
     CHECK_IS(after.closed, before.closed + 1);
@@ -220,7 +234,8 @@ int main(void)
     for (form = 0; form < FORMS; form++) {
         in_time_it_is_as_ever(form);
         nothing_is_lost(form);
-        the_background_ends_too(form);
+        the_background_ends_too(form, 0);
+        the_background_ends_too(form, 1);
     }
     what_makes_no_sense_is_refused();
     told_by_the_reaper_of_the_process();

@@ -7,15 +7,17 @@ the start of the program which one is taken (GC_MUTANT, a number from 1 on). Wha
 Mutants that cannot be there side by side (outside of functions, in const ones, where the type of the result is
 not named) are tried one by one, in builds of their own.
 
-    mutants.py LIST TREE RESULTS REASONS PACKAGE CARGO_OPTION... -- TEST_NAME...
+    mutants.py LIST TREE RESULTS REASONS PACKAGE CARGO_OPTION... -- TEST_NAME... -- C_PROGRAM...
 
 LIST: what cargo-mutants --list --json says. TREE: a copy of the project, to be changed. RESULTS: a file that gets
 a line for each mutant. REASONS: tests/harness/mutants.txt. TEST_NAME: unit tests; those of the first name are run
-first, and whoever survives these has to survive the others and the programs of tests/."""
+first, and whoever survives these has to survive the others, the programs of tests/, and those of tests/c."""
 
+import functools
 import json
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -35,6 +37,7 @@ pub mod mutation {
 }
 """
 MEMORY = 4 << 30
+SKIPPED = 77  # what a program of tests/c returns where it cannot run
 RUNNING = []
 TOLD = {"failed": "noticed", "late": "late", "passed": "survived"}
 
@@ -138,23 +141,34 @@ def write(tree, sources, mutants):
 
 
 def build(tree, package, options):
-    """The programs; or the places of what does not compile."""
+    """The programs, and the shared library; or the places of what does not compile."""
     # one build for hundreds of runs: what is optimised has the checks of an ordinary test, too
     optimised = f"profile.dev.package.{package}.opt-level=1"
     command = ["cargo", "test", "--no-run", "--message-format=json", "--config", optimised, "-p", package, *options]
     env = dict(os.environ, RUSTFLAGS="--cap-lints=allow")
     ran = subprocess.run(command, cwd=tree, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    programs, errors, said = [], set(), ""
+    programs, library, errors, said = [], "", set(), ""
     for line in ran.stdout.splitlines():
         message = json.loads(line)
         if message["reason"] == "compiler-artifact" and message["executable"] and message["profile"]["test"]:
             programs.append((message["executable"], "test" not in message["target"]["kind"]))
+        if message["reason"] == "compiler-artifact" and "cdylib" in message["target"]["kind"]:
+            library = next((file for file in message["filenames"] if file.endswith(".so")), library)
         if message["reason"] == "compiler-message" and message["message"]["level"] == "error":
             said += message["message"]["rendered"]
             errors |= {(span["file_name"], span["line_start"]) for span in places(message["message"])}
     if ran.returncode != 0 and not errors:
         sys.exit(f"mutants: it cannot be compiled:\n{ran.stderr[-3000:]}{said[-3000:]}")
-    return programs, errors, said
+    if programs and not errors:
+        programs = [(kept(tree, program), is_unit) for program, is_unit in programs]
+    return programs, library and kept(tree, library), errors, said
+
+
+def kept(tree, file):
+    """A copy: the next part's programs, and its library, have the same names."""
+    folder = os.path.join(tree, "programs")
+    os.makedirs(folder, exist_ok=True)
+    return shutil.copy(file, folder)
 
 
 def places(message):
@@ -167,12 +181,12 @@ def places(message):
 
 
 def compiled(tree, sources, package, options, mutants):
-    """The programs with all that compile; the others are marked."""
+    """The programs and the library with all that compile; the others are marked."""
     while True:
         owners = write(tree, sources, mutants)
-        programs, errors, said = build(tree, package, options)
+        programs, library, errors, said = build(tree, package, options)
         if programs and not errors:
-            return programs
+            return programs, library
         if not reject([owners[file][line - 1] for file, line in errors if line <= len(owners.get(file, []))]):
             sys.exit(f"mutants: it cannot be compiled:\n{said[-3000:]}")
         mutants = [it for it in mutants if it.result is None and not it.is_alone]
@@ -200,57 +214,96 @@ def limits(seconds):
     return set_limits
 
 
-def run(tree, programs, names, number, processor, wall):
-    """What becomes of the tests: passed, failed, or late."""
-    # the first failure is enough; the test harness has that word only where unstable ones are allowed
-    env = dict(os.environ, GC_MUTANT=str(number), RUST_BACKTRACE="0", RUSTC_BOOTSTRAP="1")
-    soon = ["-Zunstable-options", "--fail-fast"]
+@functools.cache
+def words_for_haste(program):
+    """The first failure is enough; the test harness of newer versions of Rust has a word for that."""
+    said = subprocess.run([program, "--help"], stdout=subprocess.PIPE, text=True).stdout
+    return ["-Zunstable-options", "--fail-fast"] if "--fail-fast" in said else []
+
+
+def commands_of(programs, names, others):
+    """What is run one after the other: unit tests, programs of tests/, those in C."""
+    soon = words_for_haste(programs[0][0])
     units = [[program, *soon, name] for program, is_unit in programs if is_unit for name in names]
-    for command in units + [[program, *soon] for program, is_unit in programs if not is_unit]:
-        process = subprocess.Popen(
-            command, cwd=tree, env=env, preexec_fn=limits(processor),
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )
-        RUNNING[:] = [process]
-        try:
-            status = process.wait(wall)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-            return "late"
-        finally:
-            RUNNING.clear()
-        if status in (-signal.SIGXCPU, -signal.SIGKILL):
-            return "late"
-        if status != 0:
-            return "failed"
+    return units + [[program, *soon] for program, is_unit in programs if not is_unit] + [[program] for program in others]
+
+
+def compiled_c(tree, library, names):
+    """Programs of tests/c, linked to the library that has the mutants."""
+    folder = os.path.dirname(library)
+    paths = ["-I", os.path.join(tree, "include"), "-L", folder, f"-Wl,-rpath,{folder}"]
+    programs = [os.path.join(folder, name) for name in names]
+    for name, program in zip(names, programs):
+        source = os.path.join(tree, "tests", "c", f"{name}.c")
+        subprocess.run(["cc", "-w", "-pthread", *paths, "-o", program, source, "-lgraceful_close", "-ldl"], check=True)
+    return programs
+
+
+def run_one(tree, command, number, processor, wall):
+    """What becomes of a test: passed, failed, or late."""
+    env = dict(os.environ, GC_MUTANT=str(number), RUST_BACKTRACE="0", RUSTC_BOOTSTRAP="1")
+    process = subprocess.Popen(
+        command, cwd=tree, env=env, preexec_fn=limits(processor),
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )
+    RUNNING[:] = [process]
+    try:
+        status = process.wait(wall)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        return "late"
+    finally:
+        RUNNING.clear()
+    if status in (-signal.SIGXCPU, -signal.SIGKILL):
+        return "late"
+    return "passed" if status in (0, SKIPPED) else "failed"
+
+
+def run(tree, commands, number, allowed):
+    for command, (processor, wall) in zip(commands, allowed):
+        result = run_one(tree, command, number, processor, wall)
+        if result != "passed":
+            return result
     return "passed"
 
 
-def try_all(tree, programs, names, mutants):
-    """Each in turn; more time than several times what the tests take is none."""
-    began = time.monotonic()
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    if run(tree, programs, names, 0, 600, 600) != "passed":
-        sys.exit("mutants: the tests fail without a mutant, too")
-    now = resource.getrusage(resource.RUSAGE_CHILDREN)
-    processor = now.ru_utime + now.ru_stime - used.ru_utime - used.ru_stime
-    wall = time.monotonic() - began
+def measured(tree, commands):
+    """What each may take: several times what it takes without a mutant."""
+    allowed = []
+    for command in commands:
+        began = time.monotonic()
+        used = resource.getrusage(resource.RUSAGE_CHILDREN)
+        result = run_one(tree, command, 0, 600, 600)
+        if result != "passed":
+            sys.exit(f"mutants: without a mutant, too: {result}: {' '.join(command)}")
+        now = resource.getrusage(resource.RUSAGE_CHILDREN)
+        processor = now.ru_utime + now.ru_stime - used.ru_utime - used.ru_stime
+        wall = time.monotonic() - began
+        print(f"without {wall:.1f} s, {processor:.1f} s of processor: {' '.join(command)}", file=sys.stderr)
+        allowed.append((int(processor * 2) + 3, wall * 5 + 30))
+    return allowed
+
+
+def try_all(tree, commands, mutants):
+    allowed = measured(tree, commands)
     for mutant in mutants:
-        result = run(tree, programs, names, mutant.number, int(processor * 2) + 3, wall * 5 + 60)
-        mutant.result = TOLD[result]
+        mutant.result = TOLD[run(tree, commands, mutant.number, allowed)]
         print(f"{mutant.result} {mutant.name}", file=sys.stderr, flush=True)
 
 
-def try_alone(tree, sources, package, options, names, mutant):
+def try_alone(tree, sources, package, options, names, c_names, mutant):
     """One that is in no function."""
     source = sources[mutant.file]
     first, last = source.range(mutant.span)
     path = os.path.join(tree, mutant.file)
     with open(path, "w") as out:
         out.write(source.text[:first] + mutant.text + source.text[last:])
-    programs, errors, _ = build(tree, package, options)
-    mutant.result = "unviable" if errors or not programs else TOLD[run(tree, programs, names, 0, 60, 300)]
+    programs, library, errors, _ = build(tree, package, options)
+    mutant.result = "unviable"
+    if programs and not errors:
+        commands = commands_of(programs, names, compiled_c(tree, library, c_names))
+        mutant.result = TOLD[run(tree, commands, 0, [(60, 300)] * len(commands))]
     with open(path, "w") as out:
         out.write(source.text)
 
@@ -290,10 +343,17 @@ def end_children(*_):
     sys.exit(1)
 
 
+def groups(words):
+    """What stands before, between and behind two dashes."""
+    first = words.index("--")
+    second = words.index("--", first + 1)
+    return words[:first], words[first + 1 : second] or [""], words[second + 1 :]
+
+
 def main():
     signal.signal(signal.SIGTERM, end_children)
     told, tree, results, reasons, package, *rest = sys.argv[1:]
-    options, names = rest[: rest.index("--")], rest[rest.index("--") + 1 :] or [""]
+    options, names, c_names = groups(rest)
     with open(told) as file:
         mutants = [Mutant(number, it) for number, it in enumerate(json.load(file), 1)]
     root = {"graceful_close": "src/lib.rs"}.get(package, "retrofit/common/src/lib.rs")
@@ -307,12 +367,13 @@ def main():
         if mutant.function and is_const(sources[mutant.file], mutant):
             mutant.is_alone = True
     within = [it for it in mutants if not it.is_alone]
-    programs = compiled(tree, sources, package, options, within)
-    try_all(tree, programs, names, [it for it in within if it.result is None and not it.is_alone])
+    programs, library = compiled(tree, sources, package, options, within)
+    commands = commands_of(programs, names, compiled_c(tree, library, c_names))
+    try_all(tree, commands, [it for it in within if it.result is None and not it.is_alone])
     write(tree, sources, [])
     for mutant in mutants:
         if mutant.is_alone:
-            try_alone(tree, sources, package, options, names, mutant)
+            try_alone(tree, sources, package, options, names, c_names, mutant)
     bad = judge(sources, mutants, reasons_in(reasons))
     with open(results, "w") as out:
         out.writelines(f"{it.result} {it.name}\n" for it in mutants)

@@ -76,6 +76,15 @@ fn report() -> Report {
 }
 
 #[test]
+fn the_ends_of_members_stand_in_their_order() {
+    for layout in [&OPTIONS, &REPORT, &REAPER_OPTIONS, &STATS] {
+        let ends = layout.ends;
+        assert!(ends.windows(2).all(|two| two[0] <= two[1]), "{layout:?}");
+        assert_eq!(ends.last(), Some(&layout.size));
+    }
+}
+
+#[test]
 fn of_options_as_much_is_read_as_they_say() {
     for size in sizes(&OPTIONS) {
         let mut theirs = Theirs::of(size, 1, 0);

@@ -99,6 +99,14 @@ impl<C: Indexed> Entry<C> {
         }
     }
 
+    /// As [`Entry::step_seen`], with an event to come if there is something to read: a call is saved.
+    pub(crate) fn wait_or_step<K: Clock>(&mut self, clock: &K) -> Option<Next> {
+        match self.machine.wait_unread(&mut self.socket, clock) {
+            Some(next) => Some(next),
+            None => self.step_seen(clock),
+        }
+    }
+
     /// The same of one that was looked at a moment ago.
     pub(crate) fn step_seen<K: Clock>(&mut self, clock: &K) -> Option<Next> {
         let reader = self.extras.as_mut();

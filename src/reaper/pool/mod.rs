@@ -91,9 +91,18 @@ impl<C: Indexed, P: Watcher<C>, K: Clock> Pool<C, P, K> {
 
     /// Takes one in that is registered with the poller already, and steps it:
     /// what happened before cannot be missed. If it has ended it goes to `ended`. Whoever admits
-    /// it has just looked whether it is still there.
-    pub(crate) fn admit(&mut self, mut entry: Unpacked<C>, ended: &mut Vec<Entry<C>>) {
-        let Some(next) = entry.step_seen(&self.clock) else {
+    /// it has just looked whether it is still there. `is_told`: an event tells of what is there already.
+    pub(crate) fn admit(
+        &mut self,
+        mut entry: Unpacked<C>,
+        is_told: bool,
+        ended: &mut Vec<Entry<C>>,
+    ) {
+        let next = match is_told {
+            true => entry.wait_or_step(&self.clock),
+            false => entry.step_seen(&self.clock),
+        };
+        let Some(next) = next else {
             self.forget(&entry);
             ended.push(entry.into_entry());
             return;

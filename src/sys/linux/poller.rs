@@ -120,16 +120,19 @@ impl Poller {
         }
     }
 
-    /// Both numbers are still those of our descriptors.
+    /// Both numbers are still those of our descriptors. Changing what is registered tells it of both at once:
+    /// epoll knows a registration by the open file and its number (fs/eventpoll.c, ep_find).
     fn is_ours(&self) -> bool {
-        let change = || {
-            let (epoll, bell) = (self.epoll(), self.bell());
-            match register(epoll, libc::EPOLL_CTL_MOD, bell, libc::EPOLLIN, BELL) {
-                Ok(()) => true,
-                Err(fault) => fault.code != libc::ENOENT && is_refusal(fault),
-            }
-        };
-        self.has_bell() && (!self.can_ask.load(Ordering::Relaxed) || change())
+        if !self.can_ask.load(Ordering::Relaxed) {
+            return true;
+        }
+        let (epoll, bell) = (self.epoll(), self.bell());
+        match register(epoll, libc::EPOLL_CTL_MOD, bell, libc::EPOLLIN, BELL) {
+            Ok(()) => true,
+            Err(fault) if fault.code == libc::ENOENT || !is_refusal(fault) => false,
+            // Refused; or the bell's number is a file's, which epoll does not take (EPERM).
+            Err(_) => self.has_bell(),
+        }
     }
 
     fn interval(&self) -> timespec {
@@ -152,17 +155,17 @@ impl Poller {
         syscall!(libc::timerfd_settime(bell, 0, &time, null_mut())).map(drop)
     }
 
-    /// Has the socket's events reported by its number from now on. Closing the
-    /// last descriptor of the socket ends it.
-    pub(crate) fn add(&self, socket: Socket) -> Result<(), Fault> {
+    /// Has the socket's events reported by its number from now on; whether what is there already is
+    /// reported, too (fs/eventpoll.c, ep_insert). Closing the last descriptor of the socket ends it.
+    pub(crate) fn add(&self, socket: Socket) -> Result<bool, Fault> {
         if !self.is_ours() {
             return Err(Fault::GONE);
         }
         let edges = libc::EPOLLIN | libc::EPOLLRDHUP | libc::EPOLLET;
         let key = socket.index() as u64;
         match register(self.epoll(), libc::EPOLL_CTL_ADD, socket.0, edges, key) {
-            Err(fault) if fault.code == libc::EEXIST => Ok(()),
-            result => result,
+            Err(fault) if fault.code == libc::EEXIST => Ok(false),
+            result => result.map(|()| true),
         }
     }
 

@@ -100,10 +100,11 @@ impl Trail {
     fn words(&self) -> [u64; WORDS] {
         let [own, own_too] = halves(&self.own.0);
         let [peer, peer_too] = halves(&self.peer.0);
-        let flags = u64::from(self.unread) * UNREAD + u64::from(self.shut_send) * SHUT_SEND;
+        let unread = if self.unread { UNREAD } else { 0 };
+        let shut_send = if self.shut_send { SHUT_SEND } else { 0 };
         let ports = u64::from(self.own.1) << 16 | u64::from(self.peer.1);
         let place = u64::from(self.interface) << 32 | u64::from(self.site);
-        let rest = flags << 32 | ports;
+        let rest = (unread + shut_send) << 32 | ports;
         [own, own_too, peer, peer_too, place, rest, self.unacked]
     }
 

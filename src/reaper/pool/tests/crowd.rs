@@ -112,7 +112,7 @@ fn one_too_many_is_ended_by_its_fallback() {
             brief: Brief::new(1000, Time::from_nanos(clock.nanos())),
             keep,
         };
-        pool.admit(packed.unpack(), ended);
+        pool.admit(packed.unpack(), false, ended);
         pool.len()
     };
     for index in 0..most {

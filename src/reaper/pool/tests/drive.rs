@@ -176,11 +176,12 @@ impl<'w, 'p, const EDGES: bool> Drive<'w, 'p, EDGES> {
         let conn = entry.socket;
         entry.keep.set_mark(conn.mark().expect("a mark"));
         let may_watch = !entry.machine.has_ended() && entry.is_still_there();
-        if watch_it && !entry.keep.is_watched() && may_watch {
+        let is_new = watch_it && !entry.keep.is_watched() && may_watch;
+        if is_new {
             self.register(&mut entry);
         }
         self.inside.push(conn);
-        self.pool.admit(entry, &mut self.ended);
+        self.pool.admit(entry, is_new && EDGES, &mut self.ended);
         self.settle();
     }
 

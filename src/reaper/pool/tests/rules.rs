@@ -78,6 +78,27 @@ fn an_event_before_the_admission_is_made_up_for() {
     });
 }
 
+/// What is half-closed is not read on its admission, if the poller has just taken it: the FIN that is there already
+/// is an event, and so is its deadline.
+#[test]
+fn an_end_before_the_admission_is_told_by_the_poller() {
+    let plans = [ends_at(1), ends_at(1000).timeout(5)];
+    play::<true>(&plans, false, |drive| {
+        let conn = drive.hand_over(0, How::HalfClosed, true);
+        drive.hand_over(1, How::HalfClosed, true);
+        drive.reach(START + 2 * MS);
+        drive.admit(true);
+        drive.admit(true);
+        assert_eq!(drive.ends, [None; 2]);
+        assert!(drive.poller.has_event(conn.number, drive.world));
+        drive.event(conn.number);
+        assert_eq!(drive.ends[0], ended(Outcome::Graceful));
+        drive.reach(drive.pool.due().nanos());
+        assert!(drive.run_due());
+        assert_eq!(drive.ends[1], ended(Outcome::TimedOut));
+    });
+}
+
 #[test]
 fn what_ends_on_its_admission_is_forgotten_by_the_poller() {
     let plans = [ends_at(1), ends_at(0)];
@@ -345,11 +366,11 @@ fn a_number_that_comes_twice_is_the_later_ones() {
         let first = drive.world.open(0);
         let entry = drive.entry(first, &plans[0], false);
         let mut ended = Vec::new();
-        drive.pool.admit(Unpacked::Here(entry), &mut ended);
+        drive.pool.admit(Unpacked::Here(entry), false, &mut ended);
         drive.reach(START + 2 * MS);
         let second = drive.world.open(1).with_number(first.number);
         let entry = drive.entry(second, &plans[1], false);
-        drive.pool.admit(Unpacked::Here(entry), &mut ended);
+        drive.pool.admit(Unpacked::Here(entry), false, &mut ended);
         drive.reach(START + 30 * MS);
         drive.pool.run_due(&mut ended);
         assert_eq!(ended.len(), 1, "the first has ended");
