@@ -74,6 +74,12 @@ macro(_c_sanitized name)
     _run(${name}.sanitized ${name} ${_target} ${_target})
 endmacro()
 
+macro(_c_thread_sanitized name)
+    _c_program(${name} c89 static -O1 -g -fsanitize=thread)
+    target_link_libraries(${_target} PRIVATE ${_thread_sanitizer})
+    _run(${name}.thread-sanitized ${name} ${_target} ${_target})
+endmacro()
+
 # A forked child has lost the stacks of the other threads, and all that only they pointed to: no leak
 # check there.
 macro(_c_valgrind name)
@@ -95,6 +101,8 @@ foreach(_source IN LISTS _sources)
     endif()
     if(_set STREQUAL "sanitizers")
         _c_sanitized(${_name})
+    elseif(_set STREQUAL "thread-sanitizer")
+        _c_thread_sanitized(${_name})
     elseif(_set STREQUAL "valgrind")
         _c_valgrind(${_name})
     else()

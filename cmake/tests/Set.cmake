@@ -4,6 +4,8 @@
 #                library; tests/cpp in each standard; the event loops; the examples
 #   clang        tests/cpp and the event loops, by another compiler
 #   sanitizers   tests/c and tests/cpp under the address and the undefined-behaviour sanitizer
+#   thread-sanitizer   tests/c under ThreadSanitizer, linked to a static library that is built for it and to the
+#                run-time that comes with that library's compiler (scripts/checkers c-thread)
 #   valgrind     tests/c, linked to the static library, under Valgrind
 #   archive      tests/c as C89 against libraries unpacked from an archive
 #   links        as variants, and nothing is run: no system here that runs it
@@ -53,12 +55,12 @@ set(_environment)
 if(NOT WIN32)
     set(_environment "LD_LIBRARY_PATH=${GRACEFUL_CLOSE_OUT}")
 endif()
-if(_set MATCHES "^(sanitizers|valgrind)$")
-    list(APPEND _environment GC_TEST_SLOW=1) # both slow a program down tenfold
+if(_set MATCHES "^(sanitizers|thread-sanitizer|valgrind)$")
+    list(APPEND _environment GC_TEST_SLOW=1) # they slow a program down tenfold
 endif()
 # One variant of each program will do: the others test the header and the linker.
 set(_is_brief OFF)
-if(_set MATCHES "^(sanitizers|valgrind|archive|machine)$")
+if(_set MATCHES "^(sanitizers|thread-sanitizer|valgrind|archive|machine)$")
     set(_is_brief ON)
 endif()
 
@@ -170,6 +172,8 @@ if(_set STREQUAL "sanitizers")
     if(NOT _can_sanitize)
         return()
     endif()
+elseif(_set STREQUAL "thread-sanitizer")
+    include("${CMAKE_CURRENT_LIST_DIR}/ThreadSanitizer.cmake")
 elseif(_set STREQUAL "valgrind")
     find_program(GRACEFUL_CLOSE_VALGRIND valgrind)
     if(NOT GRACEFUL_CLOSE_VALGRIND)

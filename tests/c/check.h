@@ -209,6 +209,16 @@ CHECK_HELPER int check_hides_resets(void)
 
 /* --- threads --- */
 
+/* For a variable that threads share without a lock: whoever loads what was stored sees all that was written before
+   it. Microsoft's compiler takes volatile for that. */
+#ifdef __GNUC__
+#define CHECK_LOAD(place) __atomic_load_n(&(place), __ATOMIC_ACQUIRE)
+#define CHECK_STORE(place, value) __atomic_store_n(&(place), (value), __ATOMIC_RELEASE)
+#else
+#define CHECK_LOAD(place) (place)
+#define CHECK_STORE(place, value) ((place) = (value))
+#endif
+
 typedef struct check_thread {
     void (*run)(void *argument);
     void *argument;

@@ -7,8 +7,8 @@
 
 #include "check.h"
 
-#if defined(__SANITIZE_ADDRESS__)
-#define HEAP_WHY_NOT "the address sanitizer has an allocator of its own"
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define HEAP_WHY_NOT "the sanitizer has an allocator of its own"
 #elif !defined(__linux__) || !defined(__GLIBC__)
 #define HEAP_WHY_NOT "needs the allocator of glibc underneath"
 #endif

@@ -30,8 +30,8 @@ static pthread_t caller;
 
 static void let_it_happen(int here)
 {
-    if (place != here || !pthread_equal(pthread_self(), caller)) return;
-    place = NOWHERE;
+    if (CHECK_LOAD(place) != here || !pthread_equal(pthread_self(), caller)) return;
+    CHECK_STORE(place, NOWHERE);
     happens();
     happened = check_now();
 }
@@ -107,7 +107,7 @@ static void blocking(int where)
     happens = peer_takes_all;
     caller = pthread_self();
     options.timeout_ms = 20000;
-    place = where;
+    CHECK_STORE(place, where);
     CHECK_IS(gc_close_with(ours, &options, &report), GC_GRACEFUL);
     CHECK_IS(place, NOWHERE);
     CHECK_ELAPSED(happened, 0, 5000);
@@ -142,7 +142,7 @@ static void handed_over(int where, void (*what)(void))
         told_start(&end, ours);
         happens = what;
         caller = pthread_self();
-        place = where;
+        CHECK_STORE(place, where);
         CHECK_IS(gc_reaper_close(reaper, ours, &options, tell, &end), 0);
         if (place != NOWHERE) { /* so slow that it was awake, and registers by itself */
             place = NOWHERE;

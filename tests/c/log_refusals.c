@@ -24,12 +24,14 @@ static void writes_down(void *user, int number, const char *line)
 {
     gc_stats stats = GC_STATS_INIT;
     check_socket sock;
+    long count;
     CHECK(user == (void *)&log_of);
     CHECK(strlen(line) < sizeof(log_of.line));
     CHECK(strchr(line, '\n') == NULL);
-    log_of.count++;
+    count = CHECK_LOAD(log_of.count); /* of the other thread that writes down */
     log_of.number = number;
     strcpy(log_of.line, line);
+    CHECK_STORE(log_of.count, count + 1);
     CHECK_IS(gc_close(CHECK_NO_SOCKET, 0), GC_ERR_NOT_A_SOCKET);
     CHECK_IS(gc_get_stats(&stats), 0);
     if (pending_at != NULL) gc_reaper_pending(pending_at);
@@ -42,8 +44,8 @@ static void writes_down(void *user, int number, const char *line)
 static void listen_anew(const char *doing)
 {
     check_doing = doing;
-    log_of.count = 0;
     log_of.line[0] = '\0';
+    CHECK_STORE(log_of.count, 0); /* after all else, for the thread of a reaper */
     check_set_last_error(0);
 }
 
@@ -312,7 +314,7 @@ static void hands_over(void *user, gc_socket sock, const gc_report *report)
     (void)user;
     (void)sock;
     (void)report;
-    log_of.count = 0;
+    CHECK_STORE(log_of.count, 0);
     late_code = gc_reaper_close(being_freed, late, NULL, NULL, NULL);
 }
 

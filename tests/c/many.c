@@ -273,7 +273,7 @@ static void floods(void *argument)
 {
     static char block[65536];
     check_socket peer = *(check_socket *)argument;
-    while (flooding && check_send(peer, block, sizeof(block)) > 0) continue;
+    while (CHECK_LOAD(flooding) && check_send(peer, block, sizeof(block)) > 0) continue;
 }
 
 static void beside_a_flood(void)
@@ -296,7 +296,7 @@ static void beside_a_flood(void)
     CHECK_BETWEEN(reports[1].elapsed_us, 0, 390000);
     CHECK_IS(reports[0].outcome, GC_TIMED_OUT);
     CHECK_IS(reports[2].outcome, GC_TIMED_OUT);
-    flooding = 0;
+    CHECK_STORE(flooding, 0);
     check_thread_join(&flood);
     for (i = 0; i < 3; i++) check_close(peers[i]);
 }

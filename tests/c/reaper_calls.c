@@ -124,7 +124,7 @@ static void goes_on(void *user, gc_socket sock, const gc_report *report)
     double start = check_now();
     (void)sock;
     CHECK_IS(report->outcome, GC_GRACEFUL);
-    self->calls++;
+    CHECK_STORE(self->calls, self->calls + 1);
     /* it would wait for itself, which is pending until it returns */
     CHECK_IS(gc_reaper_flush(self->reaper, GC_INFINITE), GC_TIMED_OUT);
     CHECK_IS(gc_reaper_free(self->reaper, 0), GC_ERR_ARGUMENT);
@@ -175,7 +175,7 @@ static void calls_inside(void)
     house_pair(&home, &sock, &self.peer);
     check_half_close(self.peer);
     CHECK_IS(gc_reaper_close(self.reaper, sock, NULL, goes_on, &self), 0);
-    while (self.calls < 21) {
+    while (CHECK_LOAD(self.calls) < 21) {
         CHECK(check_now() - start < PATIENCE);
         check_sleep(1);
     }
@@ -194,8 +194,8 @@ static void takes_its_time(void *user, gc_socket sock, const gc_report *report)
     check_socket ours, peer;
     (void)sock;
     (void)report;
-    in_callback = 1;
-    while (!may_go_on) check_sleep(1);
+    CHECK_STORE(in_callback, 1);
+    while (!CHECK_LOAD(may_go_on)) check_sleep(1);
     /* it is being freed by now */
     house_pair(&home, &ours, &peer);
     code_inside = gc_reaper_close(reaper, ours, NULL, NULL, NULL);
@@ -209,7 +209,7 @@ static void lets_go_on(void *argument)
 {
     (void)argument;
     check_sleep(100);
-    may_go_on = 1;
+    CHECK_STORE(may_go_on, 1);
 }
 
 /* freed while a callback runs: it is waited for, and can hand over nothing more */
@@ -229,7 +229,7 @@ static void freed_meanwhile(void)
     house_pair(&home, &sock, &peer);
     CHECK_IS(gc_reaper_close(reaper, sock, NULL, takes_its_time, &reaper), 0);
     check_close(peer);
-    while (!in_callback) check_sleep(1);
+    while (!CHECK_LOAD(in_callback)) check_sleep(1);
     CHECK_IS(gc_reaper_flush(reaper, 10), GC_TIMED_OUT);
     check_thread_start(&helper, lets_go_on, NULL);
     CHECK_IS(gc_reaper_free(reaper, 10), GC_TIMED_OUT);

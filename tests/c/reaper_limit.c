@@ -226,7 +226,7 @@ static void hands_over(void *argument)
 {
     hand *self = (hand *)argument;
     int i;
-    while (!*self->go) check_sleep(0);
+    while (!CHECK_LOAD(*self->go)) check_sleep(0);
     for (i = 0; i < EACH; i++) {
         int code = gc_reaper_close(self->reaper, self->socks[i], NULL, NULL, NULL);
         if (code == 0) {
@@ -258,7 +258,7 @@ static void many_at_once(unsigned int when_full)
             for (i = 0; i < EACH; i++) house_pair(&home, &hands[t].socks[i], &peers[t][i]);
             check_thread_start(&threads[t], hands_over, &hands[t]);
         }
-        go = 1;
+        CHECK_STORE(go, 1);
         for (t = 0; t < THREADS; t++) {
             check_thread_join(&threads[t]);
             accepted += hands[t].accepted;

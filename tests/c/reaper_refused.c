@@ -18,6 +18,10 @@ int main(void)
 #include <dlfcn.h>
 #include <sys/stat.h>
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define IS_SANITIZED
+#endif
+
 static volatile int no_threads = 0, no_shutdown = 0;
 
 typedef int (*pthread_create_fn)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
@@ -36,7 +40,7 @@ int __NTH(shutdown(int fd, int how))
     *(void **)&real = dlsym(RTLD_NEXT, "shutdown");
     return real(fd, how);
 }
-#ifndef __SANITIZE_ADDRESS__
+#ifndef IS_SANITIZED
 int __NTH(pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
                          void *(*run)(void *), void *argument))
 {
@@ -52,7 +56,7 @@ int __NTH(pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
 
 static void without_a_thread(void)
 {
-#ifndef __SANITIZE_ADDRESS__ /* its own pthread_create stands there */
+#ifndef IS_SANITIZED /* its own pthread_create stands there */
     check_socket sock, peer;
     gc_reaper *reaper = NULL;
     unsigned long before;

@@ -36,7 +36,7 @@ CHECK_HELPER void tell(void *user, gc_socket sock, const gc_report *report)
     self->report = *report;
     self->when = check_now();
     if (self->order != NULL) self->place = (*self->order)++;
-    self->calls = 1;
+    CHECK_STORE(self->calls, 1);
 }
 
 CHECK_HELPER void told_start(told *self, gc_socket sock)
@@ -48,7 +48,7 @@ CHECK_HELPER void told_start(told *self, gc_socket sock)
 CHECK_HELPER void await_told(const told *self)
 {
     double start = check_now();
-    while (self->calls == 0) {
+    while (CHECK_LOAD(self->calls) == 0) {
         CHECK(check_now() - start < 10000);
         check_sleep(1);
     }

@@ -27,6 +27,7 @@ unsafe fn system_close(fd: RawSocket) -> libc::c_long {
 /// ThreadSanitizer knows of a close by its function alone; of this one it is told, or whoever gets
 /// the number next would be reported (sanitizer/linux_syscall_hooks.h; `scripts/checkers`).
 #[cfg(all(linux_calls, thread_sanitizer))]
+#[inline(never)] // tests/harness/thread-sanitizer.supp has its name
 fn tell_sanitizer(fd: RawSocket) {
     extern "C" {
         fn __sanitizer_syscall_pre_impl_close(fd: libc::c_long);
