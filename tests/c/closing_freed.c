@@ -119,6 +119,7 @@ static void freed_listener(void)
 
 typedef struct {
     size_t bytes, stop_at;
+    gc_closing *closing; /* asked from within, if it is set */
 } reader;
 
 static int read_portion(void *user, const void *data, size_t size)
@@ -127,6 +128,15 @@ static int read_portion(void *user, const void *data, size_t size)
     CHECK(size > 0);
     CHECK(check_is_filled((const unsigned char *)data, size, self->bytes));
     self->bytes += size;
+    if (self->closing != NULL) {
+        gc_report report = report_of(self->closing);
+        CHECK_IS(report.outcome, GC_PENDING);
+        CHECK_IS(report.drained_bytes, self->bytes);
+        CHECK(report.elapsed_us > 0);
+#ifdef __linux__
+        CHECK_IS(report.unacked_bytes, 0);
+#endif
+    }
     return self->stop_at != 0 && self->bytes >= self->stop_at;
 }
 
@@ -143,6 +153,7 @@ static void on_data_gets_all(void)
     options.user = &reads;
     check_pair(&ours, &peer);
     closing = new_closing(ours, &options);
+    reads.closing = closing;
     memset(&options, 0xEE, sizeof(options)); /* looked at during the call only */
     for (sent = 0; sent < 90000; sent += 3000) {
         check_send_pattern(peer, 3000, sent);
