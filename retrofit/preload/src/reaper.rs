@@ -38,7 +38,7 @@ const IDLE_MS: u64 = 1000;
 /// by then, too, and all that is left is to close the socket.
 const NAP_MS: u64 = 4;
 
-/// The same while peers send.
+/// The same while peers send, or there is little room for more.
 const SHORT_NAP_MS: u64 = 1;
 
 /// Between looks at who is silent or slow, while the program waits.
@@ -193,17 +193,16 @@ fn drive(until_ms: Option<u64>, idle_ms: u64) -> bool {
                 return false;
             }
             let are_quiet = driver.step(watched);
-            let may_nap = park::has_much_room() && !park::is_waited_for();
-            if until_ms.is_none() && !watched_is_urgent() && may_nap {
-                nap(are_quiet);
+            if until_ms.is_none() && !watched_is_urgent() && !park::is_waited_for() {
+                nap(are_quiet && park::has_much_room());
             }
         })
     })
 }
 
 /// Who hands over does not ring meanwhile, unless there is little room left.
-fn nap(are_quiet: bool) {
-    let limit = match are_quiet {
+fn nap(is_long: bool) {
+    let limit = match is_long {
         true => NAP_MS,
         false => SHORT_NAP_MS,
     };
