@@ -233,12 +233,29 @@ unsafe fn without_library_in<const WORDS: usize, const BYTES: usize>(
     environment: Words,
     start: &mut dyn FnMut(Words) -> c_int,
 ) -> c_int {
+    // SAFETY: as the caller promises.
+    unsafe {
+        without_library_on(
+            environment,
+            &mut [ptr::null(); WORDS],
+            &mut [0; BYTES],
+            start,
+        )
+    }
+}
+
+/// # Safety
+/// As [`with_environment`].
+unsafe fn without_library_on(
+    environment: Words,
+    words: &mut [*const c_char],
+    room: &mut [u8],
+    start: &mut dyn FnMut(Words) -> c_int,
+) -> c_int {
     let Some(library) = own_file() else {
         return start(environment);
     };
-    let mut words = [ptr::null(); WORDS];
-    let mut room = [0u8; BYTES];
-    let mut preload = Text::new(&mut room);
+    let mut preload = Text::new(room);
     let (mut used, mut has_others) = (0, false);
     // SAFETY: as the caller promises.
     unsafe {

@@ -55,15 +55,14 @@ impl Arguments {
     }
 }
 
+/// The call of the C library, or of ours: the path, the list as an array, and what follows the list.
+type Work<'a> = &'a mut dyn FnMut(*const c_char, Words, Words) -> c_int;
+
 /// Calls `work` with the path, the list as an array, and what follows the list.
 ///
 /// # Safety
 /// As [`Arguments::collect`].
-unsafe fn with_list(
-    arguments: Arguments,
-    has_environment: bool,
-    work: impl FnOnce(*const c_char, Words, Words) -> c_int,
-) -> c_int {
+unsafe fn with_list(arguments: Arguments, has_environment: bool, work: Work<'_>) -> c_int {
     // SAFETY: as the caller promises.
     unsafe {
         let is_short = (1..=FEW).any(|number| arguments.at(number).is_null());
@@ -80,7 +79,7 @@ unsafe fn with_list(
 unsafe fn with_room<const ROOM: usize>(
     arguments: Arguments,
     has_environment: bool,
-    work: impl FnOnce(*const c_char, Words, Words) -> c_int,
+    work: Work<'_>,
 ) -> c_int {
     let mut words = [std::ptr::null(); ROOM];
     // SAFETY: as the caller promises; execle() passes one more after the null.
@@ -100,18 +99,22 @@ unsafe fn with_room<const ROOM: usize>(
 unsafe extern "C" fn list(registers: *const usize, stack: *const usize) -> c_int {
     // SAFETY: called by execl() below.
     unsafe {
-        with_list(Arguments { registers, stack }, false, |path, words, _| {
-            exec_at(path, words, environment())
-        })
+        with_list(
+            Arguments { registers, stack },
+            false,
+            &mut |path, words, _| exec_at(path, words, environment()),
+        )
     }
 }
 
 unsafe extern "C" fn list_searched(registers: *const usize, stack: *const usize) -> c_int {
     // SAFETY: called by execlp() below.
     unsafe {
-        with_list(Arguments { registers, stack }, false, |file, words, _| {
-            exec_named(file, words, environment())
-        })
+        with_list(
+            Arguments { registers, stack },
+            false,
+            &mut |file, words, _| exec_named(file, words, environment()),
+        )
     }
 }
 
@@ -121,7 +124,7 @@ unsafe extern "C" fn list_and_environment(registers: *const usize, stack: *const
         with_list(
             Arguments { registers, stack },
             true,
-            |path, words, environment| exec_at(path, words, environment),
+            &mut |path, words, environment| exec_at(path, words, environment),
         )
     }
 }
