@@ -1,5 +1,5 @@
 /* What a program has from its starter: blocked signals, a limit of descriptors, a connection; and how often it is
-   stopped: T71-T73, T101. */
+   stopped: T71-T73, T120. */
 #include "lab.h"
 
 #include <dirent.h>
@@ -173,7 +173,7 @@ static int close_while_stopped(void)
     return 0;
 }
 
-/* T101: a process that is stopped and continued ends its closes at their deadline. */
+/* T120: a process that is stopped and continued ends its closes at their deadline. */
 static void stopped_and_continued(void)
 {
     char *self[] = {"/proc/self/exe", "T-stopped", "-", NULL};
@@ -189,7 +189,7 @@ int main(int argc, char **argv)
         {"T71", blocked_by_the_starter},
         {"T72", numbers_for_select},
         {"T73", inherited_client},
-        {"T101", stopped_and_continued},
+        {"T120", stopped_and_continued},
     };
 
     if (argc > 2 && strcmp(argv[1], "T-client") == 0)
