@@ -86,6 +86,28 @@ fn silent_ones_end_at_the_one_deadline() {
     }
 }
 
+/// More than can be watched: the sweeps find those that have finished.
+#[test]
+fn a_silent_one_in_front_holds_nobody_up() {
+    let (ours, mut peers) = pairs(if cfg!(windows) { 80 } else { 200 });
+    let ending = thread::spawn(move || {
+        thread::sleep(ms(30));
+        peers.truncate(1);
+        peers
+    });
+    let results = close_many(ours, &Options::new().timeout(ms(2000))).unwrap();
+    let reports: Vec<_> = results
+        .into_iter()
+        .map(|result| result.unwrap().report)
+        .collect();
+    assert_eq!(reports[0].outcome, Outcome::TimedOut);
+    for report in &reports[1..] {
+        assert_eq!(report.outcome, Outcome::Graceful, "{report:?}");
+        assert!(report.elapsed < ms(1000), "{report:?}");
+    }
+    ending.join().unwrap();
+}
+
 /// Of one, of so many that all can be watched, and of more.
 #[test]
 #[cfg(target_os = "linux")]

@@ -249,6 +249,28 @@ fn a_full_one_ends_the_oldest_first() {
     assert_eq!(order.lock().unwrap().len(), 10);
 }
 
+/// Its thread, which sleeps, is woken for that: by itself it would look after a second.
+#[test]
+fn a_full_one_ends_the_oldest_at_once() {
+    let reaper = of_at_most(1, WhenFull::EvictOldest);
+    let mut all = Vec::new();
+    let mut least = LONG;
+    for _ in 0..4 {
+        let (ours, peer) = tcp_pair();
+        let began = Instant::now();
+        all.push((close(&reaper, ours, &patient()), peer));
+        if let [.., (oldest, _), _] = all.as_slice() {
+            let report = oldest.recv_timeout(LONG).unwrap();
+            assert_eq!(report.outcome, Outcome::Evicted);
+            least = least.min(began.elapsed());
+        }
+        // Long enough for it to go to sleep.
+        thread::sleep(ms(50));
+    }
+    drop(reaper);
+    assert!(least < ms(500), "{least:?}");
+}
+
 #[test]
 fn a_full_one_may_refuse() {
     let reaper = of_at_most(1, WhenFull::Refuse);

@@ -19,6 +19,8 @@ use crate::sys::{look_for_sharing, wait_for_any, PollEntry, Socket};
 use std::collections::TryReserveError;
 use std::time::Duration;
 
+#[cfg(test)]
+mod tests;
 mod watch;
 
 /// Sweeps are so far apart at least, and so many times what the last one took.

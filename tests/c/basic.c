@@ -108,6 +108,23 @@ static void by_gc_closesocket(void)
     gc_set_default_timeout(5000);
 }
 
+#ifndef _WIN32
+/* the other one goes on with the connection; on Windows win_shared.c tries it */
+static void by_gc_closesocket_of_two(void)
+{
+    check_socket sock, peer, other;
+    check_doing = "gc_closesocket of a descriptor of two";
+    check_pair(&sock, &peer);
+    other = dup(sock);
+    CHECK(other != CHECK_NO_SOCKET);
+    CHECK_IS(gc_closesocket(sock), 0);
+    CHECK(!check_is_socket(sock));
+    CHECK_IS(check_send(other, "goes on", 7), 7);
+    check_close(other);
+    check_close(peer);
+}
+#endif
+
 static void by_gc_abort(void)
 {
     check_socket sock, peer;
@@ -161,6 +178,9 @@ int main(void)
     by_gc_close_with();
     without_options_and_report();
     by_gc_closesocket();
+#ifndef _WIN32
+    by_gc_closesocket_of_two();
+#endif
     by_gc_abort();
     without_a_connection();
     return 0;

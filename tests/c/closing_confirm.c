@@ -96,6 +96,9 @@ static void does_not_spin(void)
         if (!gc_closing_wants_read(closing)) {
             CHECK_BETWEEN(ms, 0, 50);
             if (confirming == 0) first = ms;
+#ifdef __linux__
+            if (confirming == 0) CHECK_BETWEEN(report_of(closing).unacked_bytes, 1, SIZE);
+#endif
             if (ms > longest) longest = ms;
             confirming++;
             CHECK_IS(report_of(closing).peer_closed, 1);

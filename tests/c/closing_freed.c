@@ -81,10 +81,12 @@ static void freed_by_fallback(void)
 static void kept_after_the_time(void)
 {
     gc_options options = with_fallback(GC_THEN_KEEP);
+    gc_stats before = GC_STATS_INIT, after = GC_STATS_INIT;
     gc_closing *closing;
     check_socket ours, peer;
     check_doing = "kept";
     options.timeout_ms = 30;
+    CHECK_IS(gc_get_stats(&before), 0);
     check_pair(&ours, &peer);
     closing = new_closing(ours, &options);
     CHECK_IS(driven(closing), GC_TIMED_OUT);
@@ -99,6 +101,8 @@ static void kept_after_the_time(void)
     CHECK_IS(report_of(closing).closed, 1);
     free_ended(closing, GC_GRACEFUL);
     CHECK(!check_is_socket(ours));
+    CHECK_IS(gc_get_stats(&after), 0);
+    CHECK_IS(after.closed, before.closed + 2); /* the handles are freed after their ends */
 }
 
 static void freed_listener(void)
@@ -115,6 +119,7 @@ static void freed_listener(void)
 
 typedef struct {
     size_t bytes, stop_at;
+    gc_closing *closing; /* asked from within, if it is set */
 } reader;
 
 static int read_portion(void *user, const void *data, size_t size)
@@ -123,6 +128,15 @@ static int read_portion(void *user, const void *data, size_t size)
     CHECK(size > 0);
     CHECK(check_is_filled((const unsigned char *)data, size, self->bytes));
     self->bytes += size;
+    if (self->closing != NULL) {
+        gc_report report = report_of(self->closing);
+        CHECK_IS(report.outcome, GC_PENDING);
+        CHECK_IS(report.drained_bytes, self->bytes);
+        CHECK(report.elapsed_us > 0);
+#ifdef __linux__
+        CHECK_IS(report.unacked_bytes, 0);
+#endif
+    }
     return self->stop_at != 0 && self->bytes >= self->stop_at;
 }
 
@@ -139,6 +153,7 @@ static void on_data_gets_all(void)
     options.user = &reads;
     check_pair(&ours, &peer);
     closing = new_closing(ours, &options);
+    reads.closing = closing;
     memset(&options, 0xEE, sizeof(options)); /* looked at during the call only */
     for (sent = 0; sent < 90000; sent += 3000) {
         check_send_pattern(peer, 3000, sent);

@@ -98,6 +98,7 @@ static void time_runs_out(void)
     gc_report report = GC_REPORT_INIT;
     unsigned char byte;
     check_socket sock, peer;
+    double start;
     check_doing = "time out";
     check_pair(&sock, &peer);
     check_set_linger(sock, 1, 5);
@@ -110,6 +111,12 @@ static void time_runs_out(void)
     CHECK_IS(check_send(peer, "x", 1), 1);
     check_wait_readable(sock);
     CHECK_IS(check_receive(sock, &byte, 1), 1);
+    owner_closes(sock);
+    check_close(peer);
+    check_pair(&sock, &peer);
+    start = check_now();
+    CHECK_IS(gc_finish(sock, 50), GC_TIMED_OUT);
+    CHECK_ELAPSED(start, 50, 3000);
     owner_closes(sock);
     check_close(peer);
 }

@@ -58,6 +58,13 @@ static void silent_peer(void)
     CHECK_ELAPSED(start, 1, 3000);
     check_close(peer);
 
+    begin("silent peer, gc_close_async");
+    start = check_now();
+    CHECK_IS(gc_close_async(ours, 60), 0);
+    CHECK_IS(gc_flush(20000), 0);
+    CHECK_ELAPSED(start, 60, 3000);
+    check_close(peer);
+
     begin("silent peer, default time-out");
     gc_set_default_timeout(80);
     start = check_now();

@@ -321,17 +321,20 @@ def reasons_in(path):
 
 
 def judge(sources, mutants, reasons):
-    """What survived without a reason, and reasons without need."""
+    """What survived without a reason, and reasons without need. A function that has a twin for another system has the
+    same mutants as that."""
+    def key(mutant):
+        return f"{mutant.file}: {mutant.mutation()}", sources[mutant.file].line(mutant.span["start"]["line"])
+
     bad = 0
+    needed = {key(it) for it in mutants if it.result == "survived"}
     for mutant in mutants:
-        code = sources[mutant.file].line(mutant.span["start"]["line"])
-        has_reason = (f"{mutant.file}: {mutant.mutation()}", code) in reasons
-        if mutant.result == "survived" and has_reason:
+        if mutant.result == "survived" and key(mutant) in reasons:
             mutant.result = "explained"
         elif mutant.result == "survived":
             bad += 1
             print(f"SURVIVED {mutant.name}")
-        elif has_reason and mutant.result in ("noticed", "late"):
+        elif mutant.result in ("noticed", "late") and key(mutant) in reasons - needed:
             bad += 1
             print(f"NOTICED  {mutant.name}: it needs no reason")
     return bad

@@ -1,6 +1,7 @@
-/* The log's file: T89, T90. */
+/* The log's file: T89, T90, T108, T109. */
 #include "lab.h"
 
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 extern char **environ;
@@ -138,17 +139,75 @@ static void another_user(void)
     start_logged("T-serve");
 }
 
+static int no_room(void)
+{
+    struct rlimit limit = {10, 10};
+
+    MUST(setrlimit(RLIMIT_FSIZE, &limit) == 0);
+    answer_one(listener());
+    return 0;
+}
+
+/* T108: a log that has no room under the limit of a file's size does not end the program. */
+static void size_limit(void)
+{
+    start_logged("T-limited");
+}
+
+/* T109: a log that is a FIFO: nobody waits for a reader, and its end is not the program's. */
+static void pipe_without_a_reader(void)
+{
+    char *words[] = {"/proc/self/exe", "T-answer", NULL};
+    char folder[] = "/tmp/log-XXXXXX";
+    int reader = -1, status, round;
+    pid_t child;
+
+    MUST(mkdtemp(folder) != NULL);
+    snprintf(log_file, sizeof log_file, "%s/log", folder);
+    MUST(mkfifo(log_file, 0600) == 0);
+    setenv("GRACEFUL_CLOSE_LOG", log_file, 1);
+    for (round = 0; round < 2; round++) {
+        if (round == 1)
+            MUST((reader = open(log_file, O_RDONLY | O_NONBLOCK | O_CLOEXEC)) >= 0);
+        child = fork();
+        if (child == 0) {
+            execve(words[0], words, environ);
+            _exit(127);
+        }
+        sleep_ms(300);
+        close(reader);
+        MUST(waitpid(child, &status, 0) == child);
+        if (status != 0)
+            fail("ended with status %x", status);
+    }
+    unlink(log_file);
+    rmdir(folder);
+}
+
+static int answer_later(void)
+{
+    sleep_ms(600);
+    answer_one(listener());
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     static const check checks[] = {
         {"T89", rotation},
         {"T90", another_user},
+        {"T108", size_limit},
+        {"T109", pipe_without_a_reader},
     };
 
     if (argc > 1 && strcmp(argv[1], "T-rotate") == 0)
         return rotate();
     if (argc > 1 && strcmp(argv[1], "T-serve") == 0)
         return serve_as_nobody();
+    if (argc > 1 && strcmp(argv[1], "T-limited") == 0)
+        return no_room();
+    if (argc > 1 && strcmp(argv[1], "T-answer") == 0)
+        return answer_later();
     if (argc > 1 && strcmp(argv[1], "T-standard") == 0)
         return answer_the_standard();
     return lab_main(argc, argv, checks, sizeof checks / sizeof *checks);

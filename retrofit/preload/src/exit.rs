@@ -1,7 +1,7 @@
 //! The end of the process, or of its program.
 
 use crate::close;
-use crate::fd_table;
+use crate::fd_table::{self, INHERITED};
 use crate::holders;
 use crate::log::{self, Text};
 use crate::observe;
@@ -19,10 +19,6 @@ use libc::c_int;
 use std::fmt::Write;
 use std::sync::atomic::Ordering::Relaxed;
 
-/// Numbers of which nothing is known, as they were there before the program, are tried up to
-/// here: a server that inetd or systemd starts has its connection under one of the first.
-const INHERITED: c_int = 16;
-
 /// Once: exit() may be followed by _exit(), and called by several threads.
 /// `flushes`: streams are still to be written out by the C library.
 pub fn before_end(flushes: bool) {
@@ -33,15 +29,29 @@ pub fn before_end(flushes: bool) {
         observe::all_from(0, u32::MAX, Call::Exit);
         return holders::before_end();
     }
-    match settings::at_exit() {
-        AtExit::Off => {}
-        AtExit::Wait => wait(),
-        AtExit::Scan => {
-            end_connections(flushes);
-            wait();
+    // a signal handler that ends the process on a stack that is hardly enough for itself
+    if signal_state::has_room(STACK) {
+        match settings::at_exit() {
+            AtExit::Off => {}
+            AtExit::Wait => wait_undisturbed(),
+            AtExit::Scan => {
+                end_connections(flushes);
+                wait_undisturbed();
+            }
         }
     }
     holders::before_end();
+}
+
+/// The end takes so many bytes of stack at most, with a margin: it took 12 kB.
+const STACK: usize = 24 << 10;
+
+/// Without us the process would have ended before a signal comes that is on its way, as the program's
+/// alarm(): its status stays what the program has said.
+fn wait_undisturbed() {
+    if park::count() > 0 {
+        signal_state::held_back(wait);
+    }
 }
 
 /// So long every process waits: it is enough on a local network.
@@ -85,10 +95,12 @@ fn end_connections(flushes: bool) {
     // a stream is in use by another thread, and cannot be written out
     let mut busy = Connections::default();
     let mut ended = Connections::default();
-    if flushes {
-        for fd in candidates(noted).filter(|fd| !streams::flush(*fd)) {
-            busy.add(holders::cookie(fd));
-        }
+    if flushes && candidates(noted).next().is_some() {
+        streams::write_out(candidates(noted), |fd| {
+            if let Some(cookie) = holders::cookie(fd) {
+                busy.add(Some(cookie));
+            }
+        });
     }
     let mut is_first = true;
     for fd in candidates(noted) {

@@ -45,6 +45,10 @@ pub const RECEIVED: u64 = 1 << 59;
 pub const LEFT_TO_US: u64 = 1 << 60;
 const FLAGS: u64 = CONNECTED | PASSED | FORKING | RECEIVED | LEFT_TO_US;
 
+/// Numbers of which nothing is known, as they were there before the program, are tried up to
+/// here: a server that inetd or systemd starts has its connection under one of the first.
+pub const INHERITED: c_int = 16;
+
 const KIND: u32 = 61;
 const SPAWNS: u32 = 32;
 const SPAWNS_MASK: u64 = 0xff_ffff;

@@ -251,8 +251,27 @@ impl Duplicate {
 pub fn passed(fd: c_int) {
     if let Some(entry) = fd_table::get(fd) {
         entry.add_flags(fd, PASSED);
-        if let Some(slot) = slot_of(entry.word()) {
-            slot.state.fetch_or(SENT_AWAY, SeqCst);
+        match entry.word().kind() {
+            Kind::Counted => {
+                if let Some(slot) = slot_of(entry.word()) {
+                    slot.state.fetch_or(SENT_AWAY, SeqCst);
+                }
+            }
+            Kind::Unknown => passed_uncounted(fd),
+            _ => {}
+        }
+    }
+}
+
+/// What has come by exec or in a message may have other numbers, which are not counted: inetd gives a
+/// connection as 0, 1 and 2.
+fn passed_uncounted(fd: c_int) {
+    let Some(same) = cookie(fd) else { return };
+    let noted = fd_table::numbers_from(0).count() as c_int;
+    for other in 0..noted.max(fd_table::INHERITED) {
+        let entry = fd_table::get(other).filter(|entry| entry.word().kind() == Kind::Unknown);
+        if let Some(entry) = entry.filter(|_| cookie(other) == Some(same)) {
+            entry.add_flags(other, PASSED);
         }
     }
 }

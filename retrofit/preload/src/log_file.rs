@@ -5,6 +5,7 @@
 use crate::files::{self, FileId};
 use crate::folder::{self, decimal, Folder};
 use crate::own_fds;
+use crate::signal_state;
 use crate::sys;
 use libc::c_int;
 use std::ffi::CStr;
@@ -26,7 +27,8 @@ struct Place {
 }
 
 const ROOM: usize = 1024;
-const FLAGS: c_int = libc::O_WRONLY | libc::O_CREAT | libc::O_APPEND;
+/// A FIFO is not waited for: neither for a reader, nor for room.
+const FLAGS: c_int = libc::O_WRONLY | libc::O_CREAT | libc::O_APPEND | libc::O_NONBLOCK;
 
 pub fn open(path: &CStr) {
     let (number, user) = match sys::open_at(libc::AT_FDCWD, path, FLAGS) {
@@ -96,7 +98,7 @@ pub fn write(line: &[u8]) {
         return;
     }
     follow(number);
-    let _ = sys::write(number, line);
+    let _ = signal_state::unpunished(|| sys::write(number, line));
 }
 
 /// After a rotation the path is another file's, or nobody's. The number stays: another thread may

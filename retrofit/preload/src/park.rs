@@ -38,6 +38,8 @@ static PLACE: [Place; PLACES] = [const { Place::new() }; PLACES];
 static COUNT: AtomicU32 = AtomicU32::new(0);
 /// So many threads wait for another count. Most closes end without one: a call is saved.
 static SLEEPERS: AtomicU32 = AtomicU32::new(0);
+/// So many are half of what there is room for, as it was found when there were so many.
+static HALF: AtomicU32 = AtomicU32::new(u32::MAX);
 static NEXT: AtomicU32 = AtomicU32::new(0);
 /// A timer that wakes the background thread; -1: there is none.
 static BELL: AtomicI32 = AtomicI32::new(-1);
@@ -91,10 +93,17 @@ pub fn reserve() -> Option<u64> {
     let one_more = |count: u32| (count < capacity).then_some(count + 1);
     let before = COUNT.fetch_update(SeqCst, SeqCst, one_more).ok()?;
     if before == capacity / 2 {
+        HALF.store(before, Relaxed);
         // a thread that naps looks before there is none left
         ring();
     }
     Some(limit)
+}
+
+/// Whether less than half of the room is taken. Who has rung at the half may have been heard, and
+/// forgotten, before the thread naps.
+pub fn has_much_room() -> bool {
+    count() <= HALF.load(Relaxed)
 }
 
 /// Whether a thread of the program sleeps until another one has ended.
@@ -129,15 +138,18 @@ pub fn wait_until_closed(mark: Mark, timeout_ms: u32) {
     const LOOK_AGAIN_MS: u64 = 100;
     const MORE_MS: u64 = 500;
     let until = sys::now_ms() + u64::from(timeout_ms) + MORE_MS;
-    // its naps are short while somebody waits
+    // said before it rings: the thread does not nap while somebody waits, and may hear the bell and forget it before it
+    // would
+    SLEEPERS.fetch_add(1, SeqCst);
     ring();
     loop {
         let count = count();
         if !mark.is_there() || count == 0 || sys::now_ms() >= until {
-            return;
+            break;
         }
         wait_for_change(count, LOOK_AGAIN_MS);
     }
+    SLEEPERS.fetch_sub(1, SeqCst);
 }
 
 /// Puts it where a place has been reserved, and wakes the thread if it sleeps.

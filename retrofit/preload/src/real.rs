@@ -6,6 +6,7 @@
 use libc::{c_char, c_int, c_long, c_uint, c_void, pid_t, socklen_t, DIR, FILE};
 use std::ffi::CStr;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::OnceLock;
 
 type Words = *const *const c_char;
 /// Attributes, sets of signals and posix_spawn's file actions, of which nothing is looked at.
@@ -241,6 +242,99 @@ pub unsafe fn flush_if_idle(stream: *mut FILE) -> bool {
         funlockfile(stream);
     }
     true
+}
+
+/// Whether it has something that is not written yet.
+///
+/// # Safety
+/// It must be an open stream.
+pub unsafe fn holds_back(stream: *mut FILE) -> bool {
+    extern "C" {
+        fn __fpending(stream: *mut FILE) -> libc::size_t;
+    }
+    // SAFETY: as the caller promises.
+    unsafe { __fpending(stream) > 0 }
+}
+
+/// How glibc lists its streams (libio/libioP.h, exported since 2.2.5): a lock, and functions that go
+/// from one to the next.
+struct StreamList {
+    lock: unsafe extern "C" fn(),
+    unlock: unsafe extern "C" fn(),
+    first: unsafe extern "C" fn() -> *mut FILE,
+    next: unsafe extern "C" fn(*mut FILE) -> *mut FILE,
+}
+
+static STREAM_LIST: OnceLock<Option<StreamList>> = OnceLock::new();
+
+#[cfg(any(not(feature = "link"), test))]
+fn stream_list() -> Option<StreamList> {
+    let found = [
+        look_up("_IO_list_lock\0"),
+        look_up("_IO_list_unlock\0"),
+        look_up("_IO_iter_begin\0"),
+        look_up("_IO_iter_next\0"),
+    ];
+    if found.contains(&0) {
+        return None;
+    }
+    let [lock, unlock, first, next] = found;
+    // SAFETY: the C library's functions of these names have these types.
+    unsafe {
+        Some(StreamList {
+            lock: std::mem::transmute::<usize, unsafe extern "C" fn()>(lock),
+            unlock: std::mem::transmute::<usize, unsafe extern "C" fn()>(unlock),
+            first: std::mem::transmute::<usize, unsafe extern "C" fn() -> *mut FILE>(first),
+            next: std::mem::transmute::<usize, unsafe extern "C" fn(*mut FILE) -> *mut FILE>(next),
+        })
+    }
+}
+
+#[cfg(all(feature = "link", not(test)))]
+fn stream_list() -> Option<StreamList> {
+    None
+}
+
+/// By the constructor: it may take the dynamic linker's lock.
+pub fn find_streams() {
+    let _ = STREAM_LIST.set(stream_list());
+}
+
+/// Calls `work` with each open stream; `false`: the C library does not list them. The list is locked
+/// meanwhile, as exit() itself locks it a moment later.
+pub fn each_stream(work: &mut dyn FnMut(*mut FILE)) -> bool {
+    let Some(list) = STREAM_LIST.get().and_then(Option::as_ref) else {
+        return false;
+    };
+    // SAFETY: a stream stays in the list as long as it is open, and the list does not change while it
+    // is locked by another thread; this one goes on only from streams that are open.
+    unsafe {
+        (list.lock)();
+        let mut stream = (list.first)();
+        while !stream.is_null() {
+            work(stream);
+            stream = (list.next)(stream);
+        }
+        (list.unlock)();
+    }
+    true
+}
+
+/// Has `end` called when the process ends by exit(): after all that is registered later, and in a
+/// library that is preloaded after the destructors of all other libraries. Those are called by a
+/// function that the C library registers when all constructors of libraries have run.
+#[cfg(all(not(feature = "link"), not(test)))]
+pub fn at_the_end(end: extern "C" fn(*mut c_void)) {
+    extern "C" {
+        fn __cxa_atexit(
+            end: extern "C" fn(*mut c_void),
+            argument: *mut c_void,
+            library: *mut c_void,
+        ) -> c_int;
+    }
+    // SAFETY: the function lives as long as the library, which is never unloaded. Of no library: it is
+    // not called when one is finalised.
+    unsafe { __cxa_atexit(end, std::ptr::null_mut(), std::ptr::null_mut()) };
 }
 
 /// The streams that every program has.

@@ -7,6 +7,7 @@ use crate::memory::Guarded;
 use crate::park;
 use crate::process;
 use crate::settings;
+use crate::signal_state;
 use crate::sys;
 use crate::thread;
 use crate::waiting;
@@ -38,7 +39,7 @@ const IDLE_MS: u64 = 1000;
 /// by then, too, and all that is left is to close the socket.
 const NAP_MS: u64 = 4;
 
-/// The same while peers send, or somebody waits.
+/// The same while peers send, or there is little room for more.
 const SHORT_NAP_MS: u64 = 1;
 
 /// Between looks at who is silent or slow, while the program waits.
@@ -159,7 +160,7 @@ fn drive(until_ms: Option<u64>, idle_ms: u64) -> bool {
                 return false;
             }
             let now = sys::now_ms();
-            if until_ms.is_some_and(|until| until <= now) {
+            if until_ms.is_some_and(|until| is_over(until, now)) {
                 return true;
             }
             let left = until_ms.map(|until| until - now);
@@ -193,16 +194,16 @@ fn drive(until_ms: Option<u64>, idle_ms: u64) -> bool {
                 return false;
             }
             let are_quiet = driver.step(watched);
-            if until_ms.is_none() && !watched_is_urgent() {
-                nap(are_quiet);
+            if until_ms.is_none() && !watched_is_urgent() && !park::is_waited_for() {
+                nap(are_quiet && park::has_much_room());
             }
         })
     })
 }
 
 /// Who hands over does not ring meanwhile, unless there is little room left.
-fn nap(are_quiet: bool) {
-    let limit = match are_quiet && !park::is_waited_for() {
+fn nap(is_long: bool) {
+    let limit = match is_long {
         true => NAP_MS,
         false => SHORT_NAP_MS,
     };
@@ -214,6 +215,11 @@ fn patience_with_silence() -> u64 {
         true => settings::EXIT_IDLE_MS.load(Relaxed).into(),
         false => BRIEF_IDLE_MS,
     }
+}
+
+/// The time is up, or somebody has lost patience with a process that ends.
+fn is_over(until: u64, now: u64) -> bool {
+    until <= now || process::is_ending() && signal_state::is_asked_to_end()
 }
 
 /// Somebody waits for us.
@@ -357,10 +363,10 @@ pub fn finish(limit_ms: u64) {
     park::ring();
     loop {
         let (count, now) = (park::count(), sys::now_ms());
-        if count == 0 || now >= until {
+        if count == 0 || is_over(until, now) {
             return;
         }
-        park::wait_for_change(count, until - now);
+        park::wait_for_change(count, (until - now).min(GLANCE_MS));
     }
 }
 

@@ -7,6 +7,7 @@ use crate::process;
 use crate::reaper;
 use crate::sys;
 use libc::c_int;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 /// As often a call is made again: each time something of ours has been given up before.
 const TRIES: usize = park::PLACES;
@@ -48,9 +49,19 @@ pub fn taken(fd: c_int) {
         return;
     }
     let limit = sys::descriptor_limit();
-    if fd as u64 >= first_of_the_reserve(limit) {
+    if fd as u64 >= first_of_the_reserve(limit) && !is_on_its_way() {
+        ON_ITS_WAY.store(piece(limit), Relaxed);
         reaper::let_go_soon(piece(limit));
     }
+}
+
+/// So many numbers of the reserve may be taken before more is given up: what has been asked for comes
+/// a little later.
+static ON_ITS_WAY: AtomicU32 = AtomicU32::new(0);
+
+fn is_on_its_way() -> bool {
+    let one_less = |left: u32| left.checked_sub(1);
+    ON_ITS_WAY.fetch_update(Relaxed, Relaxed, one_less).is_ok()
 }
 
 /// So many are given up at once: few, as each may cost a peer its answer, but not each time a

@@ -22,6 +22,9 @@ pub enum Unsuitable {
     Kind,
     Musl,
     Asan,
+    /// It has a small limit of memory (setrlimit(2), RLIMIT_DATA and RLIMIT_AS), and has counted what
+    /// it needs.
+    Memory,
     /// The library's file is not to be had by this user, or in this root.
     Unreadable,
 }
@@ -32,6 +35,7 @@ impl Unsuitable {
             Unsuitable::Kind => "it is for another processor or word size",
             Unsuitable::Musl => "it is linked to musl",
             Unsuitable::Asan => "AddressSanitizer's runtime must come first",
+            Unsuitable::Memory => "its limit of memory is small",
             Unsuitable::Unreadable => "the library cannot be read here by this user",
         }
     }
@@ -45,9 +49,21 @@ pub struct Surroundings<'a> {
     pub asan: &'a [u8],
 }
 
+/// The library's own data take 1.3 MB, and its code, its tables and its thread's stack 2 MB more.
+const LEAST_DATA: u64 = 4 << 20;
+const LEAST_OF_ALL: u64 = 16 << 20;
+
+fn is_short_of_memory() -> bool {
+    let is_less = |which, least| sys::limits(which as usize).rlim_cur < least;
+    is_less(libc::RLIMIT_DATA, LEAST_DATA) || is_less(libc::RLIMIT_AS, LEAST_OF_ALL)
+}
+
 /// For the program that is open as `fd`, which stays open. `None`: it may have the library, or that
 /// cannot be told.
 pub fn unsuitable(fd: c_int, around: &Surroundings) -> Option<Unsuitable> {
+    if is_short_of_memory() {
+        return Some(Unsuitable::Memory);
+    }
     if sys::access(around.library, libc::R_OK).is_err() {
         return Some(Unsuitable::Unreadable);
     }

@@ -288,16 +288,15 @@ pub fn wake_sleepers(word: &AtomicU32) {
 
 /// The soft limit of descriptor numbers.
 pub fn descriptor_limit() -> u64 {
-    limits().rlim_cur
+    limits(libc::RLIMIT_NOFILE as usize).rlim_cur
 }
 
-pub fn limits() -> libc::rlimit64 {
+pub fn limits(which: usize) -> libc::rlimit64 {
     let mut limits = libc::rlimit64 {
         rlim_cur: 0,
         rlim_max: 0,
     };
     let at = (&mut limits as *mut libc::rlimit64) as usize;
-    let which = libc::RLIMIT_NOFILE as usize;
     // SAFETY: the kernel fills the one struct, and is given no new limits.
     let _ = unsafe { call(libc::SYS_prlimit64, [0, which, 0, at, 0, 0]) };
     limits

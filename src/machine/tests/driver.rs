@@ -3,10 +3,12 @@
 use super::drive::run;
 use super::plan::Plan;
 use super::rules::good_peer;
-use super::script::{Act, System};
+use super::script::{Act, System, MS};
 use super::sim::{Sim, SimClock};
 use crate::clock::Clock;
+use crate::connection::{Wait, Watch};
 use crate::machine::{Machine, Next};
+use crate::options::INFINITE;
 use crate::outcome::Outcome;
 
 /// The machine after its only step, and what came of it.
@@ -62,4 +64,41 @@ fn it_says_what_turned_out_to_be_tcp() {
     };
     assert!(is_tcp(System::Linux));
     assert!(!is_tcp(System::Local));
+}
+
+/// What a driver that is told of events comes to without a look, so long after the first step.
+fn unread(plan: &Plan, after_ms: u64, is_stepped: bool) -> Option<Next> {
+    let clock = SimClock::new();
+    let mut sim = Sim::new(&plan.setup, &clock);
+    let mut machine = Machine::new(&plan.options, clock.now());
+    if is_stepped {
+        let next = machine.step(&mut sim, &clock, &mut None);
+        assert!(matches!(next, Next::Wait(_)));
+    }
+    let reads = sim.seen.reads;
+    clock.pass(after_ms * MS);
+    let next = machine.wait_unread(&mut sim, &clock);
+    assert_eq!(sim.seen.reads, reads, "a receive is what is saved");
+    next
+}
+
+/// Only what waits for nothing but the peer's bytes and FIN: what else there is to do takes a step.
+#[test]
+fn what_an_event_tells_of_is_waited_for_without_a_look() {
+    let plan = |timeout| Plan::new().before(Act::Send(1)).timeout(timeout);
+    let until = SimClock::new().now().plus_millis(50);
+    let wait = Next::Wait(Wait {
+        watch: Watch::Readable,
+        until,
+        recheck: until,
+    });
+    assert_eq!(unread(&plan(50), 0, true), Some(wait));
+    assert_eq!(unread(&plan(50), 49, true), Some(wait));
+    assert_eq!(unread(&plan(50), 50, true), None, "its time is up");
+    assert_eq!(unread(&plan(50), 0, false), None, "not half-closed yet");
+    let until_acked = plan(50).until_acked();
+    assert_eq!(unread(&until_acked, 0, true), None, "no event tells");
+    let fin = plan(50).unsent(10).before(Act::Fin);
+    assert_eq!(unread(&fin, 0, true), None, "no event tells");
+    assert!(unread(&plan(INFINITE), 0, true).is_some());
 }

@@ -145,9 +145,9 @@ impl<C: Indexed, P: Watcher<C>, K: Clock> Pool<C, P, K> {
             self.again.try_reserve(slots)?;
         }
         if self.by_socket.len() <= index {
-            let more = index + 1 - self.by_socket.len();
-            self.by_socket.try_reserve(more)?;
-            self.by_socket.resize(index + 1, NONE);
+            let places = index + 1;
+            self.by_socket.try_reserve(places - self.by_socket.len())?;
+            self.by_socket.resize(places, NONE);
         }
         let most_timers = most(self.len + 1) + 1;
         let more = most_timers.saturating_sub(self.timers.len());

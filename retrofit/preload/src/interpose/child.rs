@@ -15,6 +15,9 @@ pub type Words = *const *const c_char;
 /// More variables, or a longer value, are handed on as they are.
 const MOST_VARIABLES: usize = 1024;
 const MOST_BYTES: usize = 4096;
+/// There are seldom more, and a thread may have a small stack.
+const FEW_VARIABLES: usize = 128;
+const FEW_BYTES: usize = 512;
 
 const PRELOAD: &[u8] = b"LD_PRELOAD=";
 const ASAN: &[u8] = b"ASAN_OPTIONS=";
@@ -102,6 +105,25 @@ pub unsafe fn with_environment(
 
 /// # Safety
 /// As [`with_environment`].
+unsafe fn without_library(environment: Words, start: &mut dyn FnMut(Words) -> c_int) -> c_int {
+    let (mut count, mut longest) = (0, 0);
+    // SAFETY: as the caller promises.
+    unsafe {
+        each(environment, |_, variable| {
+            count += 1;
+            if variable.starts_with(PRELOAD) {
+                longest = longest.max(variable.len());
+            }
+        });
+        match count + 2 <= FEW_VARIABLES && longest < FEW_BYTES {
+            true => without_library_in::<FEW_VARIABLES, FEW_BYTES>(environment, start),
+            false => without_library_in::<MOST_VARIABLES, MOST_BYTES>(environment, start),
+        }
+    }
+}
+
+/// # Safety
+/// As [`with_environment`].
 unsafe fn unsuitable(program: &Program, environment: Words) -> Option<Unsuitable> {
     let library = own_file().filter(|_| process::may_look())?;
     let (mut preload, mut asan) = (None, &b""[..]);
@@ -143,6 +165,7 @@ unsafe fn name<'a>(path: *const c_char) -> Option<&'a CStr> {
 ///
 /// # Safety
 /// The environment of this program must be one.
+#[inline(never)] // its array is large, and most programs have a path
 unsafe fn searched(file: &CStr, around: &Surroundings) -> Option<Unsuitable> {
     let file = file.to_bytes();
     let mut folders = None;
@@ -206,12 +229,15 @@ unsafe fn each<'a>(environment: Words, mut visit: impl FnMut(*const c_char, &'a 
 /// # Safety
 /// As [`with_environment`].
 #[inline(never)] // its arrays are large, and seldom wanted
-unsafe fn without_library(environment: Words, start: &mut dyn FnMut(Words) -> c_int) -> c_int {
+unsafe fn without_library_in<const WORDS: usize, const BYTES: usize>(
+    environment: Words,
+    start: &mut dyn FnMut(Words) -> c_int,
+) -> c_int {
     let Some(library) = own_file() else {
         return start(environment);
     };
-    let mut words = [ptr::null(); MOST_VARIABLES];
-    let mut room = [0u8; MOST_BYTES];
+    let mut words = [ptr::null(); WORDS];
+    let mut room = [0u8; BYTES];
     let mut preload = Text::new(&mut room);
     let (mut used, mut has_others) = (0, false);
     // SAFETY: as the caller promises.

@@ -15,6 +15,8 @@ const IN_REGISTERS: usize = 8;
 
 /// More are refused, as the system refuses what is too long.
 const MOST: usize = 1024;
+/// Longer lists are rare, and a thread may have a small stack.
+const FEW: usize = 32;
 
 /// The arguments of a call: first those that came in registers, then those on the stack.
 struct Arguments {
@@ -41,7 +43,7 @@ impl Arguments {
     ///
     /// # Safety
     /// It must be the list of a call of execl() or its like.
-    unsafe fn collect(&self, words: &mut [*const c_char; MOST]) -> Option<usize> {
+    unsafe fn collect(&self, words: &mut [*const c_char]) -> Option<usize> {
         for (at, word) in words.iter_mut().enumerate() {
             // SAFETY: there was no null before.
             *word = unsafe { self.at(1 + at) };
@@ -62,7 +64,25 @@ unsafe fn with_list(
     has_environment: bool,
     work: impl FnOnce(*const c_char, Words, Words) -> c_int,
 ) -> c_int {
-    let mut words = [std::ptr::null(); MOST];
+    // SAFETY: as the caller promises.
+    unsafe {
+        let is_short = (1..=FEW).any(|number| arguments.at(number).is_null());
+        match is_short {
+            true => with_room::<FEW>(arguments, has_environment, work),
+            false => with_room::<MOST>(arguments, has_environment, work),
+        }
+    }
+}
+
+/// # Safety
+/// As [`Arguments::collect`].
+#[inline(never)]
+unsafe fn with_room<const ROOM: usize>(
+    arguments: Arguments,
+    has_environment: bool,
+    work: impl FnOnce(*const c_char, Words, Words) -> c_int,
+) -> c_int {
+    let mut words = [std::ptr::null(); ROOM];
     // SAFETY: as the caller promises; execle() passes one more after the null.
     unsafe {
         let Some(end) = arguments.collect(&mut words) else {

@@ -24,7 +24,7 @@ use std::sync::atomic::{AtomicI32, Ordering::SeqCst};
 #[link_section = ".init_array"]
 static CONSTRUCTOR: extern "C" fn() = construct;
 
-#[cfg(not(test))]
+#[cfg(all(feature = "link", not(test)))]
 #[used]
 #[link_section = ".fini_array"]
 static DESTRUCTOR: extern "C" fn() = destruct;
@@ -41,6 +41,9 @@ extern "C" fn construct() {
             // what the starter has blocked no handler has
             thread::begins();
             process::wake_up();
+            real::find_streams();
+            #[cfg(all(not(feature = "link"), not(test)))]
+            real::at_the_end(end);
             if observe::is_on() {
                 return;
             }
@@ -59,9 +62,21 @@ fn may_observe() -> bool {
     settings::observe().map_or(true, observe::open)
 }
 
+fn is_short_of_memory() -> bool {
+    [libc::RLIMIT_AS, libc::RLIMIT_DATA]
+        .into_iter()
+        .any(|which| sys::limits(which as usize).rlim_cur != libc::RLIM64_INFINITY)
+}
+
 /// Whether there is memory for the tables.
 fn set_up() -> bool {
-    let most = sys::limits().rlim_max.clamp(1024, MOST_DESCRIPTORS);
+    let numbers = sys::limits(libc::RLIMIT_NOFILE as usize);
+    // who has little memory is not given room for all that he may ask for later
+    let most = match is_short_of_memory() {
+        true => numbers.rlim_cur,
+        false => numbers.rlim_max,
+    };
+    let most = most.clamp(1024, MOST_DESCRIPTORS);
     fd_table::set_up(most as usize)
         && slots::set_up()
         && exec_locks::set_up()
@@ -69,7 +84,12 @@ fn set_up() -> bool {
 }
 
 /// exit() ends the process without calling _exit(), and writes out the streams after this.
-#[cfg_attr(test, allow(dead_code))]
+#[cfg(not(feature = "link"))]
+extern "C" fn end(_: *mut libc::c_void) {
+    exit::before_end(true);
+}
+
+#[cfg(feature = "link")]
 extern "C" fn destruct() {
     exit::before_end(true);
 }

@@ -8,6 +8,7 @@ use crate::real as c_library;
 use crate::streams;
 use graceful_close_retrofit::observe::Call;
 use libc::{c_char, c_int, FILE};
+use std::ffi::CStr;
 
 /// # Safety
 /// As fclose().
@@ -28,6 +29,13 @@ pub unsafe extern "C" fn fclose(stream: *mut FILE) -> c_int {
 }
 
 /// # Safety
+/// It must end with a zero.
+unsafe fn has_plus(mode: *const c_char) -> bool {
+    // SAFETY: as the caller promises.
+    unsafe { CStr::from_ptr(mode) }.to_bytes().contains(&b'+')
+}
+
+/// # Safety
 /// As fdopen().
 #[cfg_attr(not(test), no_mangle)]
 pub unsafe extern "C" fn fdopen(fd: c_int, mode: *const c_char) -> *mut FILE {
@@ -37,7 +45,9 @@ pub unsafe extern "C" fn fdopen(fd: c_int, mode: *const c_char) -> *mut FILE {
     // SAFETY: the caller's own arguments.
     let stream = unsafe { function(fd, mode) };
     if !stream.is_null() && process::is_own() {
-        streams::opened(fd, stream);
+        // SAFETY: a stream has been made by this mode.
+        let only_reads = unsafe { *mode as u8 == b'r' && !has_plus(mode) };
+        streams::opened(fd, stream, only_reads);
     }
     stream
 }

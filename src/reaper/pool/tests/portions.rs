@@ -2,7 +2,7 @@
 
 use super::drive::{Drive, How};
 use super::rules::{ends_at, play};
-use crate::machine::tests::plan::Plan;
+use crate::machine::tests::plan::{Dice, Plan};
 use crate::machine::tests::script::{Act, MS, START};
 use crate::machine::End;
 use crate::options::INFINITE;
@@ -60,7 +60,7 @@ fn a_portion_that_was_all_is_told_as_all() {
     play::<true>(&plans, false, |drive| {
         take_in(drive, ENDED + 3);
         drive.reach(START + MS);
-        drive.deliver(&mut crate::machine::tests::plan::Dice::new(1), 100);
+        drive.deliver(&mut Dice::new(1), 100);
         assert_eq!(drive.pool.len(), ENDED);
         let mut ended = Vec::new();
         assert!(drive.pool.evict_all(&mut ended));
@@ -90,4 +90,17 @@ fn acknowledged_at_30<const EDGES: bool>() {
 fn an_acknowledgement_is_looked_for() {
     acknowledged_at_30::<true>();
     acknowledged_at_30::<false>();
+}
+
+/// Where it is an event it needs no look.
+#[test]
+fn with_edges_a_change_is_waited_for() {
+    let plan = Plan::new().unsent(10).before(Act::Fin).timeout(5000);
+    play::<true>(&[plan.at(900, Act::AckAll)], false, |drive| {
+        take_in(drive, 1);
+        assert!(drive.pool.due().nanos() >= START + 5000 * MS);
+        drive.reach(START + 900 * MS);
+        drive.deliver(&mut Dice::new(1), 100);
+        assert_eq!(drive.ends[0], Some(End::Outcome(Outcome::Graceful)));
+    });
 }

@@ -2,7 +2,7 @@
 
 use super::drive::{Drive, How};
 use super::rules::{ends_at, play};
-use crate::machine::tests::plan::Plan;
+use crate::machine::tests::plan::{Dice, Plan};
 use crate::machine::tests::script::{MS, START};
 use crate::reaper::pool::most;
 
@@ -67,5 +67,59 @@ fn an_event_for_nothing_needs_no_further_timer() {
             drive.event(conn.number);
             assert_eq!(drive.pool.timers.len(), 1);
         }
+    });
+}
+
+/// One that stays, and so many that end.
+fn one_stays_and_others_end(others: usize, check: impl FnOnce(&Drive<'_, '_, true>)) {
+    let mut plans = vec![Plan::new()];
+    plans.resize(1 + others, ends_at(1));
+    play::<true>(&plans, true, |drive| {
+        for id in 0..plans.len() {
+            drive.hand_over(id, How::Direct, false);
+            drive.admit(false);
+        }
+        drive.reach(START + MS);
+        drive.deliver(&mut Dice::new(1), 100);
+        assert_eq!(drive.pool.len(), 1);
+        check(drive);
+    });
+}
+
+#[test]
+fn what_is_left_over_is_cleared_away_once_it_is_too_much() {
+    let room = most(1);
+    one_stays_and_others_end(room - 1, |drive| {
+        assert_eq!(
+            (drive.pool.timers.len(), drive.pool.line.len()),
+            (room, room)
+        );
+    });
+    one_stays_and_others_end(room, |drive| {
+        assert_eq!((drive.pool.timers.len(), drive.pool.line.len()), (1, 1));
+    });
+}
+
+/// Whoever has the place of one that has gone stands in line once, where he came.
+#[test]
+fn those_who_close_ranks_stand_in_line_once() {
+    let others = most(2) - 2;
+    let mut plans = vec![Plan::new(), ends_at(1), Plan::new()];
+    plans.resize(3 + others, ends_at(2));
+    play::<true>(&plans, true, |drive| {
+        for id in 0..plans.len() {
+            if id == 2 {
+                drive.reach(START + MS);
+                drive.deliver(&mut Dice::new(1), 100);
+            }
+            drive.hand_over(id, How::Direct, false);
+            drive.admit(false);
+        }
+        assert_eq!(drive.pool.line.len(), plans.len());
+        drive.reach(START + 4 * MS);
+        drive.deliver(&mut Dice::new(1), 100);
+        assert_eq!((drive.pool.len(), drive.pool.line.len()), (2, 2));
+        drive.evict_oldest();
+        drive.evict_oldest();
     });
 }

@@ -499,7 +499,7 @@ fn what_asks_for_little_is_kept_in_brief_and_the_others_are_not() {
         }
         let kept = |slot: usize| {
             let slot = drive.pool.slots[slot].as_ref().expect("it");
-            matches!(slot.packed, Packed::Brief { .. })
+            slot.packed.whole().is_none()
         };
         assert_eq!([kept(0), kept(1), kept(2)], [true, false, false]);
     });
