@@ -10,6 +10,7 @@ use crate::settings;
 use crate::signal_state;
 use crate::sys;
 use crate::thread;
+use crate::waiting;
 use crate::watched::Watched;
 use libc::{c_int, c_void};
 use std::panic::{catch_unwind, AssertUnwindSafe};
@@ -38,7 +39,7 @@ const IDLE_MS: u64 = 1000;
 /// by then, too, and all that is left is to close the socket.
 const NAP_MS: u64 = 4;
 
-/// The same while peers send.
+/// The same while peers send, or there is little room for more.
 const SHORT_NAP_MS: u64 = 1;
 
 /// Between looks at who is silent or slow, while the program waits.
@@ -193,21 +194,20 @@ fn drive(until_ms: Option<u64>, idle_ms: u64) -> bool {
                 return false;
             }
             let are_quiet = driver.step(watched);
-            let may_nap = park::has_much_room() && !park::is_waited_for();
-            if until_ms.is_none() && !watched_is_urgent() && may_nap {
-                nap(are_quiet);
+            if until_ms.is_none() && !watched_is_urgent() && !park::is_waited_for() {
+                nap(are_quiet && park::has_much_room());
             }
         })
     })
 }
 
 /// Who hands over does not ring meanwhile, unless there is little room left.
-fn nap(are_quiet: bool) {
-    let limit = match are_quiet {
+fn nap(is_long: bool) {
+    let limit = match is_long {
         true => NAP_MS,
         false => SHORT_NAP_MS,
     };
-    let _ = sys::wait(&mut [Watched::on(park::bell())], Some(limit));
+    let _ = waiting::wait(&mut [Watched::on(park::bell())], Some(limit));
 }
 
 fn patience_with_silence() -> u64 {
@@ -258,7 +258,7 @@ fn ask(is_done: impl Fn() -> bool) {
     let until = sys::now_ms() + PATIENCE_MS;
     while !is_done() && sys::now_ms() < until {
         park::ring();
-        let _ = sys::wait(&mut [], Some(1));
+        let _ = waiting::wait(&mut [], Some(1));
     }
 }
 
@@ -319,7 +319,7 @@ pub fn retire() {
     finish(BRIEF_MS);
     let until = sys::now_ms() + PATIENCE_MS;
     while WHO.load(SeqCst) == STARTING && sys::now_ms() < until {
-        sys::wait_us(100);
+        waiting::wait_us(100);
     }
     let thread = WHO.load(SeqCst);
     // all that is left, and then the bell, without which it ends
@@ -329,7 +329,7 @@ pub fn retire() {
         }
     }
     while thread > 0 && sys::is_thread(thread) && sys::now_ms() < until {
-        sys::wait_us(100);
+        waiting::wait_us(100);
     }
 }
 
