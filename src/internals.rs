@@ -23,6 +23,13 @@ mod of_windows {
     }
 }
 
+/// The longest of the limits for ppoll() that are constants (src/sys/unix/limits.rs), and not longer than so many
+/// milliseconds.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub fn longest_limit(ms: u64) -> &'static libc::timespec {
+    crate::sys::longest_limit(usize::try_from(ms).unwrap_or(usize::MAX))
+}
+
 #[cfg(windows)]
 pub use of_windows::{closesocket, give_back_receives, handle_count};
 

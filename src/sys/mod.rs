@@ -66,6 +66,8 @@ pub(crate) use room::{boxed, Room};
 pub(crate) use system::{disown, CancelGuard, LastError, OwnedSocket, Socket, Waiter};
 pub(crate) use system::{process_generation, when_forked, Thread, BORROWED};
 pub(crate) use thread_flag::ThreadFlag;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(crate) use unix::longest_limit;
 
 #[cfg(not(linux_calls))]
 pub(crate) use one_by_one::look_for_sharing;

@@ -2,7 +2,7 @@
 #ifndef FAULTS_FORMS_INCLUDED
 #define FAULTS_FORMS_INCLUDED
 
-enum { PLAIN, WITH, MANY, STEPS, REAPER, FRESH, ASYNC, FINISH, CLOSESOCKET, ABORT };
+enum { PLAIN, WITH, MANY, STEPS, REAPER, FRESH, ASYNC, FINISH, CLOSESOCKET, ABORT, AMONG };
 
 /* on a program's own thread, and then what is left of it in the background */
 #define TIME_MS 2U
@@ -22,6 +22,8 @@ static const struct form {
     { "peer_first_ms, on_data", WITH, 0, 0, 0, 1, 1 },
     { "gc_close_many", MANY, 0, 0, 0, 0, 0 },
     { "gc_close_many, GC_SHARED_RELEASE", MANY, 0, 0, GC_SHARED_RELEASE, 0, 0 },
+    { "gc_close_many, between two others", AMONG, 0, 0, 0, 0, 0 },
+    { "gc_close_many, between two others, GC_THEN_ABORT", AMONG, 0, GC_THEN_ABORT, 0, 0, 0 },
     { "gc_closing", STEPS, 0, 0, 0, 0, 0 },
     { "gc_closing, GC_THEN_ABORT", STEPS, 0, GC_THEN_ABORT, 0, 0, 0 },
     { "gc_reaper_close", REAPER, 0, 0, 0, 0, 0 },
@@ -110,6 +112,44 @@ static int by_closesocket(check_socket sock)
     return code == 0 ? GC_UNCERTAIN : GC_ERR_SYSTEM; /* it does not tell how it ended */
 }
 
+/* one whose peer has finished: closed and delivered, or refused and as good as before */
+static void check_other(check_socket sock, check_socket peer, int code, const gc_report *report)
+{
+    char room[8];
+    int is_refused = code < 0 || report->outcome < 0;
+    CHECK_BETWEEN(report->outcome, GC_ERR_SYSTEM, GC_EVICTED);
+    CHECK_IS(fcntl(sock, F_GETFD) != -1, is_refused);
+    if (is_refused) {
+        CHECK_IS(check_send(sock, "!", 1), 1);
+        check_close(sock);
+    }
+    CHECK_IS(check_receive(peer, room, 1), 1);
+    if (!is_refused && report->outcome == GC_GRACEFUL) CHECK_IS(check_receive(peer, room, 1), 0);
+    check_close(peer);
+}
+
+static int among_others(check_socket sock, const gc_options *options, gc_report *report)
+{
+    check_socket socks[3], peers[3];
+    gc_report reports[3];
+    int code, i;
+    is_armed = 0;
+    for (i = 0; i < 3; i++) reports[i] = *report;
+    for (i = 0; i < 3; i += 2) {
+        house_pair(&home, &socks[i], &peers[i]);
+        CHECK_IS(check_send(socks[i], ".", 1), 1);
+        check_half_close(peers[i]);
+    }
+    socks[1] = sock;
+    errno = 77;
+    is_armed = 1;
+    code = gc_close_many(socks, 3, options, reports);
+    is_armed = 0;
+    for (i = 0; i < 3; i += 2) check_other(socks[i], peers[i], code, &reports[i]);
+    *report = reports[1];
+    return code < 0 ? code : report->outcome;
+}
+
 static int close_by(const struct form *form, check_socket sock, gc_report *report)
 {
     gc_options options = GC_OPTIONS_INIT;
@@ -128,6 +168,7 @@ static int close_by(const struct form *form, check_socket sock, gc_report *repor
     case MANY:
         code = gc_close_many(&sock, 1, &options, report);
         return code < 0 ? code : report->outcome;
+    case AMONG: return among_others(sock, &options, report);
     case STEPS: return in_steps(sock, &options, report);
     case REAPER: return on_reaper(reaper, sock, &options, report);
     case FRESH: return on_a_fresh_one(sock, &options, report);

@@ -12,8 +12,8 @@
 #include "reaper_test.h"
 
 #include "faults_inject.h"
-#include "faults_forms.h"
 #include "faults_scenes.h"
+#include "faults_forms.h"
 
 #include <dirent.h>
 #include <sys/mman.h>

@@ -1,6 +1,8 @@
-/* What a program has from its starter: blocked signals, a limit of descriptors, a connection: T71-T73. */
+/* What a program has from its starter: blocked signals, a limit of descriptors, a connection; and how often it is
+   stopped: T71-T73, T120. */
 #include "lab.h"
 
+#include <dirent.h>
 #include <sys/resource.h>
 
 extern char **environ;
@@ -89,17 +91,112 @@ static void inherited_client(void)
     MUST(errno == ECONNRESET);
 }
 
+/* how many sockets a process has open */
+static int sockets_of(pid_t pid)
+{
+    char path[64], link[64];
+    struct dirent *entry;
+    int count = 0;
+    DIR *folder;
+    snprintf(path, sizeof path, "/proc/%d/fd", (int)pid);
+    MUST((folder = opendir(path)) != NULL);
+    while ((entry = readdir(folder)) != NULL) {
+        ssize_t got = readlinkat(dirfd(folder), entry->d_name, link, sizeof link - 1);
+        if (got > 0 && strncmp(link, "socket:", 7) == 0)
+            count++;
+    }
+    closedir(folder);
+    return count;
+}
+
+enum { STOPPED_MS = 2000 };
+
+/* a server that closes while its peer reads nothing, and has no other socket */
+static pid_t closing_server(int *peer)
+{
+    int listening = listener(), fd;
+    pid_t server;
+    *peer = connection_to(listening);
+    MUST(send(*peer, "request", 7, 0) == 7);
+    server = fork();
+    MUST(server >= 0);
+    if (server == 0) {
+        close(*peer);
+        fd = accepted(listening);
+        close(listening);
+        wait_for_bytes(fd, 7);
+        send_answer(fd);
+        close(fd);
+        sleep_ms(20000);
+        _exit(0);
+    }
+    close(listening);
+    sleep_ms(100);
+    return server;
+}
+
+static void end_server(pid_t server, int peer)
+{
+    MUST(kill(server, SIGKILL) == 0);
+    MUST(waitpid(server, NULL, 0) == server);
+    close(peer);
+}
+
+/* Under a time-out of STOPPED_MS. With the time that was left when it was stopped it would go on for as long again. */
+static int close_while_stopped(void)
+{
+    double start;
+    int peer, i;
+    pid_t server = closing_server(&peer);
+    MUST(kill(server, SIGSTOP) == 0);
+    sleep_ms(STOPPED_MS);
+    MUST(kill(server, SIGCONT) == 0);
+    start = seconds();
+    while (sockets_of(server) > 0)
+        if (sleep_ms(5), seconds() - start > STOPPED_MS * 0.75 / 1000)
+            fail("stopped across its deadline it goes on for %.1f s", seconds() - start);
+    end_server(server, peer);
+
+    start = seconds();
+    server = closing_server(&peer);
+    for (i = 0; sockets_of(server) > 0; i++) {
+        MUST(kill(server, SIGSTOP) == 0);
+        sleep_ms(40);
+        MUST(kill(server, SIGCONT) == 0);
+        sleep_ms(10);
+        if (seconds() - start > STOPPED_MS * 3.0 / 1000)
+            fail("stopped again and again it goes on for %.1f s", seconds() - start);
+    }
+    if (i > 0 && seconds() - start < STOPPED_MS / 1000.0)
+        fail("stopped again and again it ends after %.1f s", seconds() - start);
+    end_server(server, peer);
+    return 0;
+}
+
+/* T120: a process that is stopped and continued ends its closes at their deadline. */
+static void stopped_and_continued(void)
+{
+    char *self[] = {"/proc/self/exe", "T-stopped", "-", NULL};
+    setenv("GRACEFUL_CLOSE_TIMEOUT_MS", "2000", 1);
+    setenv("GRACEFUL_CLOSE_IDLE_MS", "0", 1);
+    execve(self[0], self, environ);
+    fail("execve: %s", strerror(errno));
+}
+
 int main(int argc, char **argv)
 {
     static const check checks[] = {
         {"T71", blocked_by_the_starter},
         {"T72", numbers_for_select},
         {"T73", inherited_client},
+        {"T120", stopped_and_continued},
     };
 
     if (argc > 2 && strcmp(argv[1], "T-client") == 0)
         return write(0, "x", 1) != 1;
     if (argc > 2 && strcmp(argv[1], "T-blocked") == 0)
         return answer_blocked();
+    if (argc > 2 && strcmp(argv[1], "T-stopped") == 0)
+        return close_while_stopped();
     return lab_main(argc, argv, checks, sizeof checks / sizeof *checks);
 }

@@ -14,6 +14,7 @@ use crate::partial;
 use crate::real;
 use crate::sys;
 use crate::tcp;
+use crate::waiting;
 use libc::c_int;
 use std::ffi::CStr;
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
@@ -49,7 +50,7 @@ pub fn leave_locks(program: &CStr) {
 
 fn wait_for_superserver(fd: c_int, until: u64) {
     while holders::is_shared_for_now(fd) && sys::now_ms() < until {
-        sys::wait_us(100);
+        waiting::wait_us(100);
     }
     if let Some(in_vain) = IN_VAIN.all().first() {
         match holders::is_shared_for_now(fd) {

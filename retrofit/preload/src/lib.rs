@@ -66,4 +66,6 @@ mod sys;
 mod tcp;
 #[allow(unsafe_code)]
 mod thread;
+#[allow(unsafe_code)]
+mod waiting;
 mod watched;

@@ -10,6 +10,7 @@ use crate::settings;
 use crate::signal_state;
 use crate::sys;
 use crate::thread;
+use crate::waiting;
 use crate::watched::Watched;
 use libc::{c_int, c_void};
 use std::panic::{catch_unwind, AssertUnwindSafe};
@@ -206,7 +207,7 @@ fn nap(is_long: bool) {
         true => NAP_MS,
         false => SHORT_NAP_MS,
     };
-    let _ = sys::wait(&mut [Watched::on(park::bell())], Some(limit));
+    let _ = waiting::wait(&mut [Watched::on(park::bell())], Some(limit));
 }
 
 fn patience_with_silence() -> u64 {
@@ -257,7 +258,7 @@ fn ask(is_done: impl Fn() -> bool) {
     let until = sys::now_ms() + PATIENCE_MS;
     while !is_done() && sys::now_ms() < until {
         park::ring();
-        let _ = sys::wait(&mut [], Some(1));
+        let _ = waiting::wait(&mut [], Some(1));
     }
 }
 
@@ -318,7 +319,7 @@ pub fn retire() {
     finish(BRIEF_MS);
     let until = sys::now_ms() + PATIENCE_MS;
     while WHO.load(SeqCst) == STARTING && sys::now_ms() < until {
-        sys::wait_us(100);
+        waiting::wait_us(100);
     }
     let thread = WHO.load(SeqCst);
     // all that is left, and then the bell, without which it ends
@@ -328,7 +329,7 @@ pub fn retire() {
         }
     }
     while thread > 0 && sys::is_thread(thread) && sys::now_ms() < until {
-        sys::wait_us(100);
+        waiting::wait_us(100);
     }
 }
 

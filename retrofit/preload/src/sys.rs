@@ -129,39 +129,6 @@ pub fn option<T: Copy>(
     result(told).map(|_| size as usize)
 }
 
-/// What poll() says of it now.
-pub fn events_now(fd: c_int, events: i16) -> Result<i16, Error> {
-    let mut entry = libc::pollfd {
-        fd,
-        events,
-        revents: 0,
-    };
-    wait(std::slice::from_mut(&mut entry), Some(0))?;
-    Ok(entry.revents)
-}
-
-/// ppoll() with a limit in milliseconds.
-pub fn wait(entries: &mut [libc::pollfd], limit_ms: Option<u64>) -> Result<usize, Error> {
-    let limit = limit_ms.map(timespec);
-    let limit_at = limit
-        .as_ref()
-        .map_or(0, |limit| (limit as *const libc::timespec) as usize);
-    let at = entries.as_mut_ptr() as usize;
-    // SAFETY: the entries and the limit live through the call.
-    result(unsafe { call(libc::SYS_ppoll, [at, entries.len(), limit_at, 0, 0, 0]) })
-}
-
-/// Waits for a moment.
-pub fn wait_us(microseconds: u32) {
-    let limit = libc::timespec {
-        tv_sec: 0,
-        tv_nsec: (microseconds * 1000) as _,
-    };
-    let at = (&limit as *const libc::timespec) as usize;
-    // SAFETY: no entries, and a limit that lives through the call.
-    let _ = unsafe { call(libc::SYS_ppoll, [0, 0, at, 0, 0, 0]) };
-}
-
 fn timespec(ms: u64) -> libc::timespec {
     libc::timespec {
         tv_sec: (ms / 1000) as _,

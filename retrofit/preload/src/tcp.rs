@@ -1,6 +1,7 @@
 //! What a descriptor is, and what its close would do.
 
 use crate::sys;
+use crate::waiting;
 use graceful_close_retrofit::qualify::{left_for, Answer, Question, Route};
 use libc::c_int;
 
@@ -228,7 +229,7 @@ fn is_multipath(fd: c_int) -> Option<bool> {
 /// By the program, in whatever process: the peer's FIN, which looks the same to poll(), would
 /// show in the state.
 fn is_shut_for_reading(fd: c_int) -> Option<bool> {
-    if sys::events_now(fd, libc::POLLRDHUP).ok()? & libc::POLLRDHUP == 0 {
+    if waiting::events_now(fd, libc::POLLRDHUP).ok()? & libc::POLLRDHUP == 0 {
         return Some(false);
     }
     // or the peer's FIN has come this moment

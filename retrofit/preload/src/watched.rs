@@ -2,6 +2,7 @@
 
 use crate::park::PLACES;
 use crate::sys;
+use crate::waiting;
 use libc::c_int;
 
 /// What to wait for, by place.
@@ -67,7 +68,7 @@ impl Watched {
             (next, limit) => next.or(limit),
         };
         self.entries[0] = Watched::on(bell);
-        match sys::wait(&mut self.entries[..self.count], limit) {
+        match waiting::wait(&mut self.entries[..self.count], limit) {
             Err(sys::Error(libc::EINVAL)) => self.wait_in_portions(limit),
             result => result.map(drop),
         }
@@ -88,12 +89,12 @@ impl Watched {
         let mut ready = 0;
         if most > 0 {
             for portion in entries.chunks_mut(most) {
-                ready += sys::wait(portion, Some(0))?;
+                ready += waiting::wait(portion, Some(0))?;
             }
         }
         if ready == 0 {
             let nap = limit_ms.unwrap_or(LOOK_AGAIN_MS).min(LOOK_AGAIN_MS);
-            sys::wait(&mut [], Some(nap))?;
+            waiting::wait(&mut [], Some(nap))?;
         }
         Ok(())
     }

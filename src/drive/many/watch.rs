@@ -1,7 +1,7 @@
 //! Between two sweeps: the first unfinished one is waited for, and those that had something to
 //! read.
 
-use super::{Many, WATCHED};
+use super::Many;
 use crate::clock::{Clock, SystemClock, Time};
 use crate::connection::Watch;
 use crate::drive::job::Sink;
@@ -23,11 +23,11 @@ impl Many {
         });
     }
 
-    /// There is room for all that are left.
+    /// There is room for all that are left: no more than `WATCHED`.
     pub(super) fn watch_all(&mut self, first: usize) {
         self.watched.clear();
         for (at, one) in self.all.iter_mut().enumerate().skip(first) {
-            one.is_watched = one.next != Next::Ended && self.watched.len() < WATCHED;
+            one.is_watched = one.next != Next::Ended;
             if one.is_watched {
                 self.watched.push(at);
             }

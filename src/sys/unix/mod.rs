@@ -6,6 +6,8 @@ mod close;
 pub(in crate::sys) mod fault;
 mod hand_over;
 mod keep_alive;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+mod limits;
 mod poll_entry;
 #[cfg(only_ppoll)]
 mod ppoll;
@@ -25,6 +27,8 @@ pub(crate) use fault::LastError;
 pub(in crate::sys) use fault::{fault, syscall};
 #[cfg(linux_calls)]
 pub(in crate::sys) use hand_over::FD_SETSIZE;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(crate) use limits::longest_limit;
 pub(crate) use poll_entry::{poll_many, PollEntry};
 pub(crate) use process::{process_generation, when_forked, BORROWED};
 pub(crate) use socket::{disown, OwnedSocket, RawSocket, Socket};

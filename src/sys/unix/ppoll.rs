@@ -1,55 +1,14 @@
 //! Waiting where Linux has no poll(): on 64-bit ARM, RISC-V and LoongArch. The C library makes a ppoll()
 //! of it, and that, stopped and continued (SIGSTOP, a debugger, cpulimit), goes on with the time that was
-//! left when it was stopped: the kernel writes it to where it has read the limit from. Where it cannot
-//! write it does not go on, but fails with EINTR (fs/select.c, poll_select_finish). So each limit here is
-//! a constant, and a long wait has several parts.
+//! left when it was stopped. So each limit here is a constant (`limits.rs` says why), and a long wait has several
+//! parts.
 
 use super::fault::{fault, syscall};
+use super::limits::{longest_limit, millis_at, place_of};
 use crate::connection::Fault;
 use libc::{c_int, c_long, pollfd, timespec};
 use std::ptr::null;
 use std::sync::atomic::{AtomicU8, Ordering};
-
-/// So many limits from one power of two to the next.
-const STEPS: usize = 8;
-/// Two minutes are the longest.
-const COUNT: usize = 15 * STEPS;
-
-static LIMITS: [timespec; COUNT] = limits();
-
-const fn limits() -> [timespec; COUNT] {
-    const NONE: timespec = timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
-    };
-    let mut limits = [NONE; COUNT];
-    let mut at = 0;
-    while at < COUNT {
-        let ms = millis_at(at);
-        limits[at].tv_sec = (ms / 1000) as _;
-        limits[at].tv_nsec = (ms % 1000 * 1_000_000) as _;
-        at += 1;
-    }
-    limits
-}
-
-/// 0 to 8, and from there on in steps of an eighth of the last power of two.
-const fn millis_at(at: usize) -> usize {
-    match at / STEPS {
-        0 => at,
-        octave => (STEPS + at % STEPS) << (octave - 1),
-    }
-}
-
-/// The longest limit that is not longer than so many milliseconds.
-fn place_of(ms: usize) -> usize {
-    let octave = (ms / STEPS).checked_ilog2();
-    let at = octave.map_or(ms, |octave| {
-        let octave = octave as usize;
-        octave * STEPS + (ms >> octave)
-    });
-    at.min(COUNT - 1)
-}
 
 /// How long a wait of at most so many milliseconds can be; below zero: for ever.
 pub(super) fn part_of(ms: c_int) -> c_int {
@@ -93,9 +52,7 @@ pub(super) fn poll(entries: &mut [pollfd], ms: c_int) -> Result<c_long, Fault> {
 
 fn poll_by_constant(entries: &mut [pollfd], ms: c_int) -> Result<c_long, Fault> {
     let limit = match usize::try_from(ms) {
-        Ok(ms) => LIMITS
-            .get(place_of(ms))
-            .map_or(null(), |limit| limit as *const timespec),
+        Ok(ms) => longest_limit(ms) as *const timespec,
         Err(_) => null(),
     };
     // Not by the C library's ppoll(), which makes a copy of the limit.
@@ -113,7 +70,7 @@ fn poll_by_constant(entries: &mut [pollfd], ms: c_int) -> Result<c_long, Fault> 
 
 #[cfg(test)]
 mod tests {
-    use super::{millis_at, part_of, place_of, poll, COUNT, LIMITS, NOBODY};
+    use super::{part_of, poll, NOBODY};
     use crate::clock::{Clock, SystemClock};
     use std::time::Duration;
 
@@ -125,16 +82,6 @@ mod tests {
         }
         assert_eq!(part_of(-1), -1);
         assert_eq!(part_of(libc::c_int::MAX), 122_880);
-    }
-
-    #[test]
-    fn each_limit_is_what_its_place_says() {
-        for (at, limit) in LIMITS.iter().enumerate() {
-            assert_eq!(place_of(millis_at(at)), at);
-            let ms = limit.tv_sec as usize * 1000 + limit.tv_nsec as usize / 1_000_000;
-            assert_eq!(ms, millis_at(at));
-        }
-        assert_eq!(LIMITS.len(), COUNT);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use crate::sys;
 use crate::tcp::{self, State};
+use crate::waiting;
 use graceful_close_retrofit::observe::{of_address, Seen};
 use libc::c_int;
 
@@ -69,7 +70,7 @@ fn connected(fd: c_int, state: State) -> Seen {
     let fin = u64::from(has_closed);
     let shut_receive = has_closed
         && !peer_has
-        && sys::events_now(fd, libc::POLLRDHUP).is_ok_and(|now| now & libc::POLLRDHUP != 0);
+        && waiting::events_now(fd, libc::POLLRDHUP).is_ok_and(|now| now & libc::POLLRDHUP != 0);
     let asked = |may_be: bool, ask: fn(c_int) -> u64| if may_be { ask(fd) } else { 0 };
     let unacked = asked(may_be_unacked, sys::unacknowledged);
     Seen {
