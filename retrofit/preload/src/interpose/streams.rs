@@ -30,9 +30,10 @@ pub unsafe extern "C" fn fclose(stream: *mut FILE) -> c_int {
 
 /// # Safety
 /// It must end with a zero.
-unsafe fn has_plus(mode: *const c_char) -> bool {
+unsafe fn only_reads(mode: *const c_char) -> bool {
     // SAFETY: as the caller promises.
-    unsafe { CStr::from_ptr(mode) }.to_bytes().contains(&b'+')
+    let mode = unsafe { CStr::from_ptr(mode) }.to_bytes();
+    mode.first() == Some(&b'r') && !mode.contains(&b'+')
 }
 
 /// # Safety
@@ -46,7 +47,7 @@ pub unsafe extern "C" fn fdopen(fd: c_int, mode: *const c_char) -> *mut FILE {
     let stream = unsafe { function(fd, mode) };
     if !stream.is_null() && process::is_own() {
         // SAFETY: a stream has been made by this mode.
-        let only_reads = unsafe { *mode as u8 == b'r' && !has_plus(mode) };
+        let only_reads = unsafe { only_reads(mode) };
         streams::opened(fd, stream, only_reads);
     }
     stream
