@@ -52,6 +52,7 @@ check_command() {
     chmod +x "$scratch/narrow"
     says "a program of another word size is refused" 126 "word size" run -- "$scratch/narrow"
     says "--check of a program of another word size" 126 "no: it is .*word size" run --check -- "$scratch/narrow"
+    check_little_memory
     says "no such program" 127 "no such program" run -- no-such-program
     says "not executable" 126 "ermission" run -- tests/preload/lab.h
     says "--check of what is not executable" 126 "ermission" run --check -- tests/preload/lab.h
@@ -93,6 +94,16 @@ check_command() {
         fail "$kind: an installed one finds its library" "status $status
 $(cat "$out/installed")"
     fi
+}
+
+# The limits that the program is going to have are those of the command.
+check_little_memory() {
+    local was
+    was=$(ulimit -S -d)
+    ulimit -S -d 4095
+    says "little memory is a reason to warn" 0 "warning: less memory .* 4 MB of data" run -- true
+    says "--check with little memory" 0 "^warning  less memory is allowed" run --check -- true
+    ulimit -S -d "$was"
 }
 
 # What --check says must be what would happen, and nothing of the program may run for it.

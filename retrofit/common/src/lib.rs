@@ -6,6 +6,7 @@
 //! exec().
 
 pub mod image;
+pub mod memory;
 pub mod observe;
 pub mod qualify;
 pub mod settings;

@@ -3,6 +3,7 @@
 
 use crate::sys::{self, Error};
 use graceful_close_retrofit::image::{self, asan, Kind};
+use graceful_close_retrofit::memory;
 use libc::c_int;
 use std::ffi::CStr;
 
@@ -49,13 +50,9 @@ pub struct Surroundings<'a> {
     pub asan: &'a [u8],
 }
 
-/// The library's own data take 1.3 MB, and its code, its tables and its thread's stack 2 MB more.
-const LEAST_DATA: u64 = 4 << 20;
-const LEAST_OF_ALL: u64 = 16 << 20;
-
 fn is_short_of_memory() -> bool {
-    let is_less = |which, least| sys::limits(which as usize).rlim_cur < least;
-    is_less(libc::RLIMIT_DATA, LEAST_DATA) || is_less(libc::RLIMIT_AS, LEAST_OF_ALL)
+    let limit = |which| sys::limits(which as usize).rlim_cur;
+    memory::is_too_little(limit(libc::RLIMIT_DATA), limit(libc::RLIMIT_AS))
 }
 
 /// For the program that is open as `fd`, which stays open. `None`: it may have the library, or that

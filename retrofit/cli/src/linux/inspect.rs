@@ -7,6 +7,7 @@ use crate::arguments::Request;
 use crate::failure::Failure;
 use crate::settings;
 use graceful_close_retrofit::image::Kind;
+use graceful_close_retrofit::memory;
 use graceful_close_retrofit::settings::{Setting, EXCEPT, OFF, ONLY};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
@@ -47,7 +48,28 @@ pub fn inspect(request: &Request, path: &Path, library: &Path) -> Result<Finding
     found.follow(&request.program, &request.arguments, library, kind);
     found.warnings.extend(log::obstacle(request));
     found.warnings.extend(closed_to_others(library));
+    found.warnings.extend(little_memory());
     Ok(found)
+}
+
+/// The limits that the program is going to have are ours.
+fn little_memory() -> Option<String> {
+    let limit = |which| {
+        let mut limits = libc::rlimit64 {
+            rlim_cur: libc::RLIM64_INFINITY,
+            rlim_max: libc::RLIM64_INFINITY,
+        };
+        // SAFETY: the C library fills the one struct.
+        unsafe { libc::getrlimit64(which, &mut limits) };
+        limits.rlim_cur
+    };
+    let is_little = memory::is_too_little(limit(libc::RLIMIT_DATA), limit(libc::RLIMIT_AS));
+    is_little.then(|| {
+        format!(
+            "less memory is allowed than {}: it might not start with the library, and what it starts has no library",
+            memory::LEAST
+        )
+    })
 }
 
 /// Only root's programs become another user's.
