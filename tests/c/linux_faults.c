@@ -14,10 +14,9 @@
 #include "faults_inject.h"
 #include "faults_scenes.h"
 #include "faults_forms.h"
+#include "faults_run.h"
 
 #include <dirent.h>
-#include <sys/mman.h>
-#include <sys/wait.h>
 
 #define WORKERS 6
 #define EVERY 6
@@ -140,18 +139,6 @@ static void try_once(const struct form *form, int scene)
 
 /* --- the faults --- */
 
-static unsigned long every = EVERY, at;
-static volatile long *faults; /* of all workers */
-
-/* The same ones each time, and no row of neighbours. A search for other holders takes ten times as
-   long as the rest. */
-static int is_picked(const struct form *form)
-{
-    unsigned long rare = form->if_shared == GC_SHARED_RELEASE && every > 1 ? 20 : 1;
-    at++;
-    return (at * 2654435761UL >> 13) % (every * rare) == 0;
-}
-
 static long count_open(void)
 {
     long count = 0;
@@ -164,9 +151,11 @@ static long count_open(void)
 
 static void fail_by(const struct form *form, int scene, int occurrences)
 {
+    /* a search for other holders takes ten times as long as the rest */
+    unsigned long rare = form->if_shared == GC_SHARED_RELEASE && every > 1 ? 20 : 1;
     for (for_ever = 0; for_ever < 2; for_ever++)
         for (first = 0; first < occurrences; first++) {
-            if (!is_picked(form)) continue;
+            if (!is_picked(rare)) continue;
             try_once(form, scene);
             if (hits > 0) __sync_fetch_and_add(faults, 1);
         }
@@ -208,39 +197,9 @@ static void work(int worker)
     CHECK_IS(gc_reaper_free(reaper, PATIENCE), 0);
 }
 
-static void *shared_memory(void)
-{
-    void *memory = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    CHECK(memory != MAP_FAILED);
-    return memory;
-}
-
 int main(int count, char **arguments)
 {
-    const char *wish = count > 1 ? arguments[1] : getenv("GC_TEST_FAULTS");
-    pid_t workers[WORKERS];
-    int worker, status, failed = 0;
-    check_start();
-#ifndef __GLIBC__
-    check_skip("puts functions in front of those of a shared C library");
-#endif
-    if (check_is_slow()) check_skip("not under a sanitizer or Valgrind, which put their own in front");
-    if (wish != NULL && atol(wish) > 0) every = (unsigned long)atol(wish);
-    faults = (volatile long *)shared_memory();
-    for (worker = 0; worker < WORKERS; worker++) {
-        workers[worker] = fork();
-        CHECK(workers[worker] >= 0);
-        if (workers[worker] == 0) {
-            work(worker);
-            return 0;
-        }
-    }
-    for (worker = 0; worker < WORKERS; worker++) {
-        CHECK_IS(waitpid(workers[worker], &status, 0), workers[worker]);
-        failed += status != 0;
-    }
-    printf("%ld faults\n", *faults);
-    CHECK_IS(failed, 0);
+    share_out(count, arguments, EVERY, WORKERS, work);
     CHECK(*faults >= (every > 1 ? 60000 : 100000) / (long)every);
     return 0;
 }

@@ -10,9 +10,7 @@
 
 #include "faults_inject.h"
 #include "faults_scenes.h"
-
-#include <sys/mman.h>
-#include <sys/wait.h>
+#include "faults_run.h"
 
 #define WORKERS 4
 #define EVERY 8
@@ -23,7 +21,6 @@
 static volatile struct {
     int made[CALLS], hits;
 } *seen;
-static volatile long *faults; /* of all workers */
 
 /* the scene, and whether the peer ends soon, too; else the time is up soon */
 static const struct {
@@ -80,15 +77,6 @@ static void try_once(int scene, int peer_ends)
     check_close(one.peer);
 }
 
-static unsigned long every = EVERY, at;
-
-/* the same ones each time, and no row of neighbours */
-static int is_picked(void)
-{
-    at++;
-    return (at * 2654435761UL >> 13) % every == 0;
-}
-
 static void fail_by(int number, int which, int occurrences)
 {
     static char doing[200];
@@ -98,7 +86,7 @@ static void fail_by(int number, int which, int occurrences)
     check_doing = doing;
     for (for_ever = 0; for_ever < 2; for_ever++)
         for (first = 0; first < occurrences; first++) {
-            if (!is_picked()) continue;
+            if (!is_picked(1)) continue;
             try_once(cases[number].scene, cases[number].peer_ends);
             if (seen->hits > 0) __sync_fetch_and_add(faults, 1);
         }
@@ -117,13 +105,6 @@ static void fail_each(int number)
             fail_by(number, which, usual[refused] < MOST_TIMES ? usual[refused] : MOST_TIMES);
 }
 
-static void *shared_memory(void)
-{
-    void *memory = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    CHECK(memory != MAP_FAILED);
-    return memory;
-}
-
 static void work(int worker)
 {
     int number;
@@ -134,30 +115,7 @@ static void work(int worker)
 
 int main(int count, char **arguments)
 {
-    const char *wish = count > 1 ? arguments[1] : getenv("GC_TEST_FAULTS");
-    pid_t workers[WORKERS];
-    int worker, status, failed = 0;
-    check_start();
-#ifndef __GLIBC__
-    check_skip("puts functions in front of those of a shared C library");
-#endif
-    if (check_is_slow()) check_skip("not under a sanitizer or Valgrind, which put their own in front");
-    if (wish != NULL && atol(wish) > 0) every = (unsigned long)atol(wish);
-    faults = (volatile long *)shared_memory();
-    for (worker = 0; worker < WORKERS; worker++) {
-        workers[worker] = fork();
-        CHECK(workers[worker] >= 0);
-        if (workers[worker] == 0) {
-            work(worker);
-            return 0;
-        }
-    }
-    for (worker = 0; worker < WORKERS; worker++) {
-        CHECK_IS(waitpid(workers[worker], &status, 0), workers[worker]);
-        failed += status != 0;
-    }
-    printf("%ld faults\n", *faults);
-    CHECK_IS(failed, 0);
+    share_out(count, arguments, EVERY, WORKERS, work);
     CHECK(*faults >= 1200 / (long)every);
     return 0;
 }

@@ -41,7 +41,8 @@ pub fn events_now(fd: c_int, events: i16) -> Result<i16, Error> {
         events,
         revents: 0,
     };
-    wait(std::slice::from_mut(&mut entry), Some(0))?;
+    // at each close: the clock is not asked
+    wait_once(std::slice::from_mut(&mut entry), longest_limit(0))?;
     Ok(entry.revents)
 }
 

@@ -62,7 +62,7 @@ fn may_observe() -> bool {
     settings::observe().map_or(true, observe::open)
 }
 
-fn is_short_of_memory() -> bool {
+fn has_a_limit_of_memory() -> bool {
     [libc::RLIMIT_AS, libc::RLIMIT_DATA]
         .into_iter()
         .any(|which| sys::limits(which as usize).rlim_cur != libc::RLIM64_INFINITY)
@@ -72,7 +72,7 @@ fn is_short_of_memory() -> bool {
 fn set_up() -> bool {
     let numbers = sys::limits(libc::RLIMIT_NOFILE as usize);
     // who has little memory is not given room for all that he may ask for later
-    let most = match is_short_of_memory() {
+    let most = match has_a_limit_of_memory() {
         true => numbers.rlim_cur,
         false => numbers.rlim_max,
     };

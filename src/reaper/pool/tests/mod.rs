@@ -2,6 +2,7 @@
 //! clock that moves only when told: named cases for each rule, and random
 //! schedules by the thousand.
 
+mod admission;
 mod crowd;
 mod drive;
 mod memory;

@@ -1,6 +1,5 @@
 //! So many ends are told in one go, whatever they ended by; and what is looked for meanwhile.
 
-use super::drive::{Drive, How};
 use super::rules::{ends_at, play};
 use crate::machine::tests::plan::{Dice, Plan};
 use crate::machine::tests::script::{Act, MS, START};
@@ -8,13 +7,6 @@ use crate::machine::End;
 use crate::options::INFINITE;
 use crate::outcome::Outcome;
 use crate::reaper::pool::ENDED;
-
-fn take_in<const EDGES: bool>(drive: &mut Drive<'_, '_, EDGES>, count: usize) {
-    for id in 0..count {
-        drive.hand_over(id, How::Direct, false);
-        drive.admit(false);
-    }
-}
 
 /// More than two passes of data each: one at the hand-over, one at the admission, and the end is
 /// found in a third.
@@ -24,7 +16,7 @@ fn those_that_end_with_their_next_pass_are_ended_in_portions() {
     let plan = Plan::new().before(Act::AckAll).before(Act::Send(2 << 20));
     let plans = vec![plan.before(Act::Fin); count];
     play::<true>(&plans, false, |drive| {
-        take_in(drive, count);
+        drive.take_in(0..count);
         for left in [6, 0] {
             assert_eq!(drive.pool.due().nanos(), 0);
             assert!(drive.run_due());
@@ -38,7 +30,7 @@ fn those_that_end_with_their_next_pass_are_ended_in_portions() {
 fn all_are_evicted_in_portions() {
     let count = 2 * ENDED + 5;
     play::<true>(&vec![Plan::new(); count], true, |drive| {
-        take_in(drive, count);
+        drive.take_in(0..count);
         let mut portions = Vec::new();
         loop {
             let mut ended = Vec::new();
@@ -58,7 +50,7 @@ fn a_portion_that_was_all_is_told_as_all() {
     let mut plans = vec![Plan::new(); ENDED];
     plans.resize(ENDED + 3, ends_at(1));
     play::<true>(&plans, false, |drive| {
-        take_in(drive, ENDED + 3);
+        drive.take_in(0..ENDED + 3);
         drive.reach(START + MS);
         drive.deliver(&mut Dice::new(1), 100);
         assert_eq!(drive.pool.len(), ENDED);
@@ -72,7 +64,7 @@ fn a_portion_that_was_all_is_told_as_all() {
 fn acknowledged_at_30<const EDGES: bool>() {
     let plan = Plan::new().unsent(10).timeout(INFINITE).until_acked();
     play::<EDGES>(&[plan.at(30, Act::AckAll)], false, |drive| {
-        take_in(drive, 1);
+        drive.take_in(0..1);
         let mut looks = 0;
         while drive.ends[0].is_none() {
             looks += 1;
@@ -97,7 +89,7 @@ fn an_acknowledgement_is_looked_for() {
 fn with_edges_a_change_is_waited_for() {
     let plan = Plan::new().unsent(10).before(Act::Fin).timeout(5000);
     play::<true>(&[plan.at(900, Act::AckAll)], false, |drive| {
-        take_in(drive, 1);
+        drive.take_in(0..1);
         assert!(drive.pool.due().nanos() >= START + 5000 * MS);
         drive.reach(START + 900 * MS);
         drive.deliver(&mut Dice::new(1), 100);

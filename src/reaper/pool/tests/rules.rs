@@ -2,15 +2,15 @@
 
 use super::drive::{Drive, How};
 use super::world::{Conn, World};
-use crate::clock::{Clock, Time};
+use crate::clock::Time;
 use crate::connection::{Fault, FaultKind, Mark};
 use crate::machine::tests::plan::{Dice, Plan};
 use crate::machine::tests::script::{Act, System, MS, START};
 use crate::machine::tests::sim::{Handle, SimClock};
-use crate::machine::{Brief, End};
+use crate::machine::End;
 use crate::options::{Fallback, INFINITE};
 use crate::outcome::Outcome;
-use crate::reaper::pool::{Packed, Unpacked, ENDED};
+use crate::reaper::pool::ENDED;
 
 pub(super) fn play<const EDGES: bool>(
     plans: &[Plan],
@@ -30,7 +30,7 @@ pub(super) fn ends_at(ms: u64) -> Plan {
 /// What one step reads at most.
 const PASS_BYTES: usize = 1 << 20;
 
-fn ended(outcome: Outcome) -> Option<End> {
+pub(super) fn ended(outcome: Outcome) -> Option<End> {
     Some(End::Outcome(outcome))
 }
 
@@ -40,7 +40,7 @@ fn all_events<const EDGES: bool>(drive: &mut Drive<'_, '_, EDGES>) {
 
 impl<const EDGES: bool> Drive<'_, '_, EDGES> {
     /// Handed over and admitted at once.
-    fn take_in(&mut self, ids: std::ops::Range<usize>) {
+    pub(super) fn take_in(&mut self, ids: std::ops::Range<usize>) {
         for id in ids {
             self.hand_over(id, How::Direct, true);
             self.admit(false);
@@ -61,73 +61,6 @@ fn with_nobody_there_nothing_is_due() {
         assert_eq!(drive.pool.due(), Time::NEVER);
         drive.reach(START + 60_000 * MS);
         assert!(!drive.run_due());
-    });
-}
-
-#[test]
-fn an_event_before_the_admission_is_made_up_for() {
-    play::<true>(&[ends_at(1)], false, |drive| {
-        let conn = drive.hand_over(0, How::Direct, true);
-        drive.reach(START + MS);
-        assert!(drive.poller.has_event(conn.number, drive.world));
-        drive.event(conn.number);
-        assert!(!drive.poller.has_event(conn.number, drive.world));
-        assert_eq!(drive.ends[0], None);
-        drive.admit(false);
-        assert_eq!(drive.ends[0], ended(Outcome::Graceful));
-    });
-}
-
-/// What is half-closed is not read on its admission, if the poller has just taken it: the FIN that is there already
-/// is an event, and so is its deadline.
-#[test]
-fn an_end_before_the_admission_is_told_by_the_poller() {
-    let plans = [ends_at(1), ends_at(1000).timeout(5)];
-    play::<true>(&plans, false, |drive| {
-        let conn = drive.hand_over(0, How::HalfClosed, true);
-        drive.hand_over(1, How::HalfClosed, true);
-        drive.reach(START + 2 * MS);
-        drive.admit(true);
-        drive.admit(true);
-        assert_eq!(drive.ends, [None; 2]);
-        assert!(drive.poller.has_event(conn.number, drive.world));
-        drive.event(conn.number);
-        assert_eq!(drive.ends[0], ended(Outcome::Graceful));
-        drive.reach(drive.pool.due().nanos());
-        assert!(drive.run_due());
-        assert_eq!(drive.ends[1], ended(Outcome::TimedOut));
-    });
-}
-
-#[test]
-fn what_ends_on_its_admission_is_forgotten_by_the_poller() {
-    let plans = [ends_at(1), ends_at(0)];
-    play::<false>(&plans, false, |drive| {
-        drive.hand_over(0, How::Direct, true);
-        drive.hand_over(1, How::Deferred, true);
-        drive.reach(START + MS);
-        drive.admit(true);
-        drive.admit(true);
-        assert_eq!(drive.ends, [ended(Outcome::Graceful); 2]);
-        assert!(drive.poller.rows().is_empty());
-    });
-}
-
-#[test]
-fn what_the_poller_could_not_take_is_looked_at_now_and_then() {
-    // It must not be taken off the poller: the number may be another one's.
-    let plans = [ends_at(30).timeout(INFINITE)];
-    play::<false>(&plans, false, |drive| {
-        drive.hand_over(0, How::Unwatched, true);
-        drive.admit(false);
-        let mut looks = 0;
-        while drive.ends[0].is_none() {
-            looks += 1;
-            drive.reach(drive.pool.due().nanos());
-            assert!(drive.run_due());
-        }
-        assert_eq!(looks, 2);
-        assert!(drive.world.clock.nanos() < START + 41 * MS);
     });
 }
 
@@ -353,47 +286,6 @@ fn one_closed_behind_our_back_is_told_as_uncertain() {
         let refused =
             |end| matches!(end, Some(End::Refused(fault)) if fault.kind == FaultKind::NotASocket);
         assert!(refused(drive.ends[0]));
-    });
-}
-
-#[test]
-fn a_number_that_comes_twice_is_the_later_ones() {
-    let plans = [
-        Plan::new().timeout(20).at(1, Act::CloseElsewhere),
-        Plan::new(),
-    ];
-    play::<true>(&plans, false, |drive| {
-        let first = drive.world.open(0);
-        let entry = drive.entry(first, &plans[0], false);
-        let mut ended = Vec::new();
-        drive.pool.admit(Unpacked::Here(entry), false, &mut ended);
-        drive.reach(START + 2 * MS);
-        let second = drive.world.open(1).with_number(first.number);
-        let entry = drive.entry(second, &plans[1], false);
-        drive.pool.admit(Unpacked::Here(entry), false, &mut ended);
-        drive.reach(START + 30 * MS);
-        drive.pool.run_due(&mut ended);
-        assert_eq!(ended.len(), 1, "the first has ended");
-        assert!(drive.pool.event(second.number, &mut ended));
-    });
-}
-
-#[test]
-fn what_is_brought_in_brief_is_what_a_machine_would_leave() {
-    let plans = [Plan::new().timeout(70), Plan::new().timeout(80)];
-    play::<true>(&plans, false, |drive| {
-        let now = drive.world.clock.now();
-        let mut brought = |id: usize, how: How| {
-            drive.hand_over(id, how, false);
-            match drive.inbox.pop_front() {
-                Some(Packed::Brief { brief, .. }) => format!("{brief:?}"),
-                _ => panic!("not in brief"),
-            }
-        };
-        let half_closed = Brief::half_closed(70, now);
-        assert_eq!(brought(0, How::HalfClosed), format!("{half_closed:?}"));
-        let new = Brief::new(80, now);
-        assert_eq!(brought(1, How::Deferred), format!("{new:?}"));
     });
 }
 
