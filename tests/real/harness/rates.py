@@ -4,12 +4,15 @@ import statistics
 from . import checks, install
 
 NEEDS = {"deb:apache2-utils", "deb:nginx-light", "deb:haproxy", "deb:redis-server", "deb:redis-tools"}
-SERVERS = [("nginx-on", "load", 20000), ("redis", "load-redis", 20000), ("haproxy", "load", 20000),
-           ("threading-http-1.1", "load", 1500)]
+EACH = "%s, a connection for each request"
+MEASURES = [(EACH % "nginx-on", {"what": "load", "server": "nginx-on", "requests": 20000}),
+            (EACH % "redis", {"what": "load-redis", "server": "redis", "requests": 20000}),
+            (EACH % "haproxy", {"what": "load", "server": "haproxy", "requests": 20000}),
+            (EACH % "threading-http-1.1", {"what": "load", "server": "threading-http-1.1", "requests": 1500}),
+            ("wsgiref, one thread, with three silent clients", {"what": "stall", "seconds": 4})]
 
 
-def measure(name, what, requests, prefix, count, tally):
-    task = {"what": what, "server": name, "requests": requests}
+def measure(name, task, prefix, count, tally):
     stock, graceful = checks.rounds(task, prefix, count)
     problems = checks.failures(stock, graceful)
     if problems:
@@ -20,7 +23,7 @@ def measure(name, what, requests, prefix, count, tally):
     # of other load on the machine this is mostly free
     text += "; processor time for each request %.1f and %.1f microseconds" % tuple(
         statistics.median(one["microseconds"] for one in some) for some in (stock, graceful))
-    tally.result("%s, a connection for each request" % name, [], text)
+    tally.result(name, [], text)
 
 
 def run(prefix, count, log, tally):
@@ -28,5 +31,5 @@ def run(prefix, count, log, tally):
     for need, why in reasons.items():
         tally.skip(need, why)
     if not reasons:
-        for name, what, requests in SERVERS:
-            measure(name, what, requests, prefix + ["--"], count, tally)
+        for name, task in MEASURES:
+            measure(name, task, prefix + ["--"], count, tally)
