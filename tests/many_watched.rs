@@ -6,11 +6,12 @@
 mod support;
 
 use graceful_close::{close_many, Options, Outcome, OwnedSocket, Report};
+use std::fmt::Debug;
 use std::io::Write;
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use support::linux::Usage;
 use support::{
     accept_from, await_news, fill, finish, ms, narrow_pair, payload, tcp_pair, unix, LONG,
@@ -19,36 +20,54 @@ use support::{
 /// Where nothing is read the sweeps come after 20, 100 and 420 ms at the earliest. What happens
 /// now is found before the last of these only if something tells of it.
 const BETWEEN_SWEEPS: Duration = ms(170);
-const BEFORE_THE_NEXT: Duration = ms(330);
+const BY_AN_EVENT: Duration = ms(100);
 
 /// How it went, seen from outside.
 struct Seen {
+    began: Instant,
     reports: Vec<Report>,
     usage: Usage,
+    /// When a peer did what ends one of them.
+    acted: Instant,
 }
 
-/// Closes all of these. What the peers do meanwhile is done on another thread.
+impl Seen {
+    /// From what the peer did to the end of that one.
+    fn delay(&self, at: usize) -> Duration {
+        (self.began + self.reports[at].elapsed).saturating_duration_since(self.acted)
+    }
+}
+
+/// Closes all of these. What the peers do meanwhile is done on another thread, and it says when.
 fn close_while(
     ours: Vec<impl Into<OwnedSocket>>,
     options: &Options,
-    meanwhile: impl FnOnce() + Send,
+    meanwhile: impl FnOnce() -> Instant + Send,
 ) -> Seen {
     thread::scope(|scope| {
-        scope.spawn(meanwhile);
-        let before = Usage::now();
+        let acting = scope.spawn(meanwhile);
+        let (before, began) = (Usage::now(), Instant::now());
         let results = close_many(ours, options).unwrap();
         let usage = Usage::now().since(before);
         let reports = results.into_iter().map(|it| it.unwrap().report);
         Seen {
+            began,
             reports: reports.collect(),
             usage,
+            acted: acting.join().unwrap(),
         }
     })
 }
 
-/// The best of some rounds: other programs may stop a thread, but no noise wakes it when it is time.
-fn best<T: Ord>(round: impl Fn() -> T) -> T {
-    (0..3).map(|_| round()).min().unwrap()
+/// One of some rounds goes as it should: other programs may stop a thread, but no noise wakes it
+/// when it is time.
+#[track_caller]
+fn assert_once<T: Debug>(round: impl Fn() -> T, is_good: impl Fn(&T) -> bool) {
+    let mut rounds = Vec::new();
+    while !rounds.last().is_some_and(&is_good) {
+        assert!(rounds.len() < 5, "{rounds:?}");
+        rounds.push(round());
+    }
 }
 
 /// All that we have sent waits for the peer to read, which has finished: our FIN, too.
@@ -60,8 +79,9 @@ fn slow_reader() -> (TcpStream, TcpStream) {
     (ours, peer)
 }
 
-fn read_all(mut peer: &TcpStream) {
+fn read_all(mut peer: &TcpStream) -> Instant {
     std::io::copy(&mut peer, &mut std::io::sink()).expect("a clean end");
+    Instant::now()
 }
 
 fn assert_graceful(report: &Report, at_least: Duration) {
@@ -76,15 +96,13 @@ fn the_only_one_is_woken_by_the_last_acknowledgement() {
         let (ours, peer) = slow_reader();
         let seen = close_while(vec![ours], &Options::new().timeout(LONG), || {
             thread::sleep(BETWEEN_SWEEPS);
-            read_all(&peer);
+            read_all(&peer)
         });
         assert_graceful(&seen.reports[0], BETWEEN_SWEEPS);
-        (seen.usage.sleeps, seen.reports[0].elapsed)
+        (seen.delay(0), seen.usage.sleeps)
     };
-    let (sleeps, elapsed) = best(round);
     // Two sweeps, and the event.
-    assert!(sleeps <= 4, "{sleeps}");
-    assert!(elapsed < BEFORE_THE_NEXT, "{elapsed:?}");
+    assert_once(round, |&(delay, sleeps)| delay < BY_AN_EVENT && sleeps <= 4);
 }
 
 /// One that is looked at now and then holds up nobody behind it, and does not spin.
@@ -94,21 +112,43 @@ fn a_slow_reader_in_front_and_one_that_ends_between_two_sweeps() {
         let ((slow, slow_peer), (ours, peer)) = (slow_reader(), tcp_pair());
         let seen = close_while(vec![slow, ours], &Options::new().timeout(LONG), move || {
             thread::sleep(BETWEEN_SWEEPS);
+            let acted = Instant::now();
             drop(peer);
             thread::sleep(ms(330));
             read_all(&slow_peer);
+            acted
         });
         assert_graceful(&seen.reports[0], ms(500));
         assert_graceful(&seen.reports[1], BETWEEN_SWEEPS);
-        (seen.reports[1].elapsed, seen.usage)
+        (seen.delay(1), seen.usage)
     };
-    let rounds: Vec<_> = (0..3).map(|_| round()).collect();
-    let elapsed = rounds.iter().map(|it| it.0).min().unwrap();
-    assert!(elapsed < BEFORE_THE_NEXT, "{elapsed:?}");
-    let sleeps = rounds.iter().map(|it| it.1.sleeps).min().unwrap();
-    assert!(sleeps < 40, "{sleeps}");
-    let used = rounds.iter().map(|it| it.1.processor_us).min().unwrap();
-    assert!(used < 30_000, "{used} us");
+    assert_once(round, |(delay, usage)| {
+        *delay < BY_AN_EVENT && usage.sleeps < 40 && usage.processor_us < 30_000
+    });
+}
+
+/// poll() does not tell of an acknowledgement: those that wait for nothing else are looked at all
+/// the same.
+#[test]
+fn what_is_delivered_between_two_sweeps_is_found_before_the_next() {
+    let round = || {
+        let (ours, peers): (Vec<_>, Vec<_>) = (0..2).map(|_| narrow_pair()).unzip();
+        for full in &ours {
+            fill(full);
+        }
+        let options = Options::new().timeout(LONG).until_acked();
+        let seen = close_while(ours, &options, || {
+            thread::sleep(BETWEEN_SWEEPS);
+            read_all(&peers[0]);
+            read_all(&peers[1])
+        });
+        for report in &seen.reports {
+            assert_eq!(report.outcome, Outcome::Delivered, "{report:?}");
+            assert!(report.elapsed >= BETWEEN_SWEEPS, "{report:?}");
+        }
+        seen.delay(0).max(seen.delay(1))
+    };
+    assert_once(round, |&delay| delay < BY_AN_EVENT);
 }
 
 /// More than can be watched: but the first of them always is, and so is its successor when it has
@@ -122,16 +162,16 @@ fn the_first_of_more_than_can_be_watched_is_not_left_to_the_sweeps() {
         let seen = close_while(ours, &Options::new().timeout(ms(600)), || {
             thread::sleep(BETWEEN_SWEEPS);
             peers.remove(0);
-            thread::sleep(ms(30));
+            thread::sleep(ms(20));
             peers.remove(0);
+            Instant::now()
         });
         assert_graceful(&seen.reports[0], BETWEEN_SWEEPS);
         assert_graceful(&seen.reports[1], BETWEEN_SWEEPS);
         assert_eq!(seen.reports[2].outcome, Outcome::TimedOut);
-        seen.reports[1].elapsed.max(seen.reports[0].elapsed)
+        seen.delay(1)
     };
-    let elapsed = best(round);
-    assert!(elapsed < BEFORE_THE_NEXT, "{elapsed:?}");
+    assert_once(round, |&delay| delay < BY_AN_EVENT);
 }
 
 /// The pause is for events that nobody can make anything of: what sends is read without one.
@@ -141,9 +181,8 @@ fn no_pause_follows_what_has_been_read() {
     let round = || {
         let (ours, peer) = UnixStream::pair().unwrap();
         let (silent, silent_peer) = UnixStream::pair().unwrap();
-        socket2::SockRef::from(&peer)
-            .set_send_buffer_size(4 << 10)
-            .unwrap();
+        let narrow = socket2::SockRef::from(&peer).set_send_buffer_size(4 << 10);
+        narrow.unwrap();
         let seen = close_while(
             vec![silent, ours],
             &Options::new().timeout(LONG),
@@ -153,14 +192,15 @@ fn no_pause_follows_what_has_been_read() {
                     left -= (&peer).write(payload::at(0, 1024.min(left))).unwrap();
                 }
                 drop((peer, silent_peer));
+                Instant::now()
             },
         );
         assert_graceful(&seen.reports[1], Duration::ZERO);
         assert_eq!(seen.reports[1].drained_bytes, SIZE);
         seen.reports[1].elapsed
     };
-    let elapsed = best(round);
-    assert!(elapsed < ms(500), "{elapsed:?}");
+    // With a pause for each of them it would take more than a second.
+    assert_once(round, |&elapsed| elapsed < ms(500));
 }
 
 /// poll() is given more than the process may have open, and refuses.
@@ -171,7 +211,7 @@ fn a_poll_that_is_refused_does_not_spin() {
     }
     let (ours, _peers): (Vec<_>, Vec<_>) = (0..3).map(|_| tcp_pair()).unzip();
     allow_descriptors(1);
-    let seen = close_while(ours, &Options::new().timeout(ms(300)), || {});
+    let seen = close_while(ours, &Options::new().timeout(ms(300)), Instant::now);
     allow_descriptors(64);
     for report in &seen.reports {
         assert_eq!(report.outcome, Outcome::TimedOut, "{report:?}");
