@@ -32,9 +32,13 @@ endif()
 
 set(_set ${GRACEFUL_CLOSE_TEST_SET})
 set(_warnings -pedantic-errors -Wall -Wextra -Wconversion -Werror)
-if(CMAKE_SYSTEM_PROCESSOR MATCHES "^arm")
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(arm|riscv64)")
     # without them nobody finds the caller of a function there: tests/c/log_caller.c
     list(APPEND _warnings -funwind-tables)
+endif()
+if(CMAKE_SYSTEM_PROCESSOR STREQUAL "riscv64" AND CMAKE_C_COMPILER_ID STREQUAL "GNU" AND CMAKE_C_COMPILER_VERSION VERSION_LESS 13)
+    # GCC 12 makes calls of what is smaller than a word: std::atomic_flag
+    list(APPEND _system_libs atomic)
 endif()
 set(_cpp_warnings ${_warnings} -Wsign-conversion -Wshadow -Wundef)
 set(_c89 -std=c89 ${_warnings})

@@ -188,7 +188,7 @@ impl Shared {
 
     /// By when the thread has to look at it, which sleeps: the poller wakes for it, the thread
     /// for its time alone.
-    fn register(&self, entry: &mut Entry<Socket>, may_wait: Time, now: Time) -> Time {
+    pub(super) fn register(&self, entry: &mut Entry<Socket>, may_wait: Time, now: Time) -> Time {
         mark(entry);
         entry
             .keep

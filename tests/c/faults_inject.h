@@ -105,6 +105,9 @@ static int fault_now(int call)
         return -1; \
     }
 
+/* Those that the C library has with "..." are called so: on POWER they write their arguments into a place on the stack
+   that only such a call has. */
+
 /* Ours are called by other names here: the headers give some of them types of their own. */
 #define BEHIND(result, ours, name, arguments) \
     result ours arguments __asm__(name); \
@@ -158,7 +161,7 @@ BEHIND(ssize_t, faulty_recv, "recv", (int fd, void *into, size_t size, int flags
     return next(fd, into, fault == ODD_ONE && size > 1 ? 1 : size, flags);
 }
 
-typedef int (*ioctl_fn)(int, unsigned long, void *);
+typedef int (*ioctl_fn)(int, unsigned long, ...);
 BEHIND(int, faulty_ioctl, "ioctl", (int fd, unsigned long what, void *argument))
 {
     REAL(IOCTL, ioctl_fn);
@@ -170,7 +173,7 @@ BEHIND(int, faulty_ioctl, "ioctl", (int fd, unsigned long what, void *argument))
     return next(fd, what, argument);
 }
 
-typedef int (*fcntl_fn)(int, int, long);
+typedef int (*fcntl_fn)(int, int, ...);
 BEHIND(int, faulty_fcntl, "fcntl", (int fd, int what, long argument))
 {
     REAL(FCNTL, fcntl_fn);
@@ -274,7 +277,7 @@ BEHIND(int, faulty_getpeername, "getpeername", (int fd, struct sockaddr *address
 /* Closing is a bare system call there. A number that is not open was closed before. */
 static volatile int closed_twice;
 
-typedef long (*syscall_fn)(long, long, long, long, long, long, long);
+typedef long (*syscall_fn)(long, ...);
 BEHIND(long, faulty_syscall, "syscall", (long number, long a, long b, long c, long d, long e, long f))
 {
     int fault = 0;
@@ -290,7 +293,7 @@ BEHIND(long, faulty_syscall, "syscall", (long number, long a, long b, long c, lo
     return -1;
 }
 
-typedef int (*openat_fn)(int, const char *, int, int);
+typedef int (*openat_fn)(int, const char *, int, ...);
 BEHIND(int, faulty_openat, "openat", (int folder, const char *path, int flags, int mode))
 {
     REAL(OPENAT, openat_fn);

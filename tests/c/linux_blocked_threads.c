@@ -31,19 +31,28 @@ static check_socket make(int kind, struct sockaddr_in *address)
 typedef struct {
     int kind;
     check_socket sock;
-    volatile int is_back;
+    volatile int is_near, is_back;
 } sleeper;
 
 static void sleeps(void *user)
 {
     sleeper *self = (sleeper *)user;
     char bytes[8];
+    CHECK_STORE(self->is_near, 1);
     if (self->kind == TCP_LISTENER || self->kind == LOCAL_LISTENER) {
         check_socket client = accept(self->sock, NULL, NULL);
         if (client != CHECK_NO_SOCKET) check_close(client);
     } else
         recv(self->sock, bytes, sizeof(bytes), 0);
     CHECK_STORE(self->is_back, 1);
+}
+
+/* On a busy machine a thread may begin late, when the number is another socket's. */
+static void falls_asleep(check_thread *thread, sleeper *self)
+{
+    check_thread_start(thread, sleeps, self);
+    while (!CHECK_LOAD(self->is_near)) check_sleep(1);
+    check_sleep(check_is_slow() ? 300 : 50);
 }
 
 enum { GC_CLOSE, ASYNC, DEFERRED, ABORT, STEPPED, WAYS };
@@ -83,8 +92,7 @@ static void comes_back(int kind, int way)
     memset(&self, 0, sizeof(self));
     self.kind = kind;
     self.sock = make(kind, &address);
-    check_thread_start(&thread, sleeps, &self);
-    check_sleep(check_is_slow() ? 300 : 50);
+    falls_asleep(&thread, &self);
     CHECK_IS(CHECK_LOAD(self.is_back), 0);
     start = check_now();
     close_by(way, self.sock);
@@ -125,8 +133,7 @@ static void is_left_alone(int kind, int way, int by_fork)
             _exit(recv(self.sock, &byte, 1, 0) != 1);
         }
     }
-    check_thread_start(&thread, sleeps, &self);
-    check_sleep(check_is_slow() ? 300 : 50);
+    falls_asleep(&thread, &self);
     close_by(way, self.sock);
     check_sleep(50);
     CHECK_IS(CHECK_LOAD(self.is_back), 0);

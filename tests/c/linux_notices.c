@@ -79,6 +79,35 @@ static void blocking(int kind, int many)
     check_close(peer);
 }
 
+static long waits(void)
+{
+    struct rusage usage;
+    CHECK_IS(getrusage(RUSAGE_SELF, &usage), 0);
+    return usage.ru_nvcsw;
+}
+
+/* several, which are waited for by poll(): a notice that is left there would end each wait */
+static void several(int kind)
+{
+    check_socket socks[3], peers[3];
+    gc_options options = patient();
+    gc_report reports[3] = {GC_REPORT_INIT, GC_REPORT_INIT, GC_REPORT_INIT};
+    double used;
+    long before;
+    int i;
+    for (i = 0; i < 3; i++) with_notices(kind, &socks[i], &peers[i]);
+    before = waits();
+    used = processor_time();
+    CHECK_IS(gc_close_many(socks, 3, &options, reports), 0);
+    used = processor_time() - used;
+    CHECK_BETWEEN(used, 0, little());
+    CHECK_BETWEEN(waits() - before, 0, WAIT_MS / 4);
+    for (i = 0; i < 3; i++) {
+        CHECK_IS(reports[i].outcome, GC_TIMED_OUT);
+        check_close(peers[i]);
+    }
+}
+
 /* the smallest level-triggered loop */
 static void in_a_loop(int kind, int ends)
 {
@@ -119,6 +148,25 @@ static void kept_open(int kind)
     check_close(peer);
 }
 
+/* a handle whose time is up at its first step has not waited: nothing was in its way */
+static void kept_by_a_handle(int kind)
+{
+    check_socket sock, peer;
+    struct msghdr message;
+    gc_options options = GC_OPTIONS_INIT;
+    gc_closing *closing = NULL;
+    with_notices(kind, &sock, &peer);
+    options.timeout_ms = 0;
+    options.flags = GC_KEEP_OPEN;
+    CHECK_IS(gc_closing_new(sock, &options, &closing), 0);
+    CHECK_IS(gc_closing_step(closing), GC_TIMED_OUT);
+    gc_closing_free(closing);
+    memset(&message, 0, sizeof(message));
+    if (kind > 0) CHECK(recvmsg(sock, &message, MSG_ERRQUEUE | MSG_DONTWAIT) >= 0);
+    check_close(sock);
+    check_close(peer);
+}
+
 static void in_the_background(int kind)
 {
     check_socket sock, peer;
@@ -145,7 +193,9 @@ int main(void)
     for (kind = 0; kind < 3; kind++) {
         blocking(kind, 0);
         blocking(kind, 1);
+        several(kind);
         kept_open(kind);
+        kept_by_a_handle(kind);
         in_a_loop(kind, 0);
         in_a_loop(kind, 1);
         in_the_background(kind);

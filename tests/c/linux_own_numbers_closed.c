@@ -1,7 +1,8 @@
 /*
  * A program closes all descriptors there are, as daemons do, and uses the numbers for files,
  * timers and epoll descriptors of its own: no byte and no change reaches any of those, what is
- * handed over afterwards is closed normally, and what was pending is told to be gone.
+ * handed over afterwards is closed normally, and what was pending is told to be gone; or goes on, if
+ * the library's own descriptors alone were closed.
  */
 #include "reaper_test.h"
 
@@ -145,6 +146,39 @@ static void all_closed(int pending, unsigned int flags)
     check_close(home.listener);
 }
 
+static void close_the_librarys(void)
+{
+    int fd;
+    for (fd = 3; fd < 2000; fd++) {
+        char name[40], target[16];
+        sprintf(name, "/proc/self/fd/%d", fd);
+        if (readlink(name, target, sizeof(target)) > 10 && memcmp(target, "anon_inode", 10) == 0) close(fd);
+    }
+}
+
+/* what is pending lives on: its end is seen by the new descriptors, long before its time is up */
+static void own_ones_closed(void)
+{
+    gc_reaper *reaper = new_reaper(0, GC_FULL_REFUSE);
+    gc_options options = GC_OPTIONS_INIT;
+    check_socket sock, peer;
+    told end;
+    check_doing = "the library's alone";
+    house_open(&home);
+    house_pair(&home, &sock, &peer);
+    told_start(&end, sock);
+    options.timeout_ms = 60000;
+    CHECK_IS(gc_reaper_close(reaper, sock, &options, tell, &end), 0);
+    check_sleep(50);
+    close_the_librarys();
+    check_sleep(1500); /* it looks once a second */
+    check_close(peer);
+    await_told(&end);
+    CHECK_IS(end.report.outcome, GC_GRACEFUL);
+    CHECK_IS(gc_reaper_free(reaper, PATIENCE), 0);
+    check_close(home.listener);
+}
+
 int main(void)
 {
     struct rlimit limit;
@@ -162,6 +196,7 @@ int main(void)
         all_closed(1, 0);
         all_closed(0, GC_DEFERRED);
         all_closed(1, GC_DEFERRED);
+        own_ones_closed();
     }
     return 0;
 }

@@ -131,6 +131,38 @@ static void epoll_wait_is_refused(void)
     }
 }
 
+#if defined(SYS_getsockopt) && !defined(SYS_socketcall) /* by which the C library may ask */
+static int refuses_what_it_is(void *user, const void *data, size_t size)
+{
+    (void)user;
+    (void)data;
+    (void)size;
+#ifdef SYS_newfstatat
+    refuse(SYS_newfstatat);
+#endif
+    refuse(SYS_fstat);
+    refuse(SYS_getsockopt);
+    return 0;
+}
+
+/* what a background asks before it begins: without one it is an ordinary close, and not left open */
+static void background_is_refused(void)
+{
+    gc_options options = GC_OPTIONS_INIT;
+    check_socket sock, peer;
+    check_pair(&sock, &peer);
+    CHECK_IS(check_send(peer, "x", 1), 1);
+    check_wait_readable(sock);
+    options.timeout_ms = 200;
+    options.fallback = GC_THEN_BACKGROUND;
+    options.on_data = refuses_what_it_is;
+    CHECK_IS(gc_close_with(sock, &options, NULL), GC_TIMED_OUT);
+    CHECK_IS(fcntl(sock, F_GETFD), -1);
+    check_close(peer);
+}
+
+#endif
+
 /* no filter can be taken back: each in a process of its own */
 static void in_a_child(const char *what, void (*run)(void))
 {
@@ -154,5 +186,8 @@ int main(void)
     in_a_child("fstat", fstat_is_refused);
     in_a_child("timerfd_gettime", timerfd_gettime_is_refused);
     in_a_child("epoll_wait", epoll_wait_is_refused);
+#if defined(SYS_getsockopt) && !defined(SYS_socketcall)
+    in_a_child("a background", background_is_refused);
+#endif
     return 0;
 }

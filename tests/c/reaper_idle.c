@@ -1,7 +1,7 @@
 /*
- * With nothing to do the background uses no processor time: with thousands pending,
- * after a great many have ended in all ways, and while none is there. And one that
- * floods does not delay the others.
+ * With nothing to do the background uses no processor time, and does not wake up: with thousands
+ * pending, after a great many have ended in all ways, and while none is there. And one that floods
+ * does not delay the others.
  */
 #include "reaper_test.h"
 
@@ -16,6 +16,25 @@ static house home;
 #endif
 
 #define OWN 100
+
+/* Once a second it looks whether its descriptors are its own. */
+static void check_sleeps(void)
+{
+#ifdef __linux__
+    long times = 0;
+    int attempt;
+    if (check_is_slow()) return;
+    for (attempt = 0; attempt < 5; attempt++) {
+        struct rusage before, after;
+        CHECK_IS(getrusage(RUSAGE_SELF, &before), 0);
+        check_sleep(300);
+        CHECK_IS(getrusage(RUSAGE_SELF, &after), 0);
+        times = after.ru_nvcsw - before.ru_nvcsw;
+        if (times < 10) return;
+    }
+    CHECK_BETWEEN(times, 0, 10);
+#endif
+}
 
 /* What the program opens next gets the numbers of those that have ended: its own sockets,
    with something to be read, are no business of the reaper's. */
@@ -37,6 +56,7 @@ static void check_forgotten(gc_reaper *reaper)
     check_close(peer);
     CHECK_IS(gc_reaper_flush(reaper, PATIENCE), 0);
     check_is_quiet(300);
+    check_sleeps();
     for (i = 0; i < OWN; i++) {
         check_close(socks[i]);
         check_close(peers[i]);
@@ -108,10 +128,12 @@ static void while_many_are_pending(void)
     for (i = 0; i < many; i++) {
         house_pair(&home, &sock, &peers[i]);
         if (i % 2) options.timeout_ms = 60000 + (unsigned int)i;
+        options.flags = i % 3 ? 0 : GC_DEFERRED;
         CHECK_IS(gc_reaper_close(reaper, sock, &options, NULL, NULL), 0);
     }
     CHECK_IS(gc_reaper_pending(reaper), many);
     check_is_quiet(500);
+    check_sleeps();
     for (i = 0; i < many; i++) check_close(peers[i]);
     CHECK_IS(gc_reaper_flush(reaper, PATIENCE), 0);
     CHECK_IS(gc_reaper_free(reaper, 0), 0);

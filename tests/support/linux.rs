@@ -63,6 +63,15 @@ pub fn unread(of: &impl AsRawFd) -> usize {
     bytes as usize
 }
 
+/// What the other end of a Unix socket has not read yet, in memory that it takes.
+pub fn unread_by_peer(of: &impl AsRawFd) -> usize {
+    let mut bytes = 0i32;
+    // SAFETY: the request writes one int.
+    let result = unsafe { libc::ioctl(of.as_raw_fd(), libc::TIOCOUTQ, &mut bytes) };
+    assert_eq!(result, 0, "TIOCOUTQ");
+    bytes as usize
+}
+
 /// Of the calling thread: how often it slept, and its processor time in us.
 #[derive(Clone, Copy, Debug)]
 pub struct Usage {

@@ -2,7 +2,7 @@
 
 use super::{Many, WATCHED};
 use crate::machine::End;
-use crate::options::Options;
+use crate::options::{IfShared, Options};
 use crate::outcome::Outcome;
 use crate::sys::{disown, OwnedSocket, Socket};
 use std::io::Write;
@@ -41,4 +41,19 @@ fn those_that_send_are_not_more_than_there_is_room_for() {
     for one in many.all() {
         assert_eq!(one.end(), Some(End::Outcome(Outcome::Graceful)));
     }
+}
+
+/// What a search for each of them would find, too, but only after as many searches.
+#[test]
+fn one_look_tells_all_of_them_who_else_holds_them() {
+    let (ours, _peers) = pairs(3);
+    let options = Options::new().if_shared(IfShared::Release);
+    let mut many = Many::new(ours.iter().map(Socket::of), &options).unwrap();
+    let asking = |many: &Many| {
+        let all = many.all.iter();
+        all.filter(|one| one.machine.asks_for_sharing()).count()
+    };
+    assert_eq!(asking(&many), 3);
+    many.look_for_sharing();
+    assert_eq!(asking(&many), 0);
 }

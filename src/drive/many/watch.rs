@@ -68,8 +68,8 @@ impl Many {
         }
     }
 
-    /// Lists those that wait for something to read; until when at the latest, as the others
-    /// want to be looked at.
+    /// Lists those that wait for something to read; until when at the latest, as poll() does not
+    /// tell of all that the others wait for.
     fn prepare_poll(&mut self, first: usize, mut until: Time) -> Time {
         self.entries.clear();
         self.polled.clear();
@@ -80,11 +80,13 @@ impl Many {
             until = until.min(match one.next {
                 Next::Ended => continue,
                 Next::Again => Time::from_nanos(0),
-                Next::Wait(wait) if wait.watch == Watch::Change => wait.recheck,
                 Next::Wait(wait) => {
-                    self.entries.push(PollEntry::readable(one.socket));
-                    self.polled.push(at);
-                    wait.until
+                    // poll() would tell of that for ever.
+                    if wait.watch != Watch::Change {
+                        self.entries.push(PollEntry::readable(one.socket));
+                        self.polled.push(at);
+                    }
+                    wait.recheck
                 }
             });
         }
@@ -114,8 +116,7 @@ impl Many {
             let is_due = match self.all[at].next {
                 Next::Ended => false,
                 Next::Again => true,
-                Next::Wait(wait) if wait.watch == Watch::Change => now >= wait.recheck,
-                Next::Wait(wait) => now >= wait.until,
+                Next::Wait(wait) => now >= wait.recheck,
             };
             if is_due {
                 self.step(at, sink);

@@ -8,7 +8,7 @@ use crate::options::INFINITE;
 use crate::reaper::pool::most;
 
 /// So many pass through, so many of them at a time.
-const ALL: usize = if cfg!(miri) { 200 } else { 5000 };
+const ALL: usize = if cfg!(miri) { 60 } else { 5000 };
 const AT_A_TIME: usize = 20;
 
 /// After every move the bounds of `Drive::check` hold.
