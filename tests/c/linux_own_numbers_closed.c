@@ -146,14 +146,29 @@ static void all_closed(int pending, unsigned int flags)
     check_close(home.listener);
 }
 
+static int is_the_librarys(int fd)
+{
+    char name[40], target[16];
+    sprintf(name, "/proc/self/fd/%d", fd);
+    return readlink(name, target, sizeof(target)) > 10 && memcmp(target, "anon_inode", 10) == 0;
+}
+
 static void close_the_librarys(void)
 {
     int fd;
-    for (fd = 3; fd < 2000; fd++) {
-        char name[40], target[16];
-        sprintf(name, "/proc/self/fd/%d", fd);
-        if (readlink(name, target, sizeof(target)) > 10 && memcmp(target, "anon_inode", 10) == 0) close(fd);
-    }
+    for (fd = 3; fd < 2000; fd++)
+        if (is_the_librarys(fd)) close(fd);
+}
+
+/* new ones are made where the old ones are lost, and else not: known by a flag that new ones have */
+static void check_they_last(void)
+{
+    int fd;
+    for (fd = 3; fd < 2000; fd++)
+        if (is_the_librarys(fd)) CHECK_IS(fcntl(fd, F_SETFD, 0), 0);
+    check_sleep(1500); /* it looks once a second */
+    for (fd = 3; fd < 2000; fd++)
+        if (is_the_librarys(fd)) CHECK_IS(fcntl(fd, F_GETFD), 0);
 }
 
 /* what is pending lives on: its end is seen by the new descriptors, long before its time is up */
@@ -170,6 +185,7 @@ static void own_ones_closed(void)
     options.timeout_ms = 60000;
     CHECK_IS(gc_reaper_close(reaper, sock, &options, tell, &end), 0);
     check_sleep(50);
+    check_they_last();
     close_the_librarys();
     check_sleep(1500); /* it looks once a second */
     check_close(peer);
