@@ -18,7 +18,6 @@ use crate::sys::{disown, OwnedSocket, Socket};
 use std::io::Write;
 use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::panic::{catch_unwind, AssertUnwindSafe};
-use std::sync::mpsc;
 use std::thread::{self, sleep};
 use std::time::{Duration, Instant};
 
@@ -156,7 +155,9 @@ fn brief_is_what_asks_for_nothing() {
 }
 
 /// Its thread is in a callback until somebody says so, or is gone.
-fn kept_busy(reaper: &Reaper) -> mpsc::Sender<()> {
+#[cfg(target_os = "linux")]
+fn kept_busy(reaper: &Reaper) -> std::sync::mpsc::Sender<()> {
+    use std::sync::mpsc;
     let (go_on, wait) = mpsc::channel::<()>();
     let (begin, begun) = mpsc::channel();
     let (socket, peer) = pair();
