@@ -5,13 +5,13 @@ NEEDS = {"stall": set(), "load": {"deb:nginx-light", "deb:apache2-utils"},
          "writer": {"deb:redis-server", "deb:redis-tools"}}
 
 
-def rounds(task, prefix, count):
-    """Stock and graceful in turn, so that a change of the machine's load meets both: two lists."""
-    stock, graceful = [], []
+def rounds(task, prefixes, count):
+    """The ways to start it in turn, so that a change of the machine's load meets all: a list of results for each."""
+    results = [[] for _ in prefixes]
     for _ in range(count):
-        for results, words in ((stock, []), (graceful, prefix)):
-            results.append(namespaces.run("harness.extra", dict(task, prefix=words), 200))
-    return stock, graceful
+        for some, words in zip(results, prefixes):
+            some.append(namespaces.run("harness.extra", dict(task, prefix=words), 200))
+    return results
 
 
 def failures(*lists):
@@ -24,7 +24,7 @@ def best(results):
 
 def compare(name, task, prefix, count, bound, tally, detail):
     """The best round of each; the ratio must not fall below the bound."""
-    stock, graceful = rounds(task, prefix, count)
+    stock, graceful = rounds(task, [[], prefix], count)
     problems = failures(stock, graceful)
     if problems:
         return tally.result(name, problems)
