@@ -27,9 +27,17 @@ pub fn tcp_pair() -> (c_int, c_int) {
     (ours.into_raw_fd(), theirs.into_raw_fd())
 }
 
-pub fn is_open(sock: c_int) -> bool {
-    // SAFETY: any number may be asked.
-    unsafe { libc::fcntl(sock, libc::F_GETFD) != -1 }
+/// What tells an open file from all others: its device and its inode.
+pub type Identity = (libc::dev_t, libc::ino_t);
+
+/// `None`: the number is free. That it is taken does not say that it is the same: a number that has come free may be
+/// another thread's for a moment, which looks something up in /proc.
+pub fn identity(number: c_int) -> Option<Identity> {
+    // SAFETY: plain numbers; any number may be asked, and `is` is as large as the call expects.
+    unsafe {
+        let mut is: libc::stat = std::mem::zeroed();
+        (libc::fstat(number, &mut is) == 0).then_some((is.st_dev, is.st_ino))
+    }
 }
 
 pub fn close(sock: c_int) {

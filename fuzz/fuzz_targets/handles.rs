@@ -159,21 +159,23 @@ impl Program {
         let closing = self.closings.swap_remove(at);
         let mut report = empty_report();
         // SAFETY: freed once.
-        let (sock, code) = unsafe {
+        let (sock, before, code) = unsafe {
             let sock = c::gc_closing_socket(closing);
+            let before = sockets::identity(sock);
             let code = c::gc_closing_step(closing);
             assert_eq!(c::gc_closing_report(closing, (&raw mut report).cast()), 0);
             c::gc_closing_free(closing);
-            (sock, code)
+            (sock, before, code)
         };
+        let is_there = before.is_some() && sockets::identity(sock) == before;
         // ended: as reported; freed too early: by its fallback, which may keep it
         let is_ours = match code {
-            c::PENDING => sockets::is_open(sock),
+            c::PENDING => is_there,
             c::CONTINUED => false,
             _ => report.closed == 0,
         };
         if is_ours {
-            assert!(sockets::is_open(sock), "{report:?}");
+            assert!(is_there, "{report:?}");
             self.socks.push(sock);
         }
     }
@@ -240,6 +242,9 @@ impl Program {
         let Some(sock) = self.take_sock(detail) else {
             return;
         };
+        let before = sockets::identity(sock);
+        assert!(before.is_some());
+        let is_there = || sockets::identity(sock) == before;
         // SAFETY: no pointer.
         let code = unsafe {
             match detail >> 5 {
@@ -249,15 +254,15 @@ impl Program {
                 _ => {
                     let code = c::gc_finish(sock, 0);
                     self.socks.push(sock);
-                    assert!(sockets::is_open(sock));
+                    assert!(is_there());
                     assert!(c::is_documented(code), "{code}");
                     return;
                 }
             }
         };
         assert!(c::is_documented(code), "{code}");
-        assert!(code < 0 || !sockets::is_open(sock), "{code}: still open");
-        if code < 0 && sockets::is_open(sock) {
+        assert!(code < 0 || !is_there(), "{code}: still open");
+        if code < 0 && is_there() {
             self.socks.push(sock);
         }
     }

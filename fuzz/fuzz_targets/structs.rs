@@ -114,17 +114,20 @@ unsafe extern "C" fn on_data(user: *mut c_void, data: *const c_void, size: usize
     c_int::from(user as usize % 5 == 4)
 }
 
-/// A connection whose peer has said its last word, or one that is no connection.
-struct Sock(c_int, c_int);
+/// A connection whose peer has said its last word, or one that is no connection: the number, the peer's, and which
+/// socket it is.
+struct Sock(c_int, c_int, Option<sockets::Identity>);
 
 impl Sock {
     fn of(kind: u8) -> Sock {
         let (ours, theirs) = match kind % 16 {
-            0 => return Sock(-1, -1),
-            1 => return Sock(c_int::MAX, -1),
+            0 => return Sock(-1, -1, None),
+            1 => return Sock(c_int::MAX, -1, None),
             2 => sockets::tcp_pair(),
             _ => sockets::local_pair(),
         };
+        let which = sockets::identity(ours);
+        assert!(which.is_some());
         if kind & 16 != 0 {
             sockets::send(theirs, 300);
         }
@@ -133,17 +136,25 @@ impl Sock {
         }
         if kind & 64 != 0 && kind % 16 == 2 {
             sockets::reset(theirs);
-            return Sock(ours, -1);
+            return Sock(ours, -1, which);
         }
         sockets::half_close(theirs);
-        Sock(ours, theirs)
+        Sock(ours, theirs, which)
+    }
+
+    fn is_real(&self) -> bool {
+        self.2.is_some()
+    }
+
+    /// Of one that is none: never.
+    fn is_open(&self) -> bool {
+        self.is_real() && sockets::identity(self.0) == self.2
     }
 
     /// What the call returned against what has become of it. `closed`: as reported.
     fn judge(self, code: c_int, closed: Option<c_int>) {
         assert!(c::is_documented(code) && code != c::ERR_INTERNAL, "{code}");
-        let is_real = self.0 >= 0 && self.0 != c_int::MAX;
-        let is_open = is_real && sockets::is_open(self.0);
+        let (is_real, is_open) = (self.is_real(), self.is_open());
         if code == c::ERR_ARGUMENT {
             assert_eq!(is_open, is_real, "refused, and yet closed");
         } else if !is_real {
@@ -216,8 +227,7 @@ fn close_many(kind: u8, options: Raw, report: &Raw) {
         } else if code == c::ERR_ARGUMENT {
             sock.judge(code, None);
         } else {
-            let is_real = sock.0 >= 0 && sock.0 != c_int::MAX;
-            if is_real && sockets::is_open(sock.0) {
+            if sock.is_open() {
                 sockets::close(sock.0);
             }
             sockets::close(sock.1);
@@ -267,7 +277,7 @@ fn in_background(kind: u8, options: Raw) {
     if code == 0 {
         // SAFETY: no pointer.
         unsafe { c::gc_flush(2000) };
-        assert!(!sockets::is_open(sock.0), "taken over, and the number kept");
+        assert!(!sock.is_open(), "taken over, and the number kept");
         return sockets::close(sock.1);
     }
     sock.judge(code, None);
