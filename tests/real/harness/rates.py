@@ -27,7 +27,7 @@ def processor_time(results):
 
 
 def least(log, tally):
-    """The words that start a server with least.c, or nothing."""
+    """The words that start a server with least.c; an empty list without a compiler."""
     library = os.path.join(places.WORK, "least.so")
     command = ["cc", "-O2", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-o", library,
                os.path.join(os.path.dirname(os.path.dirname(__file__)), "least.c"), "-pthread"]
