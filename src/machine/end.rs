@@ -12,7 +12,7 @@ use crate::outcome::Outcome;
 
 /// What a zero read was.
 enum Zero {
-    /// The peer's FIN.
+    /// The peer's FIN, as far as is known.
     Fin,
     /// The connection is gone.
     Gone,
@@ -36,7 +36,6 @@ impl Machine {
     ) -> Option<Next> {
         match self.what_zero_was(conn) {
             Zero::Fin => {
-                self.seen.in_doubt = false;
                 self.phase = Phase::Confirm;
                 None
             }
@@ -73,7 +72,6 @@ impl Machine {
         self.seen.in_doubt = true;
         match self.ask_state(conn) {
             Ok(Some(state)) if state.has_peer_fin() => {
-                self.seen.in_doubt = false;
                 self.seen.peer_fin = true;
                 self.phase = Phase::Confirm;
                 return None;
@@ -138,7 +136,8 @@ impl Machine {
         }
     }
 
-    /// A FIN from the peer acknowledges nothing: wait until ours is.
+    /// A FIN from the peer acknowledges nothing: wait until ours is. Where there is no state, it is
+    /// a FIN only once the system has said that no error is pending.
     pub(super) fn confirm<C: Connection, K: Clock>(
         &mut self,
         conn: &mut C,
@@ -149,7 +148,7 @@ impl Machine {
             return self.refuse(fault);
         }
         self.seen.confirmed = in_flight == Ok(Some(0));
-        self.seen.peer_fin = true;
+        self.seen.in_doubt = !self.seen.peer_fin;
         let mut is_proved = false;
         let acknowledged = self.seen.confirmed
             || match self.ask_state(conn) {
@@ -157,17 +156,22 @@ impl Machine {
                 // The peer's FIN is here: what does not wait for the acknowledgement of
                 // ours has it (RFC 9293, section 3.3.2).
                 Ok(Some(state)) => {
+                    self.seen.peer_fin |= state.has_peer_fin();
                     is_proved = state.proves_acknowledgement();
-                    !matches!(in_flight, Ok(Some(_))) && !state.awaits_ack_of_fin()
+                    let is_awaited = matches!(in_flight, Ok(Some(_))) || state.awaits_ack_of_fin();
+                    self.seen.peer_fin && !is_awaited
                 }
                 // One without a state, or one that is gone before it was first asked.
                 Ok(None) => match conn.pending_error() {
                     Ok(Some(fault)) => {
-                        // That was the end which the kernel told of, not a FIN.
-                        self.seen.peer_fin &= !self.seen.was_shut;
+                        // Of what was shut, that was the end which the kernel told of.
+                        self.seen.peer_fin = !self.seen.was_shut;
                         return self.finish_dead(conn, Some(fault));
                     }
-                    Ok(None) => in_flight == Ok(None),
+                    Ok(None) => {
+                        self.seen.peer_fin = true;
+                        in_flight == Ok(None)
+                    }
                     Err(fault) if fault.kind == FaultKind::NotASocket => return self.refuse(fault),
                     Err(_) => return self.look_again_or_give_up(conn, clock),
                 },

@@ -60,3 +60,23 @@ fn what_has_told_its_state_and_tells_it_no_more_is_not_graceful() {
         }
     }
 }
+
+/// Winsock has no state for what is gone. A zero read of it is the FIN only if the system also says that no error
+/// is pending: one that another thread has taken leaves the same zero read.
+#[test]
+fn a_zero_read_is_no_fin_while_the_system_refuses_to_say_more() {
+    for question in [Question::State, Question::PendingError] {
+        // The state is asked of the zero read, and once more of the end.
+        let first = u32::from(question == Question::State);
+        for act in [Act::Lost, Act::Reset] {
+            let plan = Plan::new().on(System::Winsock).timeout(200);
+            let plan = plan.at(5, act).at(5, Act::StealError).recheck();
+            let plan = plan.refuses(question, first, u32::MAX);
+            run(plan, |run| {
+                assert_eq!(run.outcome(), Outcome::Uncertain, "{question:?} {act:?}");
+                assert!(!run.report.peer_closed, "{question:?} {act:?}");
+                assert_eq!(run.ended_ms(), 200);
+            });
+        }
+    }
+}
