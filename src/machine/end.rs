@@ -154,9 +154,9 @@ impl Machine {
             || match self.ask_state(conn) {
                 Ok(Some(TcpState::Closed)) => return self.closed_already(conn, clock),
                 // The peer's FIN is here: what does not wait for the acknowledgement of
-                // ours has it (RFC 9293, section 3.3.2).
+                // ours has it (RFC 9293, section 3.3.2). A zero read before there was a
+                // state proves none.
                 Ok(Some(state)) => {
-                    self.seen.peer_fin |= state.has_peer_fin();
                     is_proved = state.proves_acknowledgement();
                     let is_awaited = matches!(in_flight, Ok(Some(_))) || state.awaits_ack_of_fin();
                     self.seen.peer_fin && !is_awaited
