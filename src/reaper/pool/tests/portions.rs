@@ -11,7 +11,6 @@ use crate::reaper::pool::ENDED;
 /// More than two passes of data each: one at the hand-over, one at the admission, and the end is
 /// found in a third.
 #[test]
-#[cfg_attr(miri, ignore = "more than a portion of them takes many minutes there")]
 fn those_that_end_with_their_next_pass_are_ended_in_portions() {
     let count = ENDED + 6;
     let plan = Plan::new().before(Act::AckAll).before(Act::Send(2 << 20));
@@ -28,7 +27,6 @@ fn those_that_end_with_their_next_pass_are_ended_in_portions() {
 }
 
 #[test]
-#[cfg_attr(miri, ignore = "more than a portion of them takes many minutes there")]
 fn all_are_evicted_in_portions() {
     let count = 2 * ENDED + 5;
     play::<true>(&vec![Plan::new(); count], true, |drive| {
@@ -48,7 +46,6 @@ fn all_are_evicted_in_portions() {
 
 /// The places behind the last one are empty.
 #[test]
-#[cfg_attr(miri, ignore = "more than a portion of them takes many minutes there")]
 fn a_portion_that_was_all_is_told_as_all() {
     let mut plans = vec![Plan::new(); ENDED];
     plans.resize(ENDED + 3, ends_at(1));
