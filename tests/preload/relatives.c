@@ -1,7 +1,8 @@
 /* Who may hold a connection, and who cannot: ancestors of another user, helpers that have left, the
- * first process of a container, and the rest of the machine: T78-T82. */
+ * first process of a container, and the rest of the machine: T78-T82, T95. */
 #include "lab.h"
 
+#include <linux/capability.h>
 #include <sched.h>
 #include <spawn.h>
 #include <sys/mount.h>
@@ -240,6 +241,56 @@ static void superserver_of_another_user(void)
     }
 }
 
+static int drop_a_capability(void)
+{
+    return prctl(PR_CAPBSET_DROP, CAP_SYS_PTRACE, 0, 0, 0);
+}
+
+static int enter_user_namespace(void)
+{
+    return unshare(CLONE_NEWUSER);
+}
+
+/* A shell of which the programs that it starts see the numbers, and not where they lead. */
+static void be_a_shell(int fd, int (*lessen)(void))
+{
+    pid_t child;
+
+    MUST(dup2(fd, 0) == 0 && dup2(fd, 1) == 1);
+    close(fd);
+    MUST(write_first() == 0);
+    child = fork();
+    if (child == 0) {
+        if (lessen() != 0)
+            _exit(77);
+        become("T-nothing");
+    }
+    waitpid(child, NULL, 0);
+    sleep_ms(50);
+    MUST(write(1, "second\n", 7) == 7);
+    exit(0);
+}
+
+/* T95: a program that may do less than its shell ends: the shell goes on with the connection. */
+static void shell_that_may_do_more(void)
+{
+    int (*ways[])(void) = {drop_a_capability, enter_user_namespace};
+    int listening = listener();
+    unsigned i;
+
+    need_root();
+    for (i = 0; i < sizeof ways / sizeof *ways; i++) {
+        habits how = {.request = 10};
+        peer one = start_peer(listening, how);
+        fate end;
+        if (fork() == 0)
+            be_a_shell(accepted(listening), ways[i]);
+        end = end_of(one);
+        if (end.bytes != 13 || end.error != 0)
+            fail("way %u: %d of 13 bytes came, then %s", i, end.bytes, strerror(end.error));
+    }
+}
+
 int main(int argc, char **argv)
 {
     static const check checks[] = {
@@ -248,6 +299,7 @@ int main(int argc, char **argv)
         {"T80", first_process},
         {"T81", crowded_machine},
         {"T82", superserver_of_another_user},
+        {"T95", shell_that_may_do_more},
     };
     static const struct role {
         const char *name;

@@ -7,10 +7,10 @@ use std::ffi::CStr;
 /// "socket:[4026531993]", as the links in /proc/PID/fd read.
 pub type Target = [u8; 40];
 
-pub fn link(folder: c_int, name: &CStr) -> Option<Target> {
+pub fn link(folder: c_int, name: &CStr) -> Result<Target, sys::Error> {
     let mut target: Target = [0; 40];
-    sys::read_link(folder, name, &mut target).ok()?;
-    Some(target)
+    sys::read_link(folder, name, &mut target)?;
+    Ok(target)
 }
 
 /// A folder that is being read.

@@ -40,7 +40,7 @@ pub fn others_hold(fd: c_int, arrival: Arrival) -> Found {
 fn look(fd: c_int, arrival: Arrival) -> Result<Found, sys::Error> {
     let mut own = Folder::open(libc::AT_FDCWD, c"/proc/self/fd")?;
     let mut digits = [0u8; 12];
-    let target = link(own.fd, decimal(fd, &mut digits)).ok_or(sys::Error(libc::EBADF))?;
+    let target = link(own.fd, decimal(fd, &mut digits))?;
     // what we have ourselves is counted; and a process that ends holds nothing but what is parked
     let is_known = arrival == Arrival::Counted || process::is_ending();
     if !is_known && is_held_here(&mut own, &target)? {
@@ -64,14 +64,8 @@ fn look(fd: c_int, arrival: Arrival) -> Result<Found, sys::Error> {
 
 /// Under a number of the program's.
 fn is_held_here(own: &mut Folder, target: &Target) -> Result<bool, sys::Error> {
-    let folder = own.fd;
-    while let Some(name) = own.next()? {
-        let is_ours = number(name).is_some_and(fd_table::is_internal);
-        if !is_ours && link(folder, name).as_ref() == Some(target) {
-            return Ok(true);
-        }
-    }
-    Ok(false)
+    let mut all = u32::MAX;
+    has_link(own, target, &mut all, |fd| !fd_table::is_internal(fd))
 }
 
 struct Search {
@@ -136,7 +130,7 @@ impl Search {
             Err(sys::Error(error @ (libc::EMFILE | libc::ENFILE | libc::ENOMEM))) => {
                 Err(sys::Error(error))
             }
-            // another user's, or it has ended
+            // another user's, or one that may do more than we; or it has ended
             Err(_) => {
                 self.is_unsure |= may_have && Folder::open(self.proc, process).is_ok();
                 Ok(false)
@@ -149,16 +143,10 @@ impl Search {
 pub fn is_held_under_another_number(fd: c_int) -> Result<bool, sys::Error> {
     let mut digits = [0u8; 12];
     let mut own = Folder::open(libc::AT_FDCWD, c"/proc/self/fd")?;
-    let target = link(own.fd, decimal(fd, &mut digits)).ok_or(sys::Error(libc::EBADF))?;
-    let folder = own.fd;
-    while let Some(name) = own.next()? {
-        let is_other =
-            number(name).is_some_and(|other| other != fd && !fd_table::is_internal(other));
-        if is_other && link(folder, name).as_ref() == Some(&target) {
-            return Ok(true);
-        }
-    }
-    Ok(false)
+    let target = link(own.fd, decimal(fd, &mut digits))?;
+    let is_other = |other| other != fd && !fd_table::is_internal(other);
+    let mut all = u32::MAX;
+    has_link(&mut own, &target, &mut all, is_other)
 }
 
 /// Every open number of this process but ours.
@@ -194,7 +182,7 @@ pub fn is_descendant(pid: c_int) -> bool {
 
 /// Not getpid(): that may be another where /proc is of an outer PID namespace.
 fn own_number(proc: c_int) -> Option<c_int> {
-    let target = link(proc, c"self")?;
+    let target = link(proc, c"self").ok()?;
     number(CStr::from_bytes_until_nul(&target).ok()?)
 }
 
@@ -207,14 +195,32 @@ fn is_held_by(
 ) -> Result<bool, sys::Error> {
     let process = Folder::open(proc, process)?;
     let mut fds = Folder::open(process.fd, c"fd")?;
+    has_link(&mut fds, target, left, |_| true)
+}
+
+/// Whether one of these numbers leads there, of which at most so many are looked at. An error, too,
+/// where the numbers are shown and where they lead is not: to who has fewer capabilities, or is in
+/// a user namespace of its own.
+fn has_link(
+    fds: &mut Folder,
+    target: &Target,
+    left: &mut u32,
+    counts: impl Fn(c_int) -> bool,
+) -> Result<bool, sys::Error> {
     let folder = fds.fd;
     while *left > 0 {
         let Some(name) = fds.next()? else {
             return Ok(false);
         };
         *left -= 1;
-        if link(folder, name).as_ref() == Some(target) {
-            return Ok(true);
+        if !number(name).is_some_and(&counts) {
+            continue;
+        }
+        match link(folder, name) {
+            Ok(found) if found == *target => return Ok(true),
+            // another, or it has been closed meanwhile
+            Ok(_) | Err(sys::Error(libc::ENOENT)) => {}
+            Err(error) => return Err(error),
         }
     }
     Ok(false)
