@@ -1,6 +1,7 @@
-/* Connections that a manager of services takes or gives, as systemd does: T93, T94. */
+/* Connections that a manager of services takes or gives, as systemd does: T93, T94, T191. */
 #include "lab.h"
 
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
 
@@ -118,16 +119,17 @@ static void descriptor_store(void)
 static char *const NOTHING[] = {NULL};
 
 /* The manager: has no library, accepts, and starts a program for each connection, which is 3 there. */
-static void manage(int listening, char *library)
+static void manage(int listening, char *library, char *service)
 {
-    char *words[] = {"/proc/self/exe", "T-service", NULL};
+    char *words[] = {"/proc/self/exe", service, NULL};
     char *variables[] = {library, NULL};
     int i, fd;
 
     for (i = 0; i < ROUNDS; i++) {
         fd = accepted(listening);
         if (fork() == 0) {
-            MUST(fd == 3 || dup2(fd, 3) == 3);
+            if (fd != 3)
+                MUST(dup2(fd, 3) == 3 && close(fd) == 0);
             execve(words[0], words, library[0] ? variables : NOTHING);
             _exit(127);
         }
@@ -147,33 +149,83 @@ static void serve(void)
     exit(0);
 }
 
-/* T94: socket activation with Accept=yes: the connection comes as descriptor 3 from a manager without the library. */
-static void activated(void)
+static void start_manager(int listening, char *service)
 {
     static char library[4096];
-    char number[20], *words[] = {"/proc/self/exe", "T-manager", number, library, NULL};
-    int listening = listener(), i;
+    char number[20], *words[] = {"/proc/self/exe", "T-manager", number, library, service, NULL};
 
     if (getenv("LD_PRELOAD"))
         snprintf(library, sizeof library, "LD_PRELOAD=%s", getenv("LD_PRELOAD"));
     snprintf(number, sizeof number, "%d", listening);
     if (fork() == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
         MUST(fcntl(listening, F_SETFD, 0) == 0);
         execve(words[0], words, NOTHING);
         _exit(127);
     }
+}
+
+/* T94: socket activation with Accept=yes: the connection comes as descriptor 3 from a manager without the library. */
+static void activated(void)
+{
+    int listening = listener(), i;
+
+    start_manager(listening, "T-service");
     for (i = 0; i < ROUNDS; i++)
         came_whole(client(listening));
 }
 
+/* A script: its commands have something else where it has the connection. */
+static void be_a_shell(void)
+{
+    char *words[] = {"/proc/self/exe", "T-nothing", NULL};
+    int i, null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+    MUST(write(3, "!", 1) == 1);
+    for (i = 0; i < 10; i++) {
+        pid_t child = fork();
+        if (child == 0) {
+            MUST(dup2(null, 3) == 3);
+            execv(words[0], words);
+            _exit(127);
+        }
+        MUST(waitpid(child, NULL, 0) == child);
+    }
+    MUST(write(3, "?", 1) == 1);
+    exit(0);
+}
+
+/* T191: no command of a script waits before it starts for its shell to give up the connection: 340 ms each, before. */
+static void redirected_commands(void)
+{
+    habits how = {.request = 10};
+    int listening = listener(), i;
+    double best = 10;
+
+    start_manager(listening, "T-shell");
+    for (i = 0; i < ROUNDS && best > 1.5; i++) {
+        fate end = end_of(start_peer(listening, how));
+        if (end.bytes != 2)
+            fail("%d of 2 bytes came, then %s", end.bytes, strerror(end.error));
+        if (end.took < best)
+            best = end.took;
+    }
+    if (best > 1.5)
+        fail("ten commands took %.3f s", best);
+}
+
 int main(int argc, char **argv)
 {
-    static const check checks[] = {{"T93", descriptor_store}, {"T94", activated}};
+    static const check checks[] = {{"T93", descriptor_store}, {"T94", activated}, {"T191", redirected_commands}};
 
-    if (argc > 3 && strcmp(argv[1], "T-manager") == 0) {
-        manage(atoi(argv[2]), argv[3]);
+    if (argc > 4 && strcmp(argv[1], "T-manager") == 0) {
+        manage(atoi(argv[2]), argv[3], argv[4]);
         return 0;
     }
+    if (argc > 1 && strcmp(argv[1], "T-shell") == 0)
+        be_a_shell();
+    if (argc > 1 && strcmp(argv[1], "T-nothing") == 0)
+        return 0;
     if (argc > 1 && strcmp(argv[1], "T-service") == 0)
         serve();
     return lab_main(argc, argv, checks, sizeof checks / sizeof *checks);

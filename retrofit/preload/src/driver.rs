@@ -4,6 +4,7 @@
 use crate::accept_queue;
 use crate::ancestry::Arrival;
 use crate::log::{self, Peer};
+use crate::looks::{looks_again, waits_for_us, LOOK_AGAIN_MS};
 use crate::memory::Guarded;
 use crate::own_fds::{self, Mark};
 use crate::pace::{self, Pace};
@@ -31,6 +32,8 @@ enum Work {
         arrival: Arrival,
         looks: usize,
         at_ms: u64,
+        /// Who held it at the last look; 0: there was none yet.
+        holder: c_int,
     },
     Closing(Closing, Ticket),
 }
@@ -77,6 +80,8 @@ pub struct Driver {
     since_ms: [u64; PLACES],
     seen: [Seen; PLACES],
     pace: [Pace; PLACES],
+    /// What is in doubt has been hurried since the program waits for us.
+    has_hurried: bool,
 }
 
 /// How far a connection was when we last looked.
@@ -99,28 +104,8 @@ static DRIVER: Guarded<Driver> = Guarded::new(Driver {
     since_ms: [0; PLACES],
     seen: [NOTHING_SEEN; PLACES],
     pace: [pace::UNKNOWN; PLACES],
+    has_hurried: false,
 });
-
-/// Two that close at the same moment see each other's duplicates: who has seen somebody looks
-/// again after these many milliseconds. A process that ends waits for one look less, and of two
-/// alike the one with the lower number gives up first, so that the other finds itself alone.
-const LOOK_AGAIN_MS: [u64; 6] = [1, 4, 16, 64, 250, 1000];
-
-fn looks_again(holder: c_int) -> usize {
-    let is_ending = process::is_ending();
-    if is_ending && scan::is_ancestor(holder) {
-        // Waits for us, and goes on with the connection then; or it is about to close it, and
-        // looks longer than we do.
-        return 0;
-    }
-    if !is_ending && scan::is_descendant(holder) {
-        // It answers, and ends then: it gives up, and we find ourselves alone. Both must not give
-        // up in the same moment.
-        return LOOK_AGAIN_MS.len();
-    }
-    let gives_up_first = process::own_pid() < holder;
-    LOOK_AGAIN_MS.len() - 1 - usize::from(is_ending) - usize::from(gives_up_first)
-}
 
 /// The driver, for the thread that has been made sure to be the only one that drives.
 #[allow(unsafe_code)]
@@ -173,6 +158,23 @@ impl Driver {
             }
         }
         are_quiet
+    }
+
+    /// The program waits for us since a moment: what an ancestor held at the last look is not looked at
+    /// for long any more.
+    pub fn hurry(&mut self) {
+        let has_hurried = std::mem::replace(&mut self.has_hurried, process::is_waiting());
+        if has_hurried || !self.has_hurried {
+            return;
+        }
+        for work in &mut self.work {
+            match work {
+                Room::Taken(Work::Doubt { at_ms, holder, .. }) if waits_for_us(*holder) => {
+                    *at_ms = 0
+                }
+                _ => {}
+            }
+        }
     }
 
     /// What to wait for.
@@ -310,6 +312,7 @@ fn begin(parked: Parked) -> Option<Work> {
             arrival,
             looks: 0,
             at_ms: 0,
+            holder: 0,
         };
         return go_on(work, sys::now_ms());
     }
@@ -362,6 +365,7 @@ fn look_up(fd: c_int, arrival: Arrival, looks: usize, now: u64) -> Option<Work> 
             arrival,
             looks: looks + 1,
             at_ms: now + LOOK_AGAIN_MS[looks],
+            holder,
         }),
         found => {
             match found {

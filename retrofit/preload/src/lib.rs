@@ -40,6 +40,7 @@ mod interpose;
 mod linked;
 mod log;
 mod log_file;
+mod looks;
 #[allow(unsafe_code)]
 mod memory;
 mod observe;

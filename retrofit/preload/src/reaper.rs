@@ -153,6 +153,7 @@ fn drive(until_ms: Option<u64>, idle_ms: u64) -> bool {
             if process::is_waiting() {
                 driver.give_way();
             }
+            driver.hurry();
             driver.watch(watched);
             let is_idle = park::count() == 0;
             let is_deaf = park::bell() < 0;
