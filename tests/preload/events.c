@@ -1,4 +1,4 @@
-/* Event loops: T15, T18, T19, T49, T83, T98. */
+/* Event loops: T15, T18, T19, T49, T83, T98, T192. */
 #include "lab.h"
 
 #include <pthread.h>
@@ -174,11 +174,27 @@ static void set_of_a_child(void)
     end_of(one);
 }
 
+/* T192: registered through a duplicate of the set's number that is closed before: no events. */
+static void through_a_duplicate(void)
+{
+    int listening = listener(), set = epoll_create1(0), other = dup(set);
+    peer one = slow_client(listening);
+    int fd = served(listening);
+
+    add(other, fd);
+    close(other);
+    close(fd);
+    if (events_within(set, 400) > 0)
+        fail("events after close()");
+    end_of(one);
+}
+
 int main(int argc, char **argv)
 {
     static const check checks[] = {
         {"T15", silent_clients}, {"T18", no_stale_events}, {"T19", many_sets}, {"T49", unknown_sets},
         {"T83", many_loops}, {"T98", set_of_a_child},
+        {"T192", through_a_duplicate},
     };
 
     return lab_main(argc, argv, checks, sizeof checks / sizeof *checks);

@@ -15,7 +15,7 @@ const FREE: i32 = -1;
 /// Its number is closed, and the set may live on under another.
 const LOST: i32 = -2;
 static SETS: [AtomicI32; PLACES] = [const { AtomicI32::new(FREE) }; PLACES];
-/// Those that have other names, too: a duplicate, or one in another process.
+/// Those that have other names, too, or may have: a duplicate, or one in another process.
 static SHARED: AtomicU64 = AtomicU64::new(0);
 /// Those among them that are as old as a child of which no fork handler has heard.
 static OF_UNSEEN: AtomicU64 = AtomicU64::new(0);
@@ -35,8 +35,11 @@ fn place_for(epoll: c_int) -> Option<usize> {
         forget_lost();
         take_place(epoll)
     })?;
-    SHARED.fetch_and(!(1 << place), SeqCst);
-    OF_UNSEEN.fetch_and(!(1 << place), SeqCst);
+    // until it is known to be new
+    SHARED.fetch_or(1 << place, SeqCst);
+    // the bit that no place has tells whether there is such a child
+    let is_old = OF_UNSEEN.load(SeqCst) >> PLACES;
+    OF_UNSEEN.fetch_or(is_old << place, SeqCst);
     if fd_table::note(epoll, Word::new(Kind::EpollSet, place as u32, 0)) {
         return Some(place);
     }
@@ -67,9 +70,13 @@ fn forget_lost() {
 
 pub fn created(epoll: c_int) {
     holders::forget(epoll);
-    place_for(epoll);
+    if let Some(place) = place_for(epoll) {
+        SHARED.fetch_and(!(1 << place), SeqCst);
+        OF_UNSEEN.fetch_and(!(1 << place), SeqCst);
+    }
 }
 
+/// A set of which nothing is known may have other numbers: this may be a duplicate.
 pub fn registered(epoll: c_int, fd: c_int) {
     let bit = place_for(epoll).map_or(ELSEWHERE, |place| 1 << place);
     if let Some(entry) = fd_table::get(fd) {
