@@ -1,5 +1,7 @@
-/* What must be left exactly as it was: T14, T17, T25, T26, T30-T32, T46, T47. */
+/* What must be left exactly as it was: T14, T17, T25, T26, T30-T32, T46, T47, T193. */
 #include "lab.h"
+
+#include <sys/syscall.h>
 
 /* T14: descriptors of other kinds. */
 static void other_kinds(void)
@@ -251,13 +253,60 @@ static void limits(void)
     }
 }
 
+/* The program that saves a connection, or one that it has become: it closes in the mode of repair. */
+static void save(int listening, int way)
+{
+    int fd = accepted(listening), on = 1;
+    char number[20], *words[] = {"/proc/self/exe", "T-close", number, NULL};
+
+    MUST(send(fd, "x", 1, 0) == 1);
+    sleep_ms(20);
+    if (way == 0)
+        on = syscall(SYS_setsockopt, fd, IPPROTO_TCP, TCP_REPAIR, &on, sizeof on) == 0;
+    else
+        on = setsockopt(fd, IPPROTO_TCP, TCP_REPAIR, &on, sizeof on) == 0;
+    if (!on)
+        _exit(77);
+    snprintf(number, sizeof number, "%d", fd);
+    if (way == 2)
+        execv(words[0], words);
+    close(fd);
+    _exit(0);
+}
+
+/* T193: a connection that is saved in the mode of repair (TCP_REPAIR), to be restored elsewhere: its peer hears nothing. */
+static void saved(void)
+{
+    int listening = listener(), way;
+    char byte;
+
+    for (way = 0; way < 3; way++) {
+        struct pollfd peer = {.fd = connection_to(listening), .events = POLLIN | POLLRDHUP};
+        pid_t child = fork();
+        int status;
+        if (child == 0)
+            save(listening, way);
+        MUST(recv(peer.fd, &byte, 1, 0) == 1);
+        MUST(waitpid(child, &status, 0) == child);
+        if (status == 77 << 8)
+            skip("no mode of repair here");
+        MUST(status == 0);
+        if (poll(&peer, 1, 150) != 0)
+            fail("way %d: the peer hears of the close", way);
+        close(peer.fd);
+    }
+}
+
 int main(int argc, char **argv)
 {
     static const check checks[] = {
         {"T14", other_kinds},       {"T17", results},    {"T25", deliberate_reset},
         {"T26", nothing_sent},      {"T30", shut_both_ways}, {"T31", readers_are_woken},
         {"T32", time_wait},         {"T46", client_breaks_off}, {"T47", limits},
+        {"T193", saved},
     };
 
+    if (argc > 2 && strcmp(argv[1], "T-close") == 0)
+        return close(atoi(argv[2]));
     return lab_main(argc, argv, checks, sizeof checks / sizeof *checks);
 }

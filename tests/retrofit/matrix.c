@@ -17,6 +17,7 @@ typedef SOCKET sock;
 #else
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -98,6 +99,35 @@ static void set_linger(sock s)
     MUST(setsockopt(s, SOL_SOCKET, SO_LINGER, (void *)&linger, sizeof linger) == 0);
 }
 
+/* Linux, and who may administer the network */
+static void repair(sock s)
+{
+#ifdef TCP_REPAIR
+    int on = 1;
+
+    if (setsockopt(s, IPPROTO_TCP, TCP_REPAIR, &on, sizeof on) == 0) return;
+#endif
+    (void)s;
+    exit(77);
+}
+
+/* the peer hears nothing of the close */
+static const char *unheard(sock own, sock peer)
+{
+#ifndef _WIN32
+    struct timeval moment = {0, 200000};
+    int got;
+
+    MUST(setsockopt(peer, SOL_SOCKET, SO_RCVTIMEO, &moment, sizeof moment) == 0);
+    closesocket(own);
+    while ((got = (int)recv(peer, bytes, ANSWER, 0)) > 0) continue;
+    return got < 0 ? "left" : "finished";
+#else
+    (void)own, (void)peer;
+    return "";
+#endif
+}
+
 /* after the close of one descriptor another one still sends, and the peer sees no end */
 static const char *shared(sock own, sock peer)
 {
@@ -149,6 +179,11 @@ int main(int argc, char **argv)
     peer = own == accepted ? connected : accepted;
     prepare(own, peer, has_answer);
     if (strcmp(which, "reset-wanted") == 0) set_linger(own);
+    if (strcmp(which, "repair") == 0) {
+        repair(own);
+        puts(unheard(own, peer));
+        return 0;
+    }
     if (strcmp(which, "shut-for-reading") == 0) MUST(shutdown(own, SHUT_RD) == 0);
     if (strcmp(which, "shared") == 0) {
         puts(shared(own, peer));

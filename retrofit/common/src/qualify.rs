@@ -53,6 +53,8 @@ pub enum Question {
     HasSent,
     /// SO_LINGER {1, 0}: the program wants the reset.
     WantsReset,
+    /// TCP_REPAIR: who saves connections to restore them elsewhere wants nothing to be sent.
+    IsInRepair,
     /// Multipath TCP: what is asked of the socket tells of its first subflow alone.
     IsMultipath,
     /// The program has shut it for reading: the peer's FIN could not be told from that.
@@ -87,6 +89,8 @@ pub struct Row {
 const COUNTED: Column = NotAsked("its holders are counted, and given up, when all else is settled");
 const NO_MULTIPATH: Column = NotAsked("Windows has no multipath TCP");
 
+const NO_REPAIR: Column = NotAsked("Windows has no mode of repair");
+
 const NOT_FOREIGN: Column = NotAsked(
     "whoever gives a program a handle gives it a duplicate, which is left alone while both are open",
 );
@@ -94,7 +98,7 @@ const NOT_SHUT: Column =
     NotAsked("Winsock tells it only by a receive; the library finds it out and ends at once");
 
 /// In this order: most descriptors are no connection.
-pub const RULE: [Row; 8] = [
+pub const RULE: [Row; 9] = [
     Row {
         question: Question::IsConnection,
         leaves: Answer::No,
@@ -137,6 +141,13 @@ pub const RULE: [Row; 8] = [
         leaves: Answer::Yes,
         words: "SO_LINGER asks for a reset",
         columns: [LeaveUnknown; 4],
+    },
+    Row {
+        question: Question::IsInRepair,
+        leaves: Answer::Yes,
+        words: "in the mode of repair",
+        // a system that cannot tell has no such mode
+        columns: [FinishUnknown, FinishUnknown, NO_REPAIR, NO_REPAIR],
     },
     Row {
         question: Question::IsMultipath,

@@ -40,7 +40,10 @@ fn answer(socket: ws::SOCKET, is_client: bool, question: Question) -> Answer {
             .map(|count| count != 1)
             .into(),
         // not asked here, as the rule says
-        Question::IsForeign | Question::IsMultipath | Question::IsShutForReading => Answer::Unknown,
+        Question::IsForeign
+        | Question::IsInRepair
+        | Question::IsMultipath
+        | Question::IsShutForReading => Answer::Unknown,
     }
 }
 

@@ -3,7 +3,7 @@
 
 use crate::ancestry::Arrival;
 use crate::epoll_sets;
-use crate::fd_table::{self, Taken, Word, CONNECTED};
+use crate::fd_table::{self, Taken, Word, CONNECTED, LEFT_TO_US};
 use crate::holders::{self, Birth, Standing};
 use crate::log;
 use crate::observe::{self, Look};
@@ -110,12 +110,18 @@ fn may_be_a_child_s(doubt: Arrival) -> bool {
 
 /// Of connections that are wanted by themselves there is nothing to be held against them.
 pub fn origin(word: Word) -> Origin {
+    let is_foreign = word.kind() == fd_table::Kind::Unknown;
+    let may_be_in_repair = is_foreign || word.has(LEFT_TO_US);
     if settings::ANY_ROLE.load(Relaxed) {
-        return Origin::default();
+        return Origin {
+            may_be_in_repair,
+            ..Origin::default()
+        };
     }
     Origin {
         is_client: word.has(CONNECTED),
-        is_foreign: word.kind() == fd_table::Kind::Unknown,
+        is_foreign,
+        may_be_in_repair,
     }
 }
 

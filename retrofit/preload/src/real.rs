@@ -85,6 +85,7 @@ functions! {
     close_range(c_uint, c_uint, c_int) -> c_int;
     closefrom(c_int) -> ();
     shutdown(c_int, c_int) -> c_int;
+    setsockopt(c_int, c_int, c_int, *const c_void, socklen_t) -> c_int;
     socket(c_int, c_int, c_int) -> c_int;
     connect(c_int, *const c_void, socklen_t) -> c_int;
     accept(c_int, *mut c_void, *mut socklen_t) -> c_int;

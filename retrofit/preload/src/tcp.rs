@@ -4,6 +4,7 @@ use crate::sys;
 use crate::waiting;
 use graceful_close_retrofit::qualify::{left_for, Answer, Question, Route};
 use libc::c_int;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 /// What to do with a descriptor that nobody else holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -63,6 +64,19 @@ pub struct Origin {
     pub is_client: bool,
     /// Nobody has seen how it came, and that may be one.
     pub is_foreign: bool,
+    /// Another program may have put it into the mode of repair.
+    pub may_be_in_repair: bool,
+}
+
+/// This program has put a socket into the mode of repair, or tried to: few do, and the others are
+/// spared the question.
+static REPAIRS: AtomicBool = AtomicBool::new(false);
+
+/// An option is about to be set.
+pub fn option_is_set(level: c_int, name: c_int) {
+    if level == libc::IPPROTO_TCP && name == libc::TCP_REPAIR {
+        REPAIRS.store(true, Relaxed);
+    }
 }
 
 /// Looks a descriptor up. TCP_INFO alone tells what is no TCP socket: it fails.
@@ -100,6 +114,10 @@ impl Found {
             Question::HasSent if !must_have_sent => Answer::Yes,
             Question::HasSent => self.info.map(|info| info.has_sent()).into(),
             Question::WantsReset => wants_reset(fd).into(),
+            Question::IsInRepair if !origin.may_be_in_repair && !REPAIRS.load(Relaxed) => {
+                Answer::No
+            }
+            Question::IsInRepair => is_in_repair(fd).into(),
             Question::IsMultipath => is_multipath(fd).into(),
             // after the peer's FIN it makes no difference
             Question::IsShutForReading if self.fate == Fate::Drain => Answer::No,
@@ -220,10 +238,18 @@ fn wants_reset(fd: c_int) -> Option<bool> {
     Some(linger.l_onoff != 0 && linger.l_linger == 0)
 }
 
+fn is_in_repair(fd: c_int) -> Option<bool> {
+    Some(number(fd, libc::IPPROTO_TCP, libc::TCP_REPAIR)? != 0)
+}
+
+fn number(fd: c_int, level: c_int, name: c_int) -> Option<c_int> {
+    let mut number: c_int = 0;
+    sys::option(fd, level, name, &mut number).ok()?;
+    Some(number)
+}
+
 fn is_multipath(fd: c_int) -> Option<bool> {
-    let mut protocol: c_int = 0;
-    sys::option(fd, libc::SOL_SOCKET, libc::SO_PROTOCOL, &mut protocol).ok()?;
-    Some(protocol != libc::IPPROTO_TCP)
+    Some(number(fd, libc::SOL_SOCKET, libc::SO_PROTOCOL)? != libc::IPPROTO_TCP)
 }
 
 /// By the program, in whatever process: the peer's FIN, which looks the same to poll(), would

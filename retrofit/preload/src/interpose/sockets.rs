@@ -68,6 +68,20 @@ pub unsafe extern "C" fn connect(fd: c_int, address: *const c_void, size: sockle
     real!(connect(fd, address, size))
 }
 
+/// # Safety
+/// As setsockopt().
+#[cfg_attr(not(test), no_mangle)]
+pub unsafe extern "C" fn setsockopt(
+    fd: c_int,
+    level: c_int,
+    name: c_int,
+    value: *const c_void,
+    size: socklen_t,
+) -> c_int {
+    tcp::option_is_set(level, name);
+    real!(setsockopt(fd, level, name, value, size))
+}
+
 /// What is really shut.
 pub fn shut(fd: c_int, how: c_int) -> c_int {
     if observe::is_on() {

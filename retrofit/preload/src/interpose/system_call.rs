@@ -6,6 +6,7 @@ use crate::close;
 use crate::epoll_sets;
 use crate::exit;
 use crate::process;
+use crate::tcp;
 use graceful_close_retrofit::observe::Call;
 use libc::{c_int, c_long};
 
@@ -81,6 +82,10 @@ unsafe fn noted(number: c_long, a: &Arguments) -> c_long {
         libc::SYS_socket | libc::SYS_accept | libc::SYS_accept4 => sockets::make(small).into(),
         libc::SYS_connect => {
             sockets::connects(first);
+            call()
+        }
+        libc::SYS_setsockopt => {
+            tcp::option_is_set(second, third);
             call()
         }
         libc::SYS_shutdown => {
