@@ -169,20 +169,51 @@ pub const RULE: [Row; 9] = [
     },
 ];
 
-/// `None`: it is finished. Otherwise what it is left to the system's close for. Asks no more than
-/// it takes to know.
-#[inline]
-pub fn left_for(route: Route, mut ask: impl FnMut(Question) -> Answer) -> Option<&'static Row> {
-    RULE.iter().find(|row| {
+/// A question as a route asks it. Without words, which would take room in a library that says none.
+#[derive(Clone, Copy)]
+pub struct Asked {
+    question: Question,
+    leaves: Answer,
+    leaves_unknown: bool,
+}
+
+/// In the order of [`RULE`]; `None`: not asked.
+pub type Questions = [Option<Asked>; RULE.len()];
+
+pub const fn questions(route: Route) -> Questions {
+    let mut questions = [None; RULE.len()];
+    let mut at = 0;
+    while at < RULE.len() {
+        let row = &RULE[at];
         let column = row.columns[route as usize];
-        match column {
-            NotAsked(_) => false,
-            LeaveUnknown | FinishUnknown => match ask(row.question) {
-                Answer::Unknown => column == LeaveUnknown,
-                answer => answer == row.leaves,
-            },
+        if !matches!(column, NotAsked(_)) {
+            questions[at] = Some(Asked {
+                question: row.question,
+                leaves: row.leaves,
+                leaves_unknown: matches!(column, LeaveUnknown),
+            });
         }
+        at += 1;
+    }
+    questions
+}
+
+/// `None`: it is finished. Otherwise the row of [`RULE`] for which it is left to the system's close.
+/// Asks no more than it takes to know.
+#[inline]
+pub fn left_by(questions: &Questions, mut ask: impl FnMut(Question) -> Answer) -> Option<usize> {
+    questions.iter().position(|asked| {
+        asked.is_some_and(|asked| match ask(asked.question) {
+            Answer::Unknown => asked.leaves_unknown,
+            answer => answer == asked.leaves,
+        })
     })
+}
+
+/// The same, with its words.
+#[inline]
+pub fn left_for(route: Route, ask: impl FnMut(Question) -> Answer) -> Option<&'static Row> {
+    left_by(&questions(route), ask).map(|at| &RULE[at])
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use crate::sys;
 use crate::waiting;
-use graceful_close_retrofit::qualify::{left_for, Answer, Question, Route};
+use graceful_close_retrofit::qualify::{left_by, questions, Answer, Question, Questions, Route};
 use libc::c_int;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
@@ -52,10 +52,10 @@ const LAST_ACK: u8 = 9;
 const LISTEN: u8 = 10;
 const CLOSING: u8 = 11;
 
-const ROUTE: Route = match cfg!(feature = "link") {
+static QUESTIONS: Questions = questions(match cfg!(feature = "link") {
     true => Route::Link,
     false => Route::Preload,
-};
+});
 
 /// What is known of a descriptor besides the socket itself.
 #[derive(Clone, Copy, Debug, Default)]
@@ -82,7 +82,7 @@ pub fn option_is_set(level: c_int, name: c_int) {
 /// Looks a descriptor up. TCP_INFO alone tells what is no TCP socket: it fails.
 pub fn examine(fd: c_int, origin: Origin, must_have_sent: bool) -> Fate {
     let mut found = Found::default();
-    match left_for(ROUTE, |question| {
+    match left_by(&QUESTIONS, |question| {
         found.answer(fd, origin, must_have_sent, question)
     }) {
         None => found.fate,
