@@ -1,9 +1,11 @@
 /* What a program has from its starter: blocked signals, a limit of descriptors, a connection; and how often it is
-   stopped: T71-T73, T120. */
+   stopped; how its first thread ends: T71-T73, T111, T112, T120. */
 #include "lab.h"
 
 #include <dirent.h>
+#include <pthread.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 
 extern char **environ;
 
@@ -183,12 +185,125 @@ static void stopped_and_continued(void)
     fail("execve: %s", strerror(errno));
 }
 
+/* Not by a function of the C library. */
+static void end_of_a_thread(long status)
+{
+#if defined(__x86_64__)
+    __asm__ volatile("syscall" : : "a"(SYS_exit), "D"(status) : "rcx", "r11", "memory");
+#elif defined(__aarch64__)
+    register long number __asm__("x8") = SYS_exit;
+    register long argument __asm__("x0") = status;
+    __asm__ volatile("svc 0" : : "r"(number), "r"(argument) : "memory");
+#else
+    syscall(SYS_exit, status);
+#endif
+}
+
+static void by_call(void)
+{
+    syscall(SYS_exit, 7L);
+}
+
+static void unseen(void)
+{
+    end_of_a_thread(7);
+}
+
+/* the background thread has nothing to do any more */
+static void unseen_later(void)
+{
+    sleep_ms(300);
+    end_of_a_thread(7);
+}
+
+static void last_words(void)
+{
+    (void)!write(1, "!", 1);
+}
+
+static void by_pthread_exit(void)
+{
+    MUST(atexit(last_words) == 0);
+    pthread_exit(NULL);
+}
+
+static void *work_on(void *unused)
+{
+    sleep_ms(1200);
+    exit(9);
+    return unused;
+}
+
+static void outlived(void)
+{
+    pthread_t thread;
+
+    MUST(pthread_create(&thread, NULL, work_on, NULL) == 0);
+    end_of_a_thread(7);
+}
+
+/* A server closes in the face of a peer that is silent for so long, and its first thread ends: so soon the process has
+   ended, with this status. */
+static double status_after(void (*end)(void), int silent_ms, int expected, const char *words)
+{
+    int listening = listener(), status, text[2];
+    habits how;
+    char room[4];
+    double start;
+    pid_t server;
+
+    memset(&how, 0, sizeof how);
+    how.request = REQUEST;
+    how.wait_ms = silent_ms;
+    start_peer(listening, how);
+    MUST(pipe(text) == 0);
+    server = fork();
+    MUST(server >= 0);
+    if (server == 0) {
+        MUST(dup2(text[1], 1) == 1);
+        close(text[0]);
+        close(text[1]);
+        close(served(listening));
+        end();
+        _exit(99);
+    }
+    close(text[1]);
+    close(listening);
+    start = seconds();
+    MUST(waitpid(server, &status, 0) == server);
+    if (!WIFEXITED(status) || WEXITSTATUS(status) != expected)
+        fail("its status is %#x instead of %d", status, expected);
+    if (read(text[0], room, sizeof room) != (ssize_t)strlen(words))
+        fail("its exit handlers have not run once");
+    close(text[0]);
+    return seconds() - start;
+}
+
+/* T111: the program's only thread ends by itself, and the process with it, although one of ours is there. */
+static void first_thread_ends(void)
+{
+    MUST(status_after(by_call, 8000, 7, "") < 1);
+    MUST(status_after(unseen, 8000, 7, "") < 1.5);
+    MUST(status_after(unseen_later, 20, 7, "") < 1);
+    MUST(status_after(by_pthread_exit, 8000, 0, "!") < 1.5);
+}
+
+/* T112: its first thread ends, and others go on. */
+static void first_thread_is_outlived(void)
+{
+    double took = status_after(outlived, 8000, 9, "");
+
+    MUST(took > 1.1 && took < 2.5);
+}
+
 int main(int argc, char **argv)
 {
     static const check checks[] = {
         {"T71", blocked_by_the_starter},
         {"T72", numbers_for_select},
         {"T73", inherited_client},
+        {"T111", first_thread_ends},
+        {"T112", first_thread_is_outlived},
         {"T120", stopped_and_continued},
     };
 

@@ -43,6 +43,15 @@ pub fn before_end(flushes: bool) {
     holders::before_end();
 }
 
+/// For our own thread, when the program's have all ended, the first one with this status. Of 0 the C
+/// library makes an exit() of the process when this thread ends, if the first one has ended in it.
+pub fn left_with(status: c_int) {
+    if status != 0 {
+        before_end(false);
+        sys::end(status >> 8 & 255);
+    }
+}
+
 /// The end takes so many bytes of stack at most, with a margin: it took 12 kB.
 const STACK: usize = 24 << 10;
 

@@ -23,14 +23,23 @@ pub fn close_by_exec(fd: c_int, is_closed: bool) {
 pub type FileId = (u64, u64);
 
 pub fn file_id(path: &CStr) -> Option<FileId> {
-    status(libc::AT_FDCWD, path, 0)
+    status(libc::AT_FDCWD, path, 0).map(id)
 }
 
 pub fn file_id_of(fd: c_int) -> Option<FileId> {
-    status(fd, c"", libc::AT_EMPTY_PATH)
+    status(fd, c"", libc::AT_EMPTY_PATH).map(id)
 }
 
-fn status(folder: c_int, path: &CStr, flags: c_int) -> Option<FileId> {
+/// So many links lead to it.
+pub fn links(path: &CStr) -> Option<usize> {
+    status(libc::AT_FDCWD, path, 0).map(|status| status.st_nlink as usize)
+}
+
+fn id(status: libc::stat) -> FileId {
+    (status.st_dev, status.st_ino)
+}
+
+fn status(folder: c_int, path: &CStr, flags: c_int) -> Option<libc::stat> {
     // SAFETY: all zeroes is a valid stat.
     let mut status: libc::stat = unsafe { std::mem::zeroed() };
     let (path, at) = (
@@ -40,7 +49,7 @@ fn status(folder: c_int, path: &CStr, flags: c_int) -> Option<FileId> {
     let arguments = [folder as usize, path, at, flags as usize, 0, 0];
     // SAFETY: the path ends with a zero, and the kernel fills the one struct.
     result(unsafe { call(libc::SYS_newfstatat, arguments) }).ok()?;
-    Some((status.st_dev, status.st_ino))
+    Some(status)
 }
 
 /// Locks one place of an open file, instead of any other, for all that have it open under this or

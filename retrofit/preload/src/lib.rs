@@ -22,6 +22,7 @@
 #![deny(unsafe_op_in_unsafe_fn)]
 
 mod accept_queue;
+mod alone;
 mod ancestry;
 mod close;
 mod driver;

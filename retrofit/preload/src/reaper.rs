@@ -1,6 +1,8 @@
 //! The background thread: there while something is parked, and a little longer.
 
+use crate::alone::{self, Looks};
 use crate::driver;
+use crate::exit;
 use crate::log;
 use crate::log_file;
 use crate::memory::Guarded;
@@ -50,7 +52,6 @@ const DEAF_MS: u64 = 10;
 
 /// So often in a row a wait may fail at once.
 const MOST_REFUSALS: u32 = 4;
-
 static WATCHED: Guarded<Watched> = Guarded::new(Watched::new());
 
 /// Whether somebody drives what is parked, after starting a thread if need be and possible.
@@ -105,7 +106,9 @@ pub fn is_this_thread() -> bool {
 }
 
 extern "C-unwind" fn run(_: *mut c_void) -> *mut c_void {
-    WHO.store(sys::thread_id(), SeqCst);
+    let own = sys::thread_id();
+    alone::is_ours(own);
+    WHO.store(own, SeqCst);
     sys::name_thread(c"graceful_close");
     if catch_unwind(AssertUnwindSafe(serve)).is_err() {
         // it stays the one who drives, so that nobody else tries
@@ -122,6 +125,9 @@ fn serve() {
         WHO.store(NOBODY, SeqCst);
         if BROKEN.load(SeqCst) {
             return;
+        }
+        if let Some(status) = alone::left_with_status() {
+            return exit::left_with(status);
         }
         // who has reserved a place before this line relies on us
         let is_over = park::count() == 0;
@@ -141,6 +147,8 @@ fn serve() {
 #[allow(unsafe_code)]
 fn drive(until_ms: Option<u64>, idle_ms: u64) -> bool {
     let mut refusals = 0;
+    let mut busy_ms = sys::now_ms();
+    let mut looks = Looks::default();
     // SAFETY: one thread drives at a time, see WHO.
     driver::with(|driver| unsafe {
         WATCHED.with(|watched| loop {
@@ -161,6 +169,12 @@ fn drive(until_ms: Option<u64>, idle_ms: u64) -> bool {
                 return false;
             }
             let now = sys::now_ms();
+            if !is_idle {
+                busy_ms = now;
+            }
+            if until_ms.is_none() && looks.find_nobody(now) {
+                return false;
+            }
             if until_ms.is_some_and(|until| is_over(until, now)) {
                 return true;
             }
@@ -171,10 +185,10 @@ fn drive(until_ms: Option<u64>, idle_ms: u64) -> bool {
                 continue;
             }
             let limit = match (is_idle, is_deaf) {
-                (true, _) => Some(idle_ms),
+                (true, _) => Some(idle_ms.min(Looks::BETWEEN_MS)),
                 (_, true) => Some(left.unwrap_or(DEAF_MS).min(DEAF_MS)),
                 _ if is_waited_for => Some(left.unwrap_or(GLANCE_MS).min(GLANCE_MS)),
-                _ => left,
+                _ => left.or(Some(Looks::BETWEEN_MS)),
             };
             let waited = watched.wait(park::bell(), limit);
             park::wake_up();
@@ -190,7 +204,7 @@ fn drive(until_ms: Option<u64>, idle_ms: u64) -> bool {
                 return false;
             }
             // a signal may have ended the wait: setuid() sends one to every thread
-            let has_waited = sys::now_ms() >= now + idle_ms;
+            let has_waited = sys::now_ms() >= busy_ms + idle_ms;
             if is_idle && has_waited && park::count() == 0 && WANTED.load(SeqCst) < 0 {
                 return false;
             }
@@ -319,9 +333,7 @@ pub fn retire() {
     }
     finish(BRIEF_MS);
     let until = sys::now_ms() + PATIENCE_MS;
-    while WHO.load(SeqCst) == STARTING && sys::now_ms() < until {
-        waiting::wait_us(100);
-    }
+    wait_for_start();
     let thread = WHO.load(SeqCst);
     // all that is left, and then the bell, without which it ends
     for _ in 0..RETIRE_TRIES {
@@ -330,6 +342,14 @@ pub fn retire() {
         }
     }
     while thread > 0 && sys::is_thread(thread) && sys::now_ms() < until {
+        waiting::wait_us(100);
+    }
+}
+
+/// For the thread that is being started.
+pub fn wait_for_start() {
+    let until = sys::now_ms() + PATIENCE_MS;
+    while WHO.load(SeqCst) == STARTING && sys::now_ms() < until {
         waiting::wait_us(100);
     }
 }

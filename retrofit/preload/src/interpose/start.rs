@@ -1,6 +1,7 @@
 //! The constructor and the destructor, and what happens around fork().
 
 use super::child;
+use crate::alone;
 use crate::epoll_sets;
 use crate::exec_locks;
 use crate::exit;
@@ -118,6 +119,7 @@ extern "C" fn after_fork_in_child() {
         return;
     }
     process::is_a_child();
+    alone::after_fork_in_child();
     observe::after_fork_in_child();
     reaper::after_fork_in_child();
     park::after_fork_in_child(log_file::number());

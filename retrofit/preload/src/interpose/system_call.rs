@@ -2,6 +2,7 @@
 
 use super::child::{with_environment, Program};
 use super::{descriptors, epoll, openings, processes, refused_or, signals, sockets};
+use crate::alone;
 use crate::close;
 use crate::epoll_sets;
 use crate::exit;
@@ -147,6 +148,11 @@ unsafe fn noted(number: c_long, a: &Arguments) -> c_long {
             }
         }
         libc::SYS_rt_sigprocmask => signals::changes(call),
+        // of the last thread it is the end of the process, with this status
+        libc::SYS_exit if process::is_own() && !alone::has_others() => {
+            exit::before_end(false);
+            real(libc::SYS_exit_group, a)
+        }
         libc::SYS_exit_group => {
             exit::before_end(false);
             call()

@@ -1,0 +1,117 @@
+//! Which threads the process has besides ours, without a number of a descriptor that the program
+//! could miss.
+
+use crate::files;
+use crate::process;
+use crate::reaper;
+use crate::sys;
+use libc::c_int;
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering::SeqCst};
+
+/// The number of our thread that was started last; it may have ended.
+static OURS: AtomicI32 = AtomicI32::new(0);
+/// The program's first thread has ended, and others were there then.
+static OUTLIVED: AtomicBool = AtomicBool::new(false);
+
+/// Our thread begins.
+pub fn is_ours(thread: c_int) {
+    OURS.store(thread, SeqCst);
+}
+
+/// Whether one of ours is there besides the calling thread.
+fn have_we_one() -> bool {
+    reaper::wait_for_start();
+    let ours = OURS.load(SeqCst);
+    ours > 0 && ours != sys::thread_id() && sys::is_thread(ours)
+}
+
+/// Its entry stays until the last thread has ended, without memory (exit_mm() in kernel/exit.c),
+/// and so without a file that it runs.
+fn is_first_gone() -> bool {
+    let link = sys::read_link(libc::AT_FDCWD, c"/proc/self/exe", &mut [0; 1]);
+    link == Err(sys::Error(libc::ENOENT))
+}
+
+/// Of this process, the first one included even if it has ended: the folder has a link for each,
+/// and two of its own.
+fn count_threads() -> Option<usize> {
+    files::links(c"/proc/self/task")?.checked_sub(2)
+}
+
+/// The program has threads besides the calling one. Without /proc there is no telling.
+pub fn has_others() -> bool {
+    let ours = usize::from(have_we_one());
+    count_threads()
+        .is_some_and(|count| count > 1 + ours && count > 1 + ours + usize::from(is_first_gone()))
+}
+
+/// For our own thread: what wait() would say of the program's first thread, when there is nobody
+/// else any more. The process would have ended with it, and the system takes the status of the last
+/// thread (synchronize_group_exit() in kernel/exit.c), which is ours.
+#[inline(never)]
+pub fn left_with_status() -> Option<c_int> {
+    if !process::is_awake() || !is_first_gone() {
+        return None;
+    }
+    if count_threads()? > 2 {
+        OUTLIVED.store(true, SeqCst);
+        return None;
+    }
+    let file = sys::open_at(libc::AT_FDCWD, c"/proc/self/stat", libc::O_RDONLY).ok()?;
+    let mut text = [0; 1024];
+    let count = sys::read(file, &mut text);
+    let _ = sys::close(file);
+    let status = status_of_ended(text.get(..count.ok()?)?)?;
+    // what has ended last is another one, whose status nobody tells: usually 0
+    Some(if OUTLIVED.load(SeqCst) { 0 } else { status })
+}
+
+/// Whether there is anybody else, looked up from time to time.
+#[derive(Default)]
+pub struct Looks {
+    next_ms: u64,
+}
+
+impl Looks {
+    pub const BETWEEN_MS: u64 = 250;
+
+    pub fn find_nobody(&mut self, now: u64) -> bool {
+        let is_time = self.next_ms <= now;
+        if is_time {
+            self.next_ms = now + Self::BETWEEN_MS;
+        }
+        is_time && left_with_status().is_some()
+    }
+}
+
+/// In a forked child: its first thread is the one that has called fork().
+pub fn after_fork_in_child() {
+    OUTLIVED.store(false, SeqCst);
+}
+
+/// proc_pid_stat(5): "7 (name) Z ...", the name with any characters; the status is the last word.
+fn status_of_ended(text: &[u8]) -> Option<c_int> {
+    let name_end = text.iter().rposition(|byte| *byte == b')')?;
+    let (mut status, mut digit_is) = (0, 1);
+    for byte in text.trim_ascii_end().iter().rev() {
+        match byte {
+            b'0'..=b'9' => status += c_int::from(byte - b'0') * digit_is,
+            _ => break,
+        }
+        digit_is *= 10;
+    }
+    (text.get(name_end + 2) == Some(&b'Z')).then_some(status)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::status_of_ended;
+
+    #[test]
+    fn the_status_of_one_that_has_ended() {
+        assert_eq!(status_of_ended(b"7 (a) Z 1 2 1792\n"), Some(7 << 8));
+        assert_eq!(status_of_ended(b"7 (a) S 9) Z 1 2 0\n"), Some(0));
+        assert_eq!(status_of_ended(b"7 (a) S 1 2 1792\n"), None);
+        assert_eq!(status_of_ended(b"7 (a"), None);
+    }
+}
