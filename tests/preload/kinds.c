@@ -1,7 +1,10 @@
-/* What must be left exactly as it was: T14, T17, T25, T26, T30-T32, T46, T47, T193. */
+/* What must be left exactly as it was: T14, T17, T25, T26, T30-T32, T46, T47, T193, T194. */
 #include "lab.h"
 
+#include <sys/mman.h>
 #include <sys/syscall.h>
+
+extern char **environ;
 
 /* T14: descriptors of other kinds. */
 static void other_kinds(void)
@@ -297,13 +300,35 @@ static void saved(void)
     }
 }
 
+/* T194: what exec is given that is no memory is an error, as without the library. */
+static void no_memory(void)
+{
+    char *gap = mmap(NULL, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    char *volatile places[] = {(char *)1, gap, gap + 1, (char *)-1L};
+    char *words[] = {"/bin/true", NULL}, *mixed[3] = {"A=1"};
+    unsigned i;
+
+    MUST(gap != MAP_FAILED);
+    for (i = 0; i < sizeof places / sizeof *places; i++) {
+        char *bad = places[i], **list = (char **)((size_t)bad & ~(size_t)7);
+        errno = 0;
+        MUST(execve(bad, words, environ) == -1 && errno == EFAULT);
+        MUST(syscall(SYS_execve, bad, words, environ) == -1 && errno == EFAULT);
+        MUST(execveat(AT_FDCWD, bad, words, environ, AT_EMPTY_PATH) == -1 && errno == EFAULT);
+        mixed[1] = bad;
+        MUST(execve(words[0], words, mixed) == -1 && errno == EFAULT);
+        /* the kernel takes null for an empty one */
+        MUST(list == NULL || (execve(words[0], words, list) == -1 && errno == EFAULT));
+    }
+}
+
 int main(int argc, char **argv)
 {
     static const check checks[] = {
         {"T14", other_kinds},       {"T17", results},    {"T25", deliberate_reset},
         {"T26", nothing_sent},      {"T30", shut_both_ways}, {"T31", readers_are_woken},
         {"T32", time_wait},         {"T46", client_breaks_off}, {"T47", limits},
-        {"T193", saved},
+        {"T193", saved}, {"T194", no_memory},
     };
 
     if (argc > 2 && strcmp(argv[1], "T-close") == 0)

@@ -1,6 +1,7 @@
 //! The environment of a program that is started: without the library if the program cannot have
 //! it. Everything is on the stack, as this runs between vfork() and exec(), too.
 
+use super::readable::{is_readable, name};
 use crate::log;
 use crate::process;
 use crate::suitable::{self, Surroundings, Unsuitable};
@@ -74,9 +75,9 @@ impl Program {
     /// # Safety
     /// The path must be one, or null.
     pub unsafe fn in_folder(folder: c_int, path: *const c_char, flags: c_int) -> Program {
+        let may_be_empty = flags & libc::AT_EMPTY_PATH != 0 && process::may_look();
         // SAFETY: as the caller promises.
-        let is_empty = !path.is_null() && unsafe { *path == 0 };
-        if is_empty && flags & libc::AT_EMPTY_PATH != 0 {
+        if may_be_empty && sys::is_readable(path) && unsafe { *path == 0 } {
             return Program::Open(folder);
         }
         Program::At(folder, path)
@@ -129,6 +130,9 @@ unsafe fn unsuitable(program: &Program, environment: Words) -> Option<Unsuitable
     let (mut preload, mut asan) = (None, &b""[..]);
     // SAFETY: as the caller promises.
     unsafe {
+        if !is_readable(environment) {
+            return None;
+        }
         each(environment, |_, variable| {
             preload = preload.or(variable.strip_prefix(PRELOAD));
             asan = variable.strip_prefix(ASAN).unwrap_or(asan);
@@ -150,15 +154,6 @@ unsafe fn unsuitable(program: &Program, environment: Words) -> Option<Unsuitable
         // SAFETY: as the caller promises.
         Program::Named(file) => unsafe { searched(name(file)?, &around) },
     }
-}
-
-/// A name that is none makes the call fail.
-///
-/// # Safety
-/// It must end with a zero, or be null.
-unsafe fn name<'a>(path: *const c_char) -> Option<&'a CStr> {
-    // SAFETY: as the caller promises.
-    (!path.is_null()).then(|| unsafe { CStr::from_ptr(path) })
 }
 
 /// As execvp() looks for it: by the PATH of this program, not of the one that is started.

@@ -17,6 +17,7 @@ mod execl;
 mod linked;
 mod openings;
 mod processes;
+mod readable;
 mod signals;
 mod sockets;
 mod start;

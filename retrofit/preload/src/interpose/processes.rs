@@ -255,7 +255,7 @@ pub unsafe fn exec<R>(program: *const c_char, real: impl FnOnce() -> R) -> R {
         return result;
     }
     keeping_errno(exit::wait);
-    if !program.is_null() && !observe::is_on() {
+    if crate::sys::is_readable(program) && !observe::is_on() {
         // SAFETY: as the caller promises.
         exec_locks::leave_locks(unsafe { CStr::from_ptr(program) });
     }
