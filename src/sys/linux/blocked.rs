@@ -6,7 +6,7 @@
 //! nobody who could be blocked, and /proc tells that cheaply: by one stat() where no other thread
 //! is, by three calls for each one that is.
 
-use super::sharing::Folder;
+use super::sharing::{Folder, Room};
 use crate::sys::unix::{
     close_raw, count_ours_and_this, process_generation, syscall, RawSocket, FD_SETSIZE,
 };
@@ -39,12 +39,14 @@ pub(super) fn may_be(fd: RawSocket) -> bool {
     if !is_anybody_else() {
         return false;
     }
-    let Ok(mut tasks) = Folder::open(libc::AT_FDCWD, c"/proc/self/task") else {
+    let Ok(tasks) = Folder::open(libc::AT_FDCWD, c"/proc/self/task") else {
         return true;
     };
     let folder = tasks.number();
+    let mut room = Room::new();
+    let mut names = tasks.names(&mut room);
     loop {
-        match tasks.next_number() {
+        match names.next_number() {
             Ok(Some(task)) if is_blocked(folder, task, fd) => return true,
             Ok(Some(_)) => {}
             Ok(None) => return false,

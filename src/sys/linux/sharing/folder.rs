@@ -5,16 +5,24 @@ use crate::sys::unix::{close_raw, syscall, RawSocket};
 use libc::c_char;
 use std::ffi::CStr;
 
-/// A folder that is being read.
-pub(in super::super) struct Folder {
-    fd: RawSocket,
-    /// Entries as getdents64 gives them, which wants them aligned.
-    entries: [u64; ENTRIES],
+/// An open folder.
+pub(in super::super) struct Folder(RawSocket);
+
+/// What is read of a folder in one call: entries as getdents64 gives them, which wants them
+/// aligned. It lives on the stack of a thread that may have 16 KiB in all (PTHREAD_STACK_MIN), so
+/// it is small, and one serves for many folders, one after another. That makes one call more for
+/// every 40 descriptors, each of which takes a call of its own.
+pub(in super::super) struct Room([u64; ENTRIES]);
+
+const ENTRIES: usize = 128;
+
+/// The names in a folder, read in portions.
+pub(in super::super) struct Names<'a> {
+    folder: &'a Folder,
+    room: &'a mut Room,
     at: usize,
     end: usize,
 }
-
-const ENTRIES: usize = 256;
 
 /// struct linux_dirent64: where the length of an entry and its name stand.
 const LENGTH_AT: usize = 16;
@@ -23,20 +31,43 @@ const NAME_AT: usize = 19;
 impl Folder {
     pub(in super::super) fn open(at: RawSocket, path: &CStr) -> Result<Folder, Fault> {
         let flags = libc::O_RDONLY | libc::O_DIRECTORY | libc::O_CLOEXEC;
-        let fd = syscall!(libc::openat(at, path.as_ptr(), flags))?;
-        Ok(Folder {
-            fd,
-            entries: [0; ENTRIES],
-            at: 0,
-            end: 0,
-        })
+        syscall!(libc::openat(at, path.as_ptr(), flags)).map(Folder)
     }
 
     /// Its descriptor, to open what is in it.
     pub(in super::super) fn number(&self) -> RawSocket {
-        self.fd
+        self.0
     }
 
+    /// From the first on, if none was asked for before.
+    pub(in super::super) fn names<'a>(&'a self, room: &'a mut Room) -> Names<'a> {
+        Names {
+            folder: self,
+            room,
+            at: 0,
+            end: 0,
+        }
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = close_raw(self.0);
+    }
+}
+
+impl Room {
+    pub(in super::super) fn new() -> Room {
+        Room([0; ENTRIES])
+    }
+
+    fn bytes(&self) -> &[u8] {
+        // SAFETY: the entries as bytes, no longer than they are.
+        unsafe { std::slice::from_raw_parts(self.0.as_ptr().cast::<u8>(), ENTRIES * 8) }
+    }
+}
+
+impl Names<'_> {
     /// The next name in it that is a number, good until the next call.
     pub(in super::super) fn next_number(&mut self) -> Result<Option<&CStr>, Fault> {
         loop {
@@ -46,7 +77,7 @@ impl Folder {
             if self.end == 0 {
                 return Ok(None);
             }
-            let entry = &bytes_of(&self.entries)[self.at..self.end];
+            let entry = &self.room.bytes()[self.at..self.end];
             let length = entry.get(LENGTH_AT..LENGTH_AT + 2);
             let Some(&[low, high]) = length else {
                 return Ok(None);
@@ -55,7 +86,7 @@ impl Folder {
             self.at += usize::from(u16::from_ne_bytes([low, high])).max(NAME_AT);
             let is_number = entry.get(NAME_AT).is_some_and(u8::is_ascii_digit);
             if is_number {
-                let name = &bytes_of(&self.entries)[name_at..];
+                let name = &self.room.bytes()[name_at..];
                 return Ok(CStr::from_bytes_until_nul(name).ok());
             }
         }
@@ -67,23 +98,17 @@ impl Folder {
     }
 
     fn fill(&mut self) -> Result<(), Fault> {
-        let room = self.entries.as_mut_ptr();
+        let room = self.room.0.as_mut_ptr();
         let size = ENTRIES * 8;
-        let filled = syscall!(libc::syscall(libc::SYS_getdents64, self.fd, room, size))?;
+        let filled = syscall!(libc::syscall(
+            libc::SYS_getdents64,
+            self.folder.0,
+            room,
+            size
+        ))?;
         self.at = 0;
         self.end = filled as usize;
         Ok(())
-    }
-}
-
-fn bytes_of(entries: &[u64; ENTRIES]) -> &[u8] {
-    // SAFETY: the entries as bytes, no longer than they are.
-    unsafe { std::slice::from_raw_parts(entries.as_ptr().cast::<u8>(), ENTRIES * 8) }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = close_raw(self.fd);
     }
 }
 

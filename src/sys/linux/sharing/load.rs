@@ -1,7 +1,7 @@
 //! What the program held when it was loaded. What it did not hold then is its own: those
 //! who started it (init, a shell, a container's runtime) cannot have left it to it.
 
-use super::folder::{self, link, Folder};
+use super::folder::{self, link, Folder, Room};
 use super::sought::{inode_in, Sought};
 use super::stat::Stat;
 use std::sync::OnceLock;
@@ -34,10 +34,12 @@ extern "C" fn on_load() {
 }
 
 fn open_sockets() -> Option<[u64; MOST]> {
-    let mut fds = Folder::open(libc::AT_FDCWD, c"/proc/self/fd").ok()?;
+    let fds = Folder::open(libc::AT_FDCWD, c"/proc/self/fd").ok()?;
     let folder = fds.number();
+    let mut room = Room::new();
+    let mut names = fds.names(&mut room);
     let (mut sockets, mut count) = ([0; MOST], 0);
-    while let Some(name) = fds.next_number().ok()? {
+    while let Some(name) = names.next_number().ok()? {
         let mut room = [0; 40];
         let target = link(folder, name, &mut room).ok()?;
         if let Some(inode) = inode_in(target) {

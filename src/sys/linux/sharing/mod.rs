@@ -13,8 +13,8 @@
 use crate::clock::{Clock, SystemClock, Time};
 use crate::connection::{Fault, FaultKind, Sharing};
 use crate::sys::unix::{fault, RawSocket, Socket};
-pub(super) use folder::Folder;
 use folder::{link, status, Path};
+pub(super) use folder::{Folder, Room};
 use kin::Kin;
 use sought::{inode_in, Sought};
 use std::ffi::CStr;
@@ -150,7 +150,8 @@ impl Walk<'_> {
 
     /// `own` are the descriptors of this process.
     fn run(mut self, own: Folder) -> Result<(), Fault> {
-        self.count(own, |one| one.own += 1)?;
+        let mut room = Room::new();
+        self.count(own, &mut room, |one| one.own += 1)?;
         self.left = 0;
         for same in self.all.chunk_by(|one, next| one.inode == next.inode) {
             if same[0].own == 0 {
@@ -162,16 +163,18 @@ impl Walk<'_> {
         if self.left == 0 {
             return Ok(());
         }
-        let mut processes = Folder::open(libc::AT_FDCWD, c"/proc")?;
+        let processes = Folder::open(libc::AT_FDCWD, c"/proc")?;
         let proc = processes.number();
+        let mut names = Room::new();
+        let mut names = processes.names(&mut names);
         // Not getpid(): that may be another number where /proc is of an outer PID namespace.
         let mut this = [0; 12];
         let this = link(proc, c"self", &mut this)?;
-        while let Some(process) = processes.next_number()? {
+        while let Some(process) = names.next_number()? {
             if process.to_bytes() == this {
                 continue;
             }
-            match self.visit(proc, process, this) {
+            match self.visit(proc, process, this, &mut room) {
                 Err(refused) if has_ended(refused) => {}
                 result => result?,
             }
@@ -186,32 +189,47 @@ impl Walk<'_> {
         hidden::check(proc, this, is_inherited, self.saw_unreadable)
     }
 
-    fn visit(&mut self, proc: RawSocket, process: &CStr, this: &[u8]) -> Result<(), Fault> {
+    fn visit(
+        &mut self,
+        proc: RawSocket,
+        process: &CStr,
+        this: &[u8],
+        room: &mut Room,
+    ) -> Result<(), Fault> {
         let path = Path::new(&[process.to_bytes(), b"/fd"]);
         let found = Folder::open(proc, path.as_c_str())
-            .and_then(|fds| self.count(fds, |one| one.is_elsewhere = true));
+            .and_then(|fds| self.count(fds, room, |one| one.is_elsewhere = true));
         match found {
             // Its main thread has ended, or it is a process of the kernel.
-            Ok(0) => self.visit_threads(proc, process),
+            Ok(0) => self.visit_threads(proc, process, room),
             Ok(_) => Ok(()),
             Err(refused) if is_forbidden(refused) => self.doubt(proc, process, this, refused),
             Err(refused) => Err(refused),
         }
     }
 
-    /// The descriptors of one whose main thread has ended are seen by way of another.
-    fn visit_threads(&mut self, proc: RawSocket, process: &CStr) -> Result<(), Fault> {
+    /// The descriptors of one whose main thread has ended are seen by way of another. Not
+    /// inlined: its room shall not be on the stack of the others.
+    #[inline(never)]
+    fn visit_threads(
+        &mut self,
+        proc: RawSocket,
+        process: &CStr,
+        room: &mut Room,
+    ) -> Result<(), Fault> {
         let path = Path::new(&[process.to_bytes(), b"/task"]);
         // Two links more than threads (fs/proc/base.c, proc_task_getattr).
         if status(proc, path.as_c_str())?.st_nlink <= 3 {
             return Ok(());
         }
-        let mut threads = Folder::open(proc, path.as_c_str())?;
+        let threads = Folder::open(proc, path.as_c_str())?;
         let folder = threads.number();
-        while let Some(thread) = threads.next_number()? {
+        let mut names = Room::new();
+        let mut names = threads.names(&mut names);
+        while let Some(thread) = names.next_number()? {
             let path = Path::new(&[thread.to_bytes(), b"/fd"]);
             let found = Folder::open(folder, path.as_c_str())
-                .and_then(|fds| self.count(fds, |one| one.is_elsewhere = true));
+                .and_then(|fds| self.count(fds, room, |one| one.is_elsewhere = true));
             match found {
                 Ok(0) => {}
                 Err(refused) if has_ended(refused) => {}
@@ -252,14 +270,20 @@ impl Walk<'_> {
     }
 
     /// Notes which of these descriptors are one of the sockets; how many there are.
-    fn count(&mut self, mut fds: Folder, note: fn(&mut Sought)) -> Result<usize, Fault> {
+    fn count(
+        &mut self,
+        fds: Folder,
+        room: &mut Room,
+        note: fn(&mut Sought),
+    ) -> Result<usize, Fault> {
         let mut count = 0;
         let folder = fds.number();
+        let mut names = fds.names(room);
         loop {
-            if fds.is_at_end_of_portion() && count > 0 {
+            if names.is_at_end_of_portion() && count > 0 {
                 self.check_time()?;
             }
-            let Some(name) = fds.next_number()? else {
+            let Some(name) = names.next_number()? else {
                 return Ok(count);
             };
             count += 1;
