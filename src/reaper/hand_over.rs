@@ -94,8 +94,12 @@ impl Shared {
         now: Time,
     ) -> Result<(), Refusal> {
         let boxes = reservation.boxes.take();
-        if boxes.is_none() && half_closed(&mut handover)? {
-            let packed = half_closed_now(&handover, now);
+        let keep = match boxes {
+            None => half_closed(&mut handover)?,
+            Some(_) => None,
+        };
+        if let Some(keep) = keep {
+            let packed = half_closed_now(&handover, keep, now);
             let waits = handover.options.timeout_ms > 0;
             if waits && reservation.looks_soon && handover.socket.is_quiet() {
                 // Nothing to drain. What is left is to wait, and the thread does that.
@@ -142,7 +146,7 @@ impl Shared {
                 };
                 let due = match reservation.looks_soon {
                     true => {
-                        // The thread marks those that it can tell by their FIN.
+                        // What has no mark is marked by the thread.
                         if !is_half_closed {
                             mark(&mut entry);
                         }
@@ -207,12 +211,14 @@ fn mark(entry: &mut Entry<Socket>) {
 }
 
 /// The short way, for TCP where it is recognised cheaply: SO_LINGER off, the half-close, and a
-/// number out of the program's way. `false`: nothing of that could be done, and the long way
-/// finds out why.
-fn half_closed(handover: &mut Handover) -> Result<bool, Refusal> {
+/// number out of the program's way. `None`: nothing of that could be done, and the long way
+/// finds out why. Otherwise what is known of the number: nothing yet if the program has never seen
+/// it. One that it has seen it may close once more, and get again for another socket, before the
+/// thread has looked.
+fn half_closed(handover: &mut Handover) -> Result<Option<Keep>, Refusal> {
     let given = handover.socket;
     if !given.is_tcp_connection() {
-        return Ok(false);
+        return Ok(None);
     }
     given.end_signals().map_err(Refusal::System)?;
     // No child gets the second number, and the first one is gone in a moment.
@@ -220,6 +226,13 @@ fn half_closed(handover: &mut Handover) -> Result<bool, Refusal> {
     if higher.is_none() {
         given.keep_from_children();
     }
+    let keep = match higher {
+        Some(_) => Keep::NEW,
+        None => match given.mark() {
+            Some(mark) => Keep::marked(mark),
+            None => return Ok(None),
+        },
+    };
     let mut socket = higher.unwrap_or(given);
     socket.linger_off();
     let result = socket.half_close();
@@ -229,17 +242,17 @@ fn half_closed(handover: &mut Handover) -> Result<bool, Refusal> {
         None => {}
     }
     if result.is_err() {
-        return Ok(false);
+        return Ok(None);
     }
     handover.socket = socket;
-    Ok(true)
+    Ok(Some(keep))
 }
 
-fn half_closed_now(handover: &Handover, now: Time) -> Packed<Socket> {
+fn half_closed_now(handover: &Handover, keep: Keep, now: Time) -> Packed<Socket> {
     Packed::Brief {
         socket: handover.socket,
         brief: Brief::half_closed(handover.options.timeout_ms, now),
-        keep: Keep::NEW,
+        keep,
     }
 }
 

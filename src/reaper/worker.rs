@@ -140,8 +140,10 @@ impl Shared {
     fn receive(&self, entry: &mut Entry<Socket>, distrusts: bool) -> bool {
         let mark = match entry.keep.mark() {
             Some(mark) => Some(mark).filter(|_| entry.is_still_there()),
-            // Half-closed in its owner's thread: no socket is that which has just been opened.
-            // Asked after the mark was taken: it may be another one at any moment.
+            // Half-closed in its owner's thread, under a number that the program has never seen: to
+            // get it for a socket of its own it must have closed all that it has not opened, and the
+            // state of a connection tells most of these. Asked after the mark was taken: it may be
+            // another one at any moment.
             None => entry
                 .socket
                 .mark()

@@ -10,10 +10,13 @@
 
 static house home;
 
-enum { A_FILE, A_PIPE, A_LISTENER, A_CONNECTION, A_HALF_CLOSED_ONE, NOTHING, KINDS };
+enum {
+    A_FILE, A_PIPE, A_LISTENER, A_NEW_SOCKET, A_CONNECTION, A_HALF_CLOSED_ONE, ONE_CLOSED_BY_ITS_PEER, NOTHING, KINDS
+};
 
 static const char *const names[] = {
-    "a file", "a pipe", "a listener", "a connection", "a half-closed connection", "nothing"
+    "a file", "a pipe", "a listener", "a new socket", "a connection", "a half-closed connection",
+    "a connection that its peer has closed", "nothing"
 };
 
 /* one of that kind under that number; `other` is its far end */
@@ -32,10 +35,14 @@ static void put(int kind, int number, int *other)
     } else if (kind == A_LISTENER) {
         struct sockaddr_in address;
         ends[0] = check_listener(&address);
-    } else if (kind == A_CONNECTION || kind == A_HALF_CLOSED_ONE) {
+    } else if (kind == A_NEW_SOCKET) {
+        ends[0] = socket(AF_INET, SOCK_STREAM, 0);
+        CHECK(ends[0] != -1);
+    } else if (kind != NOTHING) {
         house_pair(&home, &ends[0], &ends[1]);
         CHECK_IS(check_send(ends[1], "mine!", 5), 5);
         if (kind == A_HALF_CLOSED_ONE) check_half_close(ends[0]);
+        if (kind == ONE_CLOSED_BY_ITS_PEER) check_half_close(ends[1]);
     } else
         return;
     if (ends[1] == number) {
@@ -70,9 +77,13 @@ static void check_untouched(int kind, int number, int other)
         CHECK_IS(getsockname(number, (struct sockaddr *)&address, &length), 0);
         other = socket(AF_INET, SOCK_STREAM, 0);
         CHECK_IS(connect(other, (struct sockaddr *)&address, length), 0);
+    } else if (kind == A_NEW_SOCKET) {
+        CHECK_IS(connect(number, (struct sockaddr *)&home.address, sizeof(home.address)), 0);
+        other = accept(home.listener, NULL, NULL);
+        CHECK(other != -1);
     } else {
         CHECK_IS(recv(number, bytes, 8, MSG_DONTWAIT), 5);
-        CHECK_IS(recv(other, bytes, 8, MSG_DONTWAIT), kind == A_CONNECTION ? -1 : 0);
+        CHECK_IS(recv(other, bytes, 8, MSG_DONTWAIT), kind == A_HALF_CLOSED_ONE ? 0 : -1);
     }
     close(number);
     if (other != -1) close(other);
@@ -277,8 +288,7 @@ int main(void)
         for (way = 0; way < WAYS; way++) {
             taken(kind, 0, way, 0);
             taken(kind, GC_DEFERRED, way, 0);
-            /* of a half-closed one that a thread has not yet seen nothing can be told */
-            if (kind == A_HALF_CLOSED_ONE || check_is_slow()) continue;
+            if (check_is_slow()) continue;
             taken_while_awake(kind, 0, way);
             taken_while_awake(kind, GC_DEFERRED, way);
         }

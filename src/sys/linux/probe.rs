@@ -41,11 +41,12 @@ impl Probe for Socket {
     }
 
     /// Families on top of TCP show the state of a connection below, which goes on for a while:
-    /// they count as half-closed.
+    /// they count as half-closed. So does what was accepted before the handshake had ended (TCP Fast
+    /// Open, RFC 7413, section 4.2): the FIN leaves behind that.
     fn is_half_closed(self) -> bool {
-        use TcpState::{Established, Listen, SynReceived, SynSent};
+        use TcpState::{Established, Listen, SynSent};
         match tcp::state_of_first(self) {
-            Ok(Some(Established | SynReceived)) => {
+            Ok(Some(Established)) => {
                 tcp::protocol(self) == Ok(tcp::IPPROTO_MPTCP)
                     || self.option(libc::SOL_SOCKET, libc::SO_DOMAIN) == Ok(AF_SMC)
             }
