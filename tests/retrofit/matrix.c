@@ -18,6 +18,7 @@ typedef SOCKET sock;
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <pthread.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -150,6 +151,35 @@ static const char *shared(sock own, sock peer)
     return got == 1 ? "kept" : "left";
 }
 
+#ifndef _WIN32
+#define MUCH (8 << 20)
+
+static void *sends(void *own)
+{
+    static char much[MUCH];
+
+    return (void *)(long)(send(*(sock *)own, much, MUCH, 0) == MUCH);
+}
+
+/* closed while another thread waits in send() for room: the call goes on to its end */
+static const char *being_sent(sock own, sock peer)
+{
+    static char into[65536];
+    pthread_t thread;
+    void *sent;
+    long whole = 0;
+    int got;
+
+    MUST(pthread_create(&thread, NULL, sends, &own) == 0);
+    sleep_ms(200);
+    closesocket(own);
+    sleep_ms(100);
+    while (whole < MUCH && (got = (int)recv(peer, into, sizeof into, 0)) > 0) whole += got;
+    MUST(pthread_join(thread, &sent) == 0);
+    return whole >= MUCH && sent != NULL ? "kept" : "finished";
+}
+#endif
+
 int main(int argc, char **argv)
 {
     const char *which = argc > 1 ? argv[1] : "";
@@ -197,6 +227,10 @@ int main(int argc, char **argv)
         unsetenv("GRACEFUL_CLOSE_OFF");
         execl("/proc/self/exe", argv[0], "foreign-child", numbers[0], numbers[1], (char *)NULL);
         failed("execl", __LINE__);
+    }
+    if (strcmp(which, "being-sent") == 0) {
+        puts(being_sent(own, peer));
+        return 0;
     }
 #else
     if (strcmp(which, "foreign") == 0) return 77;

@@ -59,6 +59,8 @@ pub enum Question {
     IsMultipath,
     /// The program has shut it for reading: the peer's FIN could not be told from that.
     IsShutForReading,
+    /// Another thread is sending on it.
+    IsBeingSent,
     /// Somebody else holds it, here or in another process.
     IsShared,
 }
@@ -96,6 +98,11 @@ const NOT_FOREIGN: Column = NotAsked(
 );
 const NOT_SHUT: Column =
     NotAsked("Winsock tells it only by a receive; the library finds it out and ends at once");
+
+// Documentation of closesocket(), section Remarks.
+const NOT_SENT_ON: Column = NotAsked(
+    "closesocket() ends the calls of other threads, too: there is nothing that could go on",
+);
 
 /// In this order: most descriptors are no connection.
 pub const RULE: [Row; 9] = [
@@ -160,6 +167,12 @@ pub const RULE: [Row; 9] = [
         leaves: Answer::Yes,
         words: "shut for reading",
         columns: [LeaveUnknown, LeaveUnknown, NOT_SHUT, NOT_SHUT],
+    },
+    Row {
+        question: Question::IsBeingSent,
+        leaves: Answer::Yes,
+        words: "another thread is sending on it",
+        columns: [LeaveUnknown, LeaveUnknown, NOT_SENT_ON, NOT_SENT_ON],
     },
     Row {
         question: Question::IsShared,
@@ -296,7 +309,7 @@ mod tests {
                 });
                 let becomes = match row.map(|row| row.question) {
                     // by the rule, or by what counts the holders
-                    Some(Question::IsShared) => "kept",
+                    Some(Question::IsShared | Question::IsBeingSent) => "kept",
                     _ if is_left.is_some() => "left",
                     _ => "finished",
                 };

@@ -3,9 +3,10 @@
 
 use crate::fd_table::{self, Kind, Taken, Word};
 use crate::holders;
+use crate::senders;
 use crate::sys;
 use libc::c_int;
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering::SeqCst};
+use std::sync::atomic::{AtomicI32, AtomicU64, Ordering::SeqCst};
 
 /// The last bit of a mask stands for all sets that have no place here.
 const PLACES: usize = 63;
@@ -19,8 +20,6 @@ static SETS: [AtomicI32; PLACES] = [const { AtomicI32::new(FREE) }; PLACES];
 static SHARED: AtomicU64 = AtomicU64::new(0);
 /// Those among them that are as old as a child of which no fork handler has heard.
 static OF_UNSEEN: AtomicU64 = AtomicU64::new(0);
-/// The program uses io_uring, which can register descriptors unseen.
-static UNSEEN: AtomicBool = AtomicBool::new(false);
 
 fn place_of(epoll: c_int) -> Option<usize> {
     let word = fd_table::get(epoll)?.word();
@@ -90,10 +89,6 @@ pub fn unregistered(epoll: c_int, fd: c_int) {
     }
 }
 
-pub fn io_uring_in_use() {
-    UNSEEN.store(true, SeqCst);
-}
-
 pub fn duplicated(epoll: c_int) {
     if let Some(place) = place_of(epoll) {
         SHARED.fetch_or(1 << place, SeqCst);
@@ -133,7 +128,8 @@ pub fn closed(taken: &Taken) {
 /// the number is open: a registration is found by it.
 pub fn leave(fd: c_int, mask: u64) -> bool {
     let seen = mask & ELSEWHERE == 0;
-    let unseen = UNSEEN.load(SeqCst);
+    // it can register descriptors unseen
+    let unseen = senders::is_io_uring_in_use();
     if mask == 0 && !unseen {
         return true;
     }

@@ -57,6 +57,7 @@ mod real;
 mod reaper;
 mod room;
 mod scan;
+mod senders;
 mod settings;
 #[allow(unsafe_code)]
 mod signal_state;

@@ -1,5 +1,6 @@
 //! What a descriptor is, and what its close would do.
 
+use crate::senders;
 use crate::sys;
 use crate::waiting;
 use graceful_close_retrofit::qualify::{left_by, questions, Answer, Question, Questions, Route};
@@ -122,8 +123,15 @@ impl Found {
             // after the peer's FIN it makes no difference
             Question::IsShutForReading if self.fate == Fate::Drain => Answer::No,
             Question::IsShutForReading => is_shut_for_reading(fd).into(),
+            Question::IsBeingSent => self.is_being_sent(fd).into(),
             Question::IsShared => Answer::Unknown,
         }
+    }
+
+    /// What has all arrived is sent by nobody.
+    fn is_being_sent(&self, fd: c_int) -> bool {
+        let has_left = |info: Info| info.in_flight > 0 || info.not_sent > 0;
+        self.info.is_some_and(has_left) && senders::is_any(fd)
     }
 
     fn is_connection(&mut self, fd: c_int) -> bool {

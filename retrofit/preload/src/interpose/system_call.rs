@@ -4,9 +4,9 @@ use super::child::{with_environment, Program};
 use super::{descriptors, epoll, openings, processes, refused_or, signals, sockets};
 use crate::alone;
 use crate::close;
-use crate::epoll_sets;
 use crate::exit;
 use crate::process;
+use crate::senders;
 use crate::tcp;
 use graceful_close_retrofit::observe::Call;
 use libc::{c_int, c_long};
@@ -112,7 +112,7 @@ unsafe fn noted(number: c_long, a: &Arguments) -> c_long {
         libc::SYS_epoll_create1 => epoll::created(openings::number(small)).into(),
         libc::SYS_epoll_ctl => epoll::changed(first, second, third, small()).into(),
         libc::SYS_io_uring_setup => {
-            epoll_sets::io_uring_in_use();
+            senders::io_uring_in_use();
             openings::long_number(call)
         }
         #[cfg(target_arch = "x86_64")]
