@@ -105,7 +105,7 @@ const NOT_SENT_ON: Column = NotAsked(
 );
 
 /// In this order: most descriptors are no connection.
-pub const RULE: [Row; 9] = [
+pub const RULE: [Row; 10] = [
     Row {
         question: Question::IsConnection,
         leaves: Answer::No,
