@@ -46,7 +46,8 @@ Options, and the environment variables that they set:
   --exit off|wait|scan   GRACEFUL_CLOSE_EXIT            scan  at the end of a process:
                          off   break off what is not finished
                          wait  finish what the program has closed
-                         scan  also the connections that it left open
+                         scan  also the connections that it left open, if
+                         it has one thread
   --exit-wait TIME       GRACEFUL_CLOSE_EXIT_WAIT_MS    2000  at the end of a process, or
                          of its program by exec
   --exit-idle TIME       GRACEFUL_CLOSE_EXIT_IDLE_MS    200   of which for a silent peer

@@ -13,9 +13,11 @@ static OURS: AtomicI32 = AtomicI32::new(0);
 /// The program's first thread has ended, and others were there then.
 static OUTLIVED: AtomicBool = AtomicBool::new(false);
 
-/// Our thread begins.
-pub fn is_ours(thread: c_int) {
-    OURS.store(thread, SeqCst);
+/// By itself; its number.
+pub fn our_thread_begins() -> c_int {
+    let number = sys::thread_id();
+    OURS.store(number, SeqCst);
+    number
 }
 
 /// Whether one of ours is there besides the calling thread.

@@ -1,5 +1,6 @@
 //! The end of the process, or of its program.
 
+use crate::alone;
 use crate::close;
 use crate::fd_table::{self, INHERITED};
 use crate::holders;
@@ -22,7 +23,13 @@ use std::sync::atomic::Ordering::Relaxed;
 /// Once: exit() may be followed by _exit(), and called by several threads.
 /// `flushes`: streams are still to be written out by the C library.
 pub fn before_end(flushes: bool) {
-    if !process::is_own() || !process::begins_to_end() {
+    if !process::is_own() {
+        return;
+    }
+    if !flushes {
+        before_handlers();
+    }
+    if !process::begins_to_end() {
         return;
     }
     if observe::is_on() {
@@ -33,6 +40,8 @@ pub fn before_end(flushes: bool) {
     if signal_state::has_room(STACK) {
         match settings::at_exit() {
             AtExit::Off => {}
+            // they use what the exit handlers have destroyed, and may not expect a half-close
+            _ if alone::has_others() => log::not_waited_for(park::count()),
             AtExit::Wait => wait_undisturbed(),
             AtExit::Scan => {
                 end_connections(flushes);
@@ -41,6 +50,21 @@ pub fn before_end(flushes: bool) {
         }
     }
     holders::before_end();
+}
+
+/// Before the program's exit handlers run, or it ends without them: if it has other threads they go
+/// on in a whole program while this waits. Once: after that it may be whole no longer.
+pub fn before_handlers() {
+    if process::is_own()
+        && process::stops_being_whole()
+        && park::count() > 0
+        && settings::at_exit() != AtExit::Off
+        && signal_state::has_room(STACK)
+        && alone::has_others()
+    {
+        // what the program has a handler for comes as ever: other threads may wait for an answer
+        signal_state::held_back(signal_state::without_handler(), wait);
+    }
 }
 
 /// For our own thread, when the program's have all ended, the first one with this status. Of 0 the C
@@ -59,7 +83,7 @@ const STACK: usize = 24 << 10;
 /// alarm(): its status stays what the program has said.
 fn wait_undisturbed() {
     if park::count() > 0 {
-        signal_state::held_back(wait);
+        signal_state::held_back(u64::MAX, wait);
     }
 }
 

@@ -25,12 +25,21 @@ pub fn is_a_child() {
     PID.store(sys::pid(), SeqCst);
     ENDING.store(false, SeqCst);
     WAITING.store(false, SeqCst);
+    WHOLE.store(true, SeqCst);
 }
 
 /// The end of the process is under way.
 static ENDING: AtomicBool = AtomicBool::new(false);
 /// The end of the process, or of its program, waits for what is parked.
 static WAITING: AtomicBool = AtomicBool::new(false);
+
+/// No exit handler of the program can have run.
+static WHOLE: AtomicBool = AtomicBool::new(true);
+
+/// Whether it was until now.
+pub fn stops_being_whole() -> bool {
+    WHOLE.swap(false, SeqCst)
+}
 
 /// Whether this is the first to say so.
 pub fn begins_to_end() -> bool {

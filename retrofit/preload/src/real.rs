@@ -8,12 +8,27 @@ use std::ffi::CStr;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::OnceLock;
 
-type Words = *const *const c_char;
+pub type Words = *const *const c_char;
 /// Attributes, sets of signals and posix_spawn's file actions, of which nothing is looked at.
-type Opaque = *const c_void;
+pub type Opaque = *const c_void;
 
 /// What a thread does. It may end by unwinding, when it is cancelled.
 pub type Start = unsafe extern "C-unwind" fn(*mut c_void) -> *mut c_void;
+
+/// A program's main(), which may end by unwinding, too.
+#[cfg(not(feature = "link"))]
+pub type Main = unsafe extern "C-unwind" fn(c_int, Words, Words) -> c_int;
+
+#[cfg(not(feature = "link"))]
+type StartMain = unsafe extern "C" fn(Main, c_int, Words, Opaque, Opaque, Opaque, Opaque) -> c_int;
+
+/// Looked up once, when the program starts.
+#[cfg(not(feature = "link"))]
+pub fn start_main() -> Option<StartMain> {
+    let found = look_up("__libc_start_main\0");
+    // SAFETY: the C library's function of this name has this type.
+    (found != 0).then(|| unsafe { std::mem::transmute::<usize, StartMain>(found) })
+}
 
 /// One place for each: found when first asked for, at the latest by the constructor, so that no
 /// signal handler ever has to look for one.
@@ -124,6 +139,7 @@ functions! {
     opendir(*const c_char) -> *mut DIR;
     fclose(*mut FILE) -> c_int;
     fdopen(c_int, *const c_char) -> *mut FILE;
+    exit(c_int) -> ();
     fork() -> pid_t;
     _Fork() -> pid_t;
     unshare(c_int) -> c_int;

@@ -106,9 +106,7 @@ pub fn is_this_thread() -> bool {
 }
 
 extern "C-unwind" fn run(_: *mut c_void) -> *mut c_void {
-    let own = sys::thread_id();
-    alone::is_ours(own);
-    WHO.store(own, SeqCst);
+    WHO.store(alone::our_thread_begins(), SeqCst);
     sys::name_thread(c"graceful_close");
     if catch_unwind(AssertUnwindSafe(serve)).is_err() {
         // it stays the one who drives, so that nobody else tries
@@ -234,7 +232,7 @@ fn patience_with_silence() -> u64 {
 
 /// The time is up, or somebody has lost patience with a process that ends.
 fn is_over(until: u64, now: u64) -> bool {
-    until <= now || process::is_ending() && signal_state::is_asked_to_end()
+    until <= now || signal_state::is_asked_to_end()
 }
 
 /// Somebody waits for us.

@@ -1,6 +1,7 @@
 //! What a thread and the process do with signals, by system call.
 
 use crate::raw::call;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
 /// The calling thread's blocked signals, as bits.
 pub fn blocked_signals() -> u64 {
@@ -58,11 +59,17 @@ const fn bit(signal: libc::c_int) -> u64 {
 /// Of the C library itself (nptl, SIGCANCEL and SIGSETXID): other threads wait for an answer.
 const OF_THE_C_LIBRARY: u64 = bit(32) | bit(33);
 
-/// Does something while no signal comes to this thread. What has come meanwhile is lost.
-pub fn held_back(work: impl FnOnce()) {
-    let before = change_blocked(libc::SIG_BLOCK, !OF_THE_C_LIBRARY);
+/// The end of the process holds signals back.
+static HOLDING: AtomicBool = AtomicBool::new(false);
+
+/// Does something while none of these signals comes to this thread. What has come meanwhile is lost.
+pub fn held_back(signals: u64, work: impl FnOnce()) {
+    let signals = signals & !OF_THE_C_LIBRARY;
+    let before = change_blocked(libc::SIG_BLOCK, signals);
+    HOLDING.store(true, SeqCst);
     work();
-    while take_one(pending() & !before & !OF_THE_C_LIBRARY) {}
+    HOLDING.store(false, SeqCst);
+    while take_one(pending() & !before & signals) {}
     change_blocked(libc::SIG_SETMASK, before);
 }
 
@@ -78,11 +85,11 @@ pub fn unpunished<R>(work: impl FnOnce() -> R) -> R {
     result
 }
 
-/// Somebody wants the process to end who would not wait as long as it may.
+/// While the end holds signals back: somebody wants the process to end who would not wait as long as it may.
 pub fn is_asked_to_end() -> bool {
     const ASKING: u64 =
         bit(libc::SIGTERM) | bit(libc::SIGINT) | bit(libc::SIGHUP) | bit(libc::SIGQUIT);
-    pending() & ASKING != 0
+    HOLDING.load(SeqCst) && pending() & ASKING != 0
 }
 
 fn signal_stack() -> libc::stack_t {
@@ -116,25 +123,44 @@ struct KernelAction {
     mask: u64,
 }
 
+const NO_ACTION: KernelAction = KernelAction {
+    handler: 0,
+    flags: 0,
+    restorer: 0,
+    mask: 0,
+};
+
+/// What a signal does; the default if that is not to be had.
+fn action(signal: libc::c_int) -> KernelAction {
+    let mut old = NO_ACTION;
+    let at = (&mut old as *mut KernelAction) as usize;
+    // SAFETY: the kernel fills the struct, whose mask has the 8 bytes that it is told.
+    let _ = unsafe { call(libc::SYS_rt_sigaction, [signal as usize, 0, at, 8, 0, 0]) };
+    old
+}
+
+/// The signals for which the program has no function.
+pub fn without_handler() -> u64 {
+    (1..=64)
+        .filter(|signal| action(*signal).handler == libc::SIG_DFL)
+        .fold(0, |set, signal| set | bit(signal))
+}
+
 /// A write to a connection that is half-closed raises it; the default is the process' end.
 pub fn ignore_broken_pipes() {
-    let mut old = KernelAction {
-        handler: 0,
-        flags: 0,
-        restorer: 0,
-        mask: 0,
-    };
-    let at = (&mut old as *mut KernelAction) as usize;
-    let signal = libc::SIGPIPE as usize;
-    // SAFETY: the kernel fills the struct, whose mask has the 8 bytes that it is told.
-    let told = unsafe { call(libc::SYS_rt_sigaction, [signal, 0, at, 8, 0, 0]) };
-    if told == 0 && old.handler == libc::SIG_DFL {
+    let old = action(libc::SIGPIPE);
+    if old.handler == libc::SIG_DFL {
         let new = KernelAction {
             handler: libc::SIG_IGN,
             ..old
         };
         let at = (&new as *const KernelAction) as usize;
         // SAFETY: what the kernel itself gave, ignoring instead of the default.
-        let _ = unsafe { call(libc::SYS_rt_sigaction, [signal, at, 0, 8, 0, 0]) };
+        let _ = unsafe {
+            call(
+                libc::SYS_rt_sigaction,
+                [libc::SIGPIPE as usize, at, 0, 8, 0, 0],
+            )
+        };
     }
 }

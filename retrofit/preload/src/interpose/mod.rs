@@ -10,6 +10,7 @@
 
 mod child;
 mod descriptors;
+mod ending;
 mod epoll;
 #[cfg(has_naked_functions)]
 mod execl;
