@@ -134,11 +134,18 @@ static void written_and_aborted(void)
     with_silent_peers(write_and_leave);
 }
 
+/* that sends on before it reads: a process that has ended by then resets the connection */
 static void with_a_client(void (*serve)(int listening))
 {
     int listening = listener();
-    peer one = client(listening);
+    habits how;
+    peer one;
 
+    memset(&how, 0, sizeof how);
+    how.request = REQUEST;
+    how.wait_ms = 60;
+    how.more = 1000000;
+    one = start_peer(listening, how);
     ends_with_its_status(serve, listening);
     close(listening);
     came_whole(one);
