@@ -3,15 +3,28 @@
 
 use crate::files;
 use crate::process;
-use crate::reaper;
 use crate::sys;
+use crate::waiting;
 use libc::c_int;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering::SeqCst};
+use std::sync::OnceLock;
 
-/// The number of our thread that was started last; it may have ended.
-static OURS: AtomicI32 = AtomicI32::new(0);
+/// The number of our thread that was started last, which may have ended; or one of these.
+static OURS: AtomicI32 = AtomicI32::new(NONE);
+const NONE: c_int = 0;
+const STARTING: c_int = -1;
 /// The program's first thread has ended, and others were there then.
 static OUTLIVED: AtomicBool = AtomicBool::new(false);
+
+/// One of ours is about to be started.
+pub fn our_thread_is_started() {
+    OURS.store(STARTING, SeqCst);
+}
+
+/// It could not be.
+pub fn our_thread_is_not_there() {
+    OURS.store(NONE, SeqCst);
+}
 
 /// By itself; its number.
 pub fn our_thread_begins() -> c_int {
@@ -20,9 +33,15 @@ pub fn our_thread_begins() -> c_int {
     number
 }
 
+/// A thread that is being started has its number after that at the latest.
+const PATIENCE_MS: u64 = 200;
+
 /// Whether one of ours is there besides the calling thread.
 fn have_we_one() -> bool {
-    reaper::wait_for_start();
+    let until = sys::now_ms() + PATIENCE_MS;
+    while OURS.load(SeqCst) == STARTING && sys::now_ms() < until {
+        waiting::wait_us(100);
+    }
     let ours = OURS.load(SeqCst);
     ours > 0 && ours != sys::thread_id() && sys::is_thread(ours)
 }
@@ -51,7 +70,7 @@ pub fn has_others() -> bool {
 /// else any more. The process would have ended with it, and the system takes the status of the last
 /// thread (synchronize_group_exit() in kernel/exit.c), which is ours.
 #[inline(never)]
-pub fn left_with_status() -> Option<c_int> {
+fn left_with_status() -> Option<c_int> {
     if !process::is_awake() || !is_first_gone() {
         return None;
     }
@@ -66,6 +85,23 @@ pub fn left_with_status() -> Option<c_int> {
     let status = status_of_ended(text.get(..count.ok()?)?)?;
     // what has ended last is another one, whose status nobody tells: usually 0
     Some(if OUTLIVED.load(SeqCst) { 0 } else { status })
+}
+
+/// Is told what wait() would say of the program's first thread.
+static END: OnceLock<fn(c_int)> = OnceLock::new();
+
+/// What our own thread is to do when the program's threads have all ended.
+pub fn ends_with(end: fn(c_int)) {
+    let _ = END.set(end);
+}
+
+/// For our own thread, when it has nothing to drive: whether they have, and that has been done.
+pub fn ends_the_process() -> bool {
+    let status = left_with_status();
+    if let (Some(status), Some(end)) = (status, END.get()) {
+        end(status);
+    }
+    status.is_some()
 }
 
 /// Whether there is anybody else, looked up from time to time.
@@ -89,6 +125,7 @@ impl Looks {
 /// In a forked child: its first thread is the one that has called fork().
 pub fn after_fork_in_child() {
     OUTLIVED.store(false, SeqCst);
+    OURS.store(NONE, SeqCst);
 }
 
 /// proc_pid_stat(5): "7 (name) Z ...", the name with any characters; the status is the last word.

@@ -2,7 +2,6 @@
 
 use crate::alone::{self, Looks};
 use crate::driver;
-use crate::exit;
 use crate::log;
 use crate::log_file;
 use crate::memory::Guarded;
@@ -94,8 +93,10 @@ fn start() -> bool {
     {
         return true;
     }
+    alone::our_thread_is_started();
     let is_started = thread::keeping_errno(|| park::hang_bell() && thread::start(run));
     if !is_started {
+        alone::our_thread_is_not_there();
         WHO.store(NOBODY, SeqCst);
     }
     is_started
@@ -124,8 +125,8 @@ fn serve() {
         if BROKEN.load(SeqCst) {
             return;
         }
-        if let Some(status) = alone::left_with_status() {
-            return exit::left_with(status);
+        if alone::ends_the_process() {
+            return;
         }
         // who has reserved a place before this line relies on us
         let is_over = park::count() == 0;
@@ -331,7 +332,9 @@ pub fn retire() {
     }
     finish(BRIEF_MS);
     let until = sys::now_ms() + PATIENCE_MS;
-    wait_for_start();
+    while WHO.load(SeqCst) == STARTING && sys::now_ms() < until {
+        waiting::wait_us(100);
+    }
     let thread = WHO.load(SeqCst);
     // all that is left, and then the bell, without which it ends
     for _ in 0..RETIRE_TRIES {
@@ -340,14 +343,6 @@ pub fn retire() {
         }
     }
     while thread > 0 && sys::is_thread(thread) && sys::now_ms() < until {
-        waiting::wait_us(100);
-    }
-}
-
-/// For the thread that is being started.
-pub fn wait_for_start() {
-    let until = sys::now_ms() + PATIENCE_MS;
-    while WHO.load(SeqCst) == STARTING && sys::now_ms() < until {
         waiting::wait_us(100);
     }
 }

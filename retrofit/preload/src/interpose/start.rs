@@ -38,6 +38,7 @@ extern "C" fn construct() {
     keeping_errno(|| {
         real::find_all();
         child::find_own_file();
+        alone::ends_with(exit::left_with);
         if settings::read() && may_observe() && set_up() {
             // what the starter has blocked no handler has
             thread::begins();
