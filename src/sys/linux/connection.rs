@@ -155,7 +155,10 @@ impl Connection for Socket {
             return Ok(());
         }
         let mark = self.mark().ok_or(Fault::GONE)?;
-        let wakes = blocked::may_be(self.0) && self.sharing(SystemClock.now()) == Sharing::Alone;
+        // A listening socket may be on its way to the program that goes on with it.
+        let wakes = blocked::may_be(self.0)
+            && self.sharing(SystemClock.now()) == Sharing::Alone
+            && !sharing::messages::are_under_way();
         if !self.is_still(mark) {
             return Err(Fault::GONE);
         }

@@ -24,6 +24,7 @@ mod folder;
 mod hidden;
 mod kin;
 mod load;
+pub(super) mod messages;
 mod sought;
 mod spare;
 mod stat;
