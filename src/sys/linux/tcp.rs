@@ -4,11 +4,17 @@ use super::counters::{Counters, SIZE};
 use crate::connection::{Answer, Fault, FaultKind, Kind, TcpState, Unanswered};
 use crate::sys::unix::{syscall, Socket};
 use libc::{c_int, socklen_t};
-use std::mem::{size_of, size_of_val, zeroed};
+use std::mem::{size_of_val, zeroed};
 use std::time::Duration;
 
 /// linux/in.h.
 pub(super) const IPPROTO_MPTCP: c_int = 262;
+/// linux/socket.h, linux/mptcp.h.
+const SOL_MPTCP: c_int = 284;
+const MPTCP_INFO: c_int = 1;
+const MPTCP_INFO_FLAG_REMOTE_KEY_RECEIVED: u8 = 2;
+/// The byte of them that has it.
+const FLAGS_AT: usize = if cfg!(target_endian = "big") { 11 } else { 8 };
 /// Half a millisecond in all.
 const MPTCP_LOOKS: u32 = 6;
 const MPTCP_PAUSE: Duration = Duration::from_micros(80);
@@ -118,15 +124,15 @@ fn is_unknown(fault: Fault) -> bool {
 
 /// The first bytes of struct tcp_info; how many the kernel filled.
 fn tcp_info(socket: Socket, info: &mut [u8]) -> Result<usize, Fault> {
-    let mut size = info.len() as socklen_t;
-    syscall!(libc::getsockopt(
-        socket.0,
-        libc::IPPROTO_TCP,
-        libc::TCP_INFO,
-        info.as_mut_ptr().cast(),
-        &mut size
-    ))?;
-    Ok(info.len().min(size as usize))
+    ask(socket, libc::IPPROTO_TCP, libc::TCP_INFO, info)
+}
+
+/// An option of any size; how many bytes the kernel filled.
+fn ask(socket: Socket, level: c_int, name: c_int, told: &mut [u8]) -> Result<usize, Fault> {
+    let mut size = told.len() as socklen_t;
+    let place = told.as_mut_ptr().cast();
+    syscall!(libc::getsockopt(socket.0, level, name, place, &mut size))?;
+    Ok(told.len().min(size as usize))
 }
 
 fn counters(socket: Socket) -> Option<Counters> {
@@ -135,9 +141,19 @@ fn counters(socket: Socket) -> Option<Counters> {
     Counters::of(info.get(..filled)?)
 }
 
-/// The counters of a connection outlive it; one that was refused has none.
+/// The counters of a connection outlive it; one that was refused has none. Those of a first
+/// subflow that was reset are zero (net/mptcp/protocol.c, __mptcp_subflow_disconnect).
 pub(super) fn was_alive(socket: Socket) -> Option<bool> {
-    Some(counters(socket)?.was_established())
+    Some(counters(socket)?.was_established() || has_peer_key(socket))
+}
+
+/// MPTCP: the peer's key came while it connected, and is known for good. Other sockets do not have
+/// the question.
+fn has_peer_key(socket: Socket) -> bool {
+    // struct mptcp_info (linux/mptcp.h) as far as the flags.
+    let mut info = [0u8; 12];
+    let asked = ask(socket, SOL_MPTCP, MPTCP_INFO, &mut info);
+    asked.is_ok() && info[FLAGS_AT] & MPTCP_INFO_FLAG_REMOTE_KEY_RECEIVED != 0
 }
 
 /// A FIN counts among the acknowledged bytes, and not among those sent.
@@ -145,31 +161,18 @@ pub(super) fn fin_was_acknowledged(socket: Socket) -> bool {
     counters(socket).is_some_and(Counters::prove_a_fin)
 }
 
-/// linux/tcp.h: the part of struct tcp_zerocopy_receive that asks for nothing.
-#[repr(C)]
-struct ZerocopyReceive {
-    address: u64,
-    length: u32,
-    recv_skip_hint: u32,
-}
-
 /// Mapping nothing fails with EIO if a FIN has come and nothing is left in front of it: the
 /// mark that it leaves on the socket (SOCK_DONE) is looked at, and nothing taken
 /// (net/ipv4/tcp.c, tcp_zerocopy_receive; Linux 5.11).
 pub(super) fn fin_arrived(socket: Socket) -> Answer<bool> {
-    let mut nothing = ZerocopyReceive {
-        address: 0,
-        length: 0,
-        recv_skip_hint: 0,
-    };
-    let mut size = size_of::<ZerocopyReceive>() as socklen_t;
-    let asked = syscall!(libc::getsockopt(
-        socket.0,
+    // struct tcp_zerocopy_receive (linux/tcp.h) as far as it asks for nothing.
+    let mut nothing = [0u8; 16];
+    let asked = ask(
+        socket,
         libc::IPPROTO_TCP,
         TCP_ZEROCOPY_RECEIVE,
-        (&mut nothing as *mut ZerocopyReceive).cast(),
-        &mut size
-    ));
+        &mut nothing,
+    );
     match asked {
         Ok(_) => Ok(Some(false)),
         Err(fault) if fault.code == libc::EIO => Ok(Some(true)),

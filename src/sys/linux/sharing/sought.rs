@@ -62,7 +62,61 @@ impl Sought {
     }
 }
 
+/// By inode, and those of one inode as the caller has them. A heap sort: the one of the standard
+/// library has 3.5 kB of code, to be fast where the walk through /proc takes ten times as long.
+pub(super) fn sort(all: &mut [Sought]) {
+    for top in (0..all.len() / 2).rev() {
+        sink(all, top);
+    }
+    for end in (1..all.len()).rev() {
+        all.swap(0, end);
+        sink(&mut all[..end], 0);
+    }
+}
+
+/// Below `top` no one is smaller than those under it.
+fn sink(all: &mut [Sought], mut top: usize) {
+    let key = |one: &Sought| (one.inode, one.at);
+    loop {
+        let first = 2 * top + 1;
+        let pair = all.iter().enumerate().skip(first).take(2);
+        let Some((largest, one)) = pair.max_by_key(|(_, one)| key(one)) else {
+            return;
+        };
+        if key(one) < key(&all[top]) {
+            return;
+        }
+        all.swap(top, largest);
+        top = largest;
+    }
+}
+
 /// What a link in /proc/PID/fd says of a socket: "socket:[inode]".
 pub(super) fn inode_in(target: &[u8]) -> Option<u64> {
     target.strip_prefix(b"socket:[").map(folder::number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{sort, Sought};
+
+    #[test]
+    fn any_number_of_them_is_sorted() {
+        for count in 0..70u64 {
+            let one = |n: u64| Sought {
+                inode: n * 37 % 23,
+                owner: 0,
+                at: (n * 41 % 67) as usize,
+                own: 0,
+                is_elsewhere: false,
+                holder: 0,
+            };
+            let mut all: Vec<Sought> = (0..count).map(one).collect();
+            let mut keys: Vec<_> = all.iter().map(|one| (one.inode, one.at)).collect();
+            sort(&mut all);
+            keys.sort_unstable();
+            let sorted: Vec<_> = all.iter().map(|one| (one.inode, one.at)).collect();
+            assert_eq!(sorted, keys);
+        }
+    }
 }
