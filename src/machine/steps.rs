@@ -94,7 +94,11 @@ impl Machine {
                 self.now(clock) >= self.seen.phase_end
             }
             Pass::Full if self.now(clock) < self.seen.phase_end => return Some(Next::Again),
-            Pass::End => true,
+            // The half-close may be the end of what tells it.
+            Pass::End => {
+                self.seen.peer_fin = self.seen.is_tcp && conn.fin_arrived() == Ok(Some(true));
+                true
+            }
             Pass::Full | Pass::Deaf => true,
             Pass::Failed(fault) => return self.after_failure(conn, clock, fault),
             other => return self.cut_short(conn, other),

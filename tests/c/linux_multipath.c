@@ -124,7 +124,8 @@ static void answer_arrives(void)
     check_thread_start(&reader, reads_all, &peer);
     code = gc_close(ours, 10000);
     check_thread_join(&reader);
-    CHECK_IS(code, GC_GRACEFUL);
+    /* all of it has arrived; but the path that would prove the peer's FIN is the one that has gone */
+    CHECK(code == GC_UNCERTAIN || code == GC_GRACEFUL);
 }
 
 static void in_a_network_of_its_own(void)

@@ -23,23 +23,25 @@ const TCP_ZEROCOPY_RECEIVE: c_int = 35;
 /// linux/tcp.h: recvmsg tells how much is left to read.
 const TCP_INQ: c_int = 36;
 
-/// TCP_INFO fails for all that is not TCP, so as a rule one call tells bad descriptors, the
-/// kind and the state. A state that says that the peer has closed, or that the connection is
-/// gone, is believed only if it is that of the whole.
+/// TCP_INFO fails for all that is not TCP: one call tells bad descriptors, the kind and the state.
+/// That of an MPTCP connection is not the state of the whole, and whether the peer's FIN has come
+/// is asked here, because nothing tells it once the connection is gone (`fin_of_mptcp`).
 pub(super) fn classify(socket: Socket) -> Result<Kind, Fault> {
     let state = match state_of_first(socket) {
         Ok(Some(state)) => state,
         Err(fault) if fault.kind == FaultKind::NotASocket => return Err(fault),
         Ok(None) | Err(_) => return classify_without_info(socket),
     };
-    if state != TcpState::Closed && !state.has_peer_fin() {
-        return Ok(Kind::Tcp(state));
-    }
+    let has_begun = !matches!(state, TcpState::Listen | TcpState::SynSent);
     match protocol(socket) {
         Ok(libc::IPPROTO_TCP) | Err(_) => Ok(Kind::Tcp(state)),
-        Ok(IPPROTO_MPTCP) if socket.has_peer() => Ok(Kind::Tcp(TcpState::Established)),
-        Ok(IPPROTO_MPTCP) => Ok(Kind::Tcp(TcpState::Closed)),
-        Ok(_) => socket.kind_by_type(),
+        Ok(IPPROTO_MPTCP) if has_begun => Ok(Kind::Tcp(match end_of_living(socket) {
+            Some(true) => TcpState::CloseWait,
+            Some(false) => TcpState::Established,
+            None => TcpState::Closed,
+        })),
+        Ok(_) if state == TcpState::Closed || state.has_peer_fin() => socket.kind_by_type(),
+        Ok(_) => Ok(Kind::Tcp(state)),
     }
 }
 
@@ -174,13 +176,50 @@ pub(super) fn fin_arrived(socket: Socket) -> Answer<bool> {
         &mut nothing,
     );
     match asked {
-        Ok(_) => Ok(Some(false)),
+        // One of MPTCP whose peer has none passes the question on to its subflow, which may have
+        // been cleared.
+        Ok(_) => match protocol(socket)? {
+            IPPROTO_MPTCP => fin_of_mptcp(socket),
+            _ => Ok(Some(false)),
+        },
         Err(fault) if fault.code == libc::EIO => Ok(Some(true)),
         Err(fault) if is_unknown(fault) => match protocol(socket)? {
             libc::IPPROTO_TCP => fin_by_inq(socket),
+            IPPROTO_MPTCP => fin_of_mptcp(socket),
             _ => Ok(None),
         },
         Err(fault) => Err(fault),
+    }
+}
+
+/// Of an MPTCP connection that lives, whether its receiving side has come to its end: by the peer's
+/// DATA_FIN, or by the program's own SHUT_RD, which looks the same. A reset ends the connection
+/// first and the receiving side after that (net/mptcp/protocol.c, mptcp_check_fastclose), so it is
+/// asked in the other order. `None`: it does not live.
+fn end_of_living(socket: Socket) -> Option<bool> {
+    let mut entry = libc::pollfd {
+        fd: socket.0,
+        events: libc::POLLRDHUP,
+        revents: 0,
+    };
+    let asked = syscall!(libc::poll(&mut entry, 1, 0));
+    let has_end = asked.is_ok() && entry.revents & libc::POLLRDHUP != 0;
+    socket.has_peer().then_some(has_end)
+}
+
+/// One that is gone has had both FINs if its first subflow is being closed, or was: that is
+/// begun when they have come (mptcp_shutdown_subflows). A reset ends all subflows without a FIN
+/// before it ends the connection. What the worker has cleared since (__mptcp_subflow_disconnect)
+/// tells neither; nor does our own FIN on it where the peer has no MPTCP.
+fn fin_of_mptcp(socket: Socket) -> Answer<bool> {
+    if let Some(has_end) = end_of_living(socket) {
+        return Ok(Some(has_end));
+    }
+    match state_of_first(socket)? {
+        None => Ok(None),
+        Some(TcpState::Closed) if !has_peer_key(socket) => Err(Fault::UNTOLD),
+        Some(TcpState::Closed) if !fin_was_acknowledged(socket) => Err(Fault::UNTOLD),
+        Some(_) => Ok(Some(true)),
     }
 }
 
