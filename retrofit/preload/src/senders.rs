@@ -19,10 +19,15 @@ pub fn is_io_uring_in_use() -> bool {
     IO_URING.load(Relaxed)
 }
 
-/// Whether somebody may be. Whoever sends waits for room in the buffer: with room there it is nobody.
-pub fn is_any(fd: c_int) -> bool {
-    let has_room = waiting::events_now(fd, libc::POLLOUT).is_ok_and(|events| events != 0);
-    !has_room && (is_io_uring_in_use() || is_a_thread_in_a_call_on(fd))
+/// Whether somebody may be, on a connection with so much in its buffer: segments that are not acknowledged, bytes that
+/// are not sent yet. Whoever sends waits for room there; or there is some since a moment, and no processor for it.
+pub fn is_any(fd: c_int, in_flight: u32, not_sent: u32) -> bool {
+    let is_full = not_sent > 0 || in_flight > 0 && !has_room(fd);
+    is_full && (is_io_uring_in_use() || is_a_thread_in_a_call_on(fd))
+}
+
+fn has_room(fd: c_int) -> bool {
+    waiting::events_now(fd, libc::POLLOUT).is_ok_and(|events| events != 0)
 }
 
 /// What cannot be read may be.
@@ -39,26 +44,26 @@ fn is_a_thread_in_a_call_on(fd: c_int) -> bool {
     false
 }
 
-/// So often, and after so long, it is looked again at a thread that was just running: in a call that waits for room
-/// it sleeps again soon.
-const LOOKS: usize = 4;
-const PAUSE_US: u32 = 50;
+/// After so many microseconds it is looked again at a thread that is running: in a call that waits for room it sleeps
+/// again soon. One that goes on running may be in such a call, and have no processor.
+const PAUSES_US: [u32; 4] = [50, 150, 450, 1350];
 
 fn is_in_a_call_on(tasks: c_int, task: &CStr, fd: c_int) -> bool {
     let Ok(folder) = sys::open_at(tasks, task, libc::O_PATH | libc::O_DIRECTORY) else {
         return false;
     };
-    let mut is_in = false;
-    for _ in 0..LOOKS {
+    let mut pauses = PAUSES_US.iter();
+    let is_in = loop {
         let mut text = [0u8; 160];
         match call_of(folder, &mut text).map(|text| is_on(text, fd)) {
-            Some(None) => waiting::wait_us(PAUSE_US),
-            answer => {
-                is_in = answer.flatten().unwrap_or(false);
-                break;
-            }
+            None => break false,
+            Some(Some(is_in)) => break is_in,
+            Some(None) => match pauses.next() {
+                Some(pause) => waiting::wait_us(*pause),
+                None => break true,
+            },
         }
-    }
+    };
     let _ = sys::close(folder);
     is_in
 }

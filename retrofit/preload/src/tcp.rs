@@ -128,10 +128,9 @@ impl Found {
         }
     }
 
-    /// What has all arrived is sent by nobody.
     fn is_being_sent(&self, fd: c_int) -> bool {
-        let has_left = |info: Info| info.in_flight > 0 || info.not_sent > 0;
-        self.info.is_some_and(has_left) && senders::is_any(fd)
+        let is_any = |info: Info| senders::is_any(fd, info.in_flight, info.not_sent);
+        self.info.is_some_and(is_any)
     }
 
     fn is_connection(&mut self, fd: c_int) -> bool {
