@@ -78,7 +78,7 @@ pub(crate) fn look_for_sharing<T>(
     if sought.is_empty() {
         return;
     }
-    sought::sort(&mut sought);
+    let mut sought = sought::sorted(sought);
     let looked = look(&mut sought, until);
     for same in sought.chunk_by(|one, next| one.inode == next.inode) {
         for (nth, one) in same.iter().enumerate() {
