@@ -94,14 +94,14 @@ impl Shared {
         now: Time,
     ) -> Result<(), Refusal> {
         let boxes = reservation.boxes.take();
-        let keep = match boxes {
-            None => half_closed(&mut handover)?,
+        let short = match boxes {
+            None => half_closed(&mut handover, reservation.looks_soon)?,
             Some(_) => None,
         };
-        if let Some(keep) = keep {
+        if let Some(HalfClosed { keep, is_quiet }) = short {
             let packed = half_closed_now(&handover, keep, now);
             let waits = handover.options.timeout_ms > 0;
-            if waits && reservation.looks_soon && handover.socket.is_quiet() {
+            if waits && is_quiet {
                 // Nothing to drain. What is left is to wait, and the thread does that.
                 let due = after(now, handover.options.timeout_ms);
                 reservation.push(packed, due.min(self.soon(now)));
@@ -210,14 +210,26 @@ fn mark(entry: &mut Entry<Socket>) {
     }
 }
 
+/// One that went the short way.
+struct HalfClosed {
+    keep: Keep,
+    /// There was nothing to drain, and the thread is going to look soon.
+    is_quiet: bool,
+}
+
 /// The short way, for TCP where it is recognised cheaply: SO_LINGER off, the half-close, and a
 /// number out of the program's way. `None`: nothing of that could be done, and the long way
 /// finds out why. Otherwise what is known of the number: nothing yet if the program has never seen
 /// it. One that it has seen it may close once more, and get again for another socket, before the
 /// thread has looked.
-fn half_closed(handover: &mut Handover) -> Result<Option<Keep>, Refusal> {
+fn half_closed(handover: &mut Handover, looks_soon: bool) -> Result<Option<HalfClosed>, Refusal> {
     let given = handover.socket;
     if !given.is_tcp_connection() {
+        return Ok(None);
+    }
+    let is_quiet = looks_soon && given.is_quiet();
+    if !is_quiet && !given.tells_its_end() {
+        // It has to be asked before the half-close.
         return Ok(None);
     }
     given.end_signals().map_err(Refusal::System)?;
@@ -245,7 +257,7 @@ fn half_closed(handover: &mut Handover) -> Result<Option<Keep>, Refusal> {
         return Ok(None);
     }
     handover.socket = socket;
-    Ok(Some(keep))
+    Ok(Some(HalfClosed { keep, is_quiet }))
 }
 
 fn half_closed_now(handover: &Handover, keep: Keep, now: Time) -> Packed<Socket> {

@@ -58,6 +58,11 @@ pub(crate) trait Probe: Indexed {
         false
     }
 
+    /// Of such a connection: whether the peer's FIN has come is told also after the half-close.
+    fn tells_its_end(self) -> bool {
+        true
+    }
+
     /// A TCP connection that has sent its FIN.
     fn is_half_closed(self) -> bool {
         false

@@ -40,6 +40,11 @@ impl Probe for Socket {
         syscall!(libc::poll(&mut entry, 1, 0)) == Ok(0)
     }
 
+    /// One of MPTCP may be gone with the half-close, and tells nothing then.
+    fn tells_its_end(self) -> bool {
+        tcp::protocol(self) != Ok(tcp::IPPROTO_MPTCP)
+    }
+
     /// Families on top of TCP show the state of a connection below, which goes on for a while:
     /// they count as half-closed. So does what was accepted before the handshake had ended (TCP Fast
     /// Open, RFC 7413, section 4.2): the FIN leaves behind that.
