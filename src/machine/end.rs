@@ -340,7 +340,7 @@ impl Machine {
         }
     }
 
-    fn ask_fin<C: Connection>(&self, conn: &mut C) -> Answer<bool> {
+    pub(super) fn ask_fin<C: Connection>(&self, conn: &mut C) -> Answer<bool> {
         match self.seen.is_tcp || self.seen.was_shut {
             true => conn.fin_arrived(),
             false => Ok(None),

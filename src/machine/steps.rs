@@ -96,7 +96,11 @@ impl Machine {
             Pass::Full if self.now(clock) < self.seen.phase_end => return Some(Next::Again),
             // The half-close may be the end of what tells it.
             Pass::End => {
-                self.seen.peer_fin = self.seen.is_tcp && conn.fin_arrived() == Ok(Some(true));
+                let fin = self.ask_fin(conn);
+                if let Some(fault) = not_ours(&fin) {
+                    return self.refuse(fault);
+                }
+                self.seen.peer_fin = fin == Ok(Some(true));
                 true
             }
             Pass::Full | Pass::Deaf => true,

@@ -40,7 +40,8 @@ fn answer(socket: ws::SOCKET, is_client: bool, question: Question) -> Answer {
             .map(|count| count != 1)
             .into(),
         // not asked here, as the rule says
-        Question::IsForeign
+        Question::IsBeingSent
+        | Question::IsForeign
         | Question::IsInRepair
         | Question::IsMultipath
         | Question::IsShutForReading => Answer::Unknown,

@@ -51,6 +51,7 @@ const DEAF_MS: u64 = 10;
 
 /// So often in a row a wait may fail at once.
 const MOST_REFUSALS: u32 = 4;
+
 static WATCHED: Guarded<Watched> = Guarded::new(Watched::new());
 
 /// Whether somebody drives what is parked, after starting a thread if need be and possible.

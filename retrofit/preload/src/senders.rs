@@ -44,26 +44,26 @@ fn is_a_thread_in_a_call_on(fd: c_int) -> bool {
     false
 }
 
-/// After so many microseconds it is looked again at a thread that is running: in a call that waits for room it sleeps
-/// again soon. One that goes on running may be in such a call, and have no processor.
-const PAUSES_US: [u32; 4] = [50, 150, 450, 1350];
+/// So often, and after so many microseconds, it is looked again at a thread that is running: in a call that waits for
+/// room it sleeps again soon. One that goes on running works on something else, as far as is known.
+const LOOKS: usize = 4;
+const PAUSE_US: u32 = 50;
 
 fn is_in_a_call_on(tasks: c_int, task: &CStr, fd: c_int) -> bool {
     let Ok(folder) = sys::open_at(tasks, task, libc::O_PATH | libc::O_DIRECTORY) else {
         return false;
     };
-    let mut pauses = PAUSES_US.iter();
-    let is_in = loop {
+    let mut is_in = false;
+    for _ in 0..LOOKS {
         let mut text = [0u8; 160];
         match call_of(folder, &mut text).map(|text| is_on(text, fd)) {
-            None => break false,
-            Some(Some(is_in)) => break is_in,
-            Some(None) => match pauses.next() {
-                Some(pause) => waiting::wait_us(*pause),
-                None => break true,
-            },
+            Some(None) => waiting::wait_us(PAUSE_US),
+            answer => {
+                is_in = answer.flatten().unwrap_or(false);
+                break;
+            }
         }
-    };
+    }
     let _ = sys::close(folder);
     is_in
 }

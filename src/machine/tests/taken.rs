@@ -67,7 +67,7 @@ fn after_the_callback_that_got_the_data() {
 /// else is due.
 #[test]
 fn in_any_call_of_a_step() {
-    let ways: [fn(Plan) -> Plan; 9] = [
+    let ways: [fn(Plan) -> Plan; 10] = [
         |plan| plan.before(Act::AckAll).after_fin(1, Act::Fin),
         |plan| plan.at(4, Act::Reset).at(4, Act::StealError),
         |plan| plan.before(Act::Fin).unsent(9),
@@ -77,6 +77,7 @@ fn in_any_call_of_a_step() {
         |plan| plan.before(Act::Reset),
         |plan| plan.before(Act::SoftError(LOST)).idle(3),
         |plan| plan.before(Act::Send(9)).peer_first(4).unsent(9).idle(3),
+        |plan| plan.before(Act::ShutRead).peer_first(4),
     ];
     for way in ways {
         for system in System::ALL {
