@@ -78,7 +78,7 @@ part_wrap() {
             $library && check "wrap, linked by $linker" alone "$out/wrap-$linker" all
     done
     # shellcheck disable=SC2086
-    compiles "each kind of socket" gcc -std=gnu11 $warnings -O2 -o "$out/matrix" tests/retrofit/matrix.c \
+    compiles "each kind of socket" gcc -std=gnu11 $warnings -O2 -pthread -o "$out/matrix" tests/retrofit/matrix.c \
         @"$lib/graceful_close_wrap.opts" $static &&
         check "each kind of socket, as the rule says" alone tests/retrofit/matrix link "$out/matrix"
     check "nm shows the archive in the program" grep_nm "$out/wrap" yes

@@ -18,6 +18,7 @@ typedef SOCKET sock;
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/socket.h>
@@ -167,13 +168,15 @@ static const char *being_sent(sock own, sock peer)
     static char into[65536];
     pthread_t thread;
     void *sent;
+    struct pollfd room = { own, POLLOUT, 0 };
     long whole = 0;
-    int got;
+    int got, full;
 
     /* unread, it would make a reset of the end of that call */
     MUST(recv(own, into, sizeof into, 0) == 3000);
     MUST(pthread_create(&thread, NULL, sends, &own) == 0);
-    sleep_ms(200);
+    /* until it waits for room: a busy machine may take long */
+    for (full = 0; full < 3; sleep_ms(100)) full = poll(&room, 1, 0) == 0 ? full + 1 : 0;
     closesocket(own);
     sleep_ms(100);
     while (whole < MUCH && (got = (int)recv(peer, into, sizeof into, 0)) > 0) whole += got;
