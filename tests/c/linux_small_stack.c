@@ -91,7 +91,8 @@ static void without_descriptors(void)
     int next = dup(0);
     CHECK(next >= 0);
     close(next);
-    few.rlim_cur = few.rlim_max = (rlim_t)next;
+    CHECK_IS(getrlimit(RLIMIT_NOFILE, &few), 0);
+    few.rlim_cur = (rlim_t)next;
     CHECK_IS(setrlimit(RLIMIT_NOFILE, &few), 0);
 }
 
