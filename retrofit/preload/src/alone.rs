@@ -106,11 +106,11 @@ pub fn ends_the_process() -> bool {
 
 /// Whether there is anybody else, looked up from time to time.
 #[derive(Default)]
-pub struct Looks {
+pub struct Checks {
     next_ms: u64,
 }
 
-impl Looks {
+impl Checks {
     pub const BETWEEN_MS: u64 = 250;
 
     pub fn find_nobody(&mut self, now: u64) -> bool {

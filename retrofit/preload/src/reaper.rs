@@ -1,6 +1,6 @@
 //! The background thread: there while something is parked, and a little longer.
 
-use crate::alone::{self, Looks};
+use crate::alone::{self, Checks};
 use crate::driver;
 use crate::log;
 use crate::log_file;
@@ -148,7 +148,7 @@ fn serve() {
 fn drive(until_ms: Option<u64>, idle_ms: u64) -> bool {
     let mut refusals = 0;
     let mut busy_ms = sys::now_ms();
-    let mut looks = Looks::default();
+    let mut checks = Checks::default();
     // SAFETY: one thread drives at a time, see WHO.
     driver::with(|driver| unsafe {
         WATCHED.with(|watched| loop {
@@ -172,7 +172,7 @@ fn drive(until_ms: Option<u64>, idle_ms: u64) -> bool {
             if !is_idle {
                 busy_ms = now;
             }
-            if until_ms.is_none() && looks.find_nobody(now) {
+            if until_ms.is_none() && checks.find_nobody(now) {
                 return false;
             }
             if until_ms.is_some_and(|until| is_over(until, now)) {
@@ -185,10 +185,10 @@ fn drive(until_ms: Option<u64>, idle_ms: u64) -> bool {
                 continue;
             }
             let limit = match (is_idle, is_deaf) {
-                (true, _) => Some(idle_ms.min(Looks::BETWEEN_MS)),
+                (true, _) => Some(idle_ms.min(Checks::BETWEEN_MS)),
                 (_, true) => Some(left.unwrap_or(DEAF_MS).min(DEAF_MS)),
                 _ if is_waited_for => Some(left.unwrap_or(GLANCE_MS).min(GLANCE_MS)),
-                _ => left.or(Some(Looks::BETWEEN_MS)),
+                _ => left.or(Some(Checks::BETWEEN_MS)),
             };
             let waited = watched.wait(park::bell(), limit);
             park::wake_up();

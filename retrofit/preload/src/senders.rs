@@ -1,5 +1,7 @@
 //! Who is still sending on a connection that the program closes. A thread in a call on it, or a request of io_uring,
 //! holds the connection: after the system's close it sends to its end. Our half-close would cut it off.
+//! (src/sys/linux/blocked.rs looks at threads in the same way, by functions of the C library; this may run in a signal
+//! handler, and leaves errno alone.)
 
 use crate::folder::{number, Folder};
 use crate::sys;
@@ -30,18 +32,21 @@ fn has_room(fd: c_int) -> bool {
     waiting::events_now(fd, libc::POLLOUT).is_ok_and(|events| events != 0)
 }
 
-/// What cannot be read may be.
+/// Without /proc, or where the list of threads cannot be read, one may be.
 fn is_a_thread_in_a_call_on(fd: c_int) -> bool {
     let Ok(mut tasks) = Folder::open(libc::AT_FDCWD, c"/proc/self/task") else {
         return true;
     };
     let (folder, own) = (tasks.fd, sys::thread_id());
-    while let Ok(Some(name)) = tasks.next() {
-        if number(name).is_some_and(|task| task != own) && is_in_a_call_on(folder, name, fd) {
-            return true;
+    loop {
+        let is_other = |name| number(name).is_some_and(|task| task != own);
+        match tasks.next() {
+            Ok(Some(name)) if is_other(name) && is_in_a_call_on(folder, name, fd) => return true,
+            Ok(Some(_)) => {}
+            Ok(None) => return false,
+            Err(_) => return true,
         }
     }
-    false
 }
 
 /// So often, and after so many microseconds, it is looked again at a thread that is running: in a call that waits for
