@@ -112,7 +112,8 @@ impl Machine {
         let fin = self.ask_fin(conn);
         match fin {
             Ok(Some(true)) => {
-                self.seen.peer_fin = true;
+                // Of what has no state it says that the peer has gone, and not how: see `confirm`.
+                self.seen.peer_fin = self.seen.is_tcp;
                 return Zero::Fin;
             }
             Err(fault) if fault.kind == FaultKind::NotASocket => return Zero::NotOurs(fault),

@@ -100,7 +100,8 @@ impl Machine {
                 if let Some(fault) = not_ours(&fin) {
                     return self.refuse(fault);
                 }
-                self.seen.peer_fin = fin == Ok(Some(true));
+                // Of what has no state it says that the peer has gone, and not how.
+                self.seen.peer_fin = self.seen.is_tcp && fin == Ok(Some(true));
                 true
             }
             Pass::Full | Pass::Deaf => true,

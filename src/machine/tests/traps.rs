@@ -3,7 +3,7 @@
 use super::drive::run;
 use super::plan::Plan;
 use super::rules::good_peer;
-use super::script::{Act, Life, System, MS, RESET};
+use super::script::{Act, Life, Question, System, MS, RESET};
 use super::sim::{Handle, Sim, SimClock};
 use crate::clock::Clock;
 use crate::connection::Watch;
@@ -276,6 +276,27 @@ fn a_unix_socket_that_was_shut_both_ways_and_is_reset_has_seen_no_fin() {
         assert_eq!(machine.end(), Some(End::Outcome(Outcome::Reset)));
         let report = machine.report(Outcome::Reset, clock.now());
         assert_eq!(report.peer_closed, !was_shut);
+    }
+}
+
+/// That it has ended is told between the zero read and the question for the error.
+#[test]
+fn nor_has_one_that_is_reset_between_any_two_calls() {
+    let all_refused = [None, Some(Question::PendingError)];
+    for (peer_first, at) in (0..30).flat_map(|at| [(0, at), (4, at), (50, at)]) {
+        for refused in all_refused {
+            let mut plan = Plan::new().on(System::Local).timeout(25).recheck();
+            plan = plan.before(Act::ShutRead).before(Act::ShutWrite);
+            plan = plan.peer_first(peer_first).at(at, Act::Reset);
+            if let Some(question) = refused {
+                plan = plan.refuses(question, 0, u32::MAX);
+            }
+            run(plan.call_cost(MS), |run| {
+                let case = format!("{peer_first} {at} {refused:?}");
+                assert!(!run.report.peer_closed, "{case}");
+                assert_ne!(run.outcome(), Outcome::Graceful, "{case}");
+            });
+        }
     }
 }
 
