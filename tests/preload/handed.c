@@ -118,22 +118,31 @@ static void descriptor_store(void)
 
 static char *const NOTHING[] = {NULL};
 
-/* The manager: has no library, accepts, and starts a program for each connection, which is 3 there. */
+/*
+ * The manager: has no library, accepts, and starts a program for each connection, which is 3 there. It has given up its
+ * own copy before the program starts: the close of a manager that comes to it after the program's end is the last one,
+ * and bare.
+ */
 static void manage(int listening, char *library, char *service)
 {
     char *words[] = {"/proc/self/exe", service, NULL};
-    char *variables[] = {library, NULL};
-    int i, fd;
+    char *variables[] = {library, NULL}, byte;
+    int i, fd, given_up[2];
 
     for (i = 0; i < ROUNDS; i++) {
         fd = accepted(listening);
+        MUST(pipe(given_up) == 0);
         if (fork() == 0) {
+            close(given_up[1]);
+            MUST(read(given_up[0], &byte, 1) == 0 && close(given_up[0]) == 0);
             if (fd != 3)
                 MUST(dup2(fd, 3) == 3 && close(fd) == 0);
             execve(words[0], words, library[0] ? variables : NOTHING);
             _exit(127);
         }
         close(fd);
+        close(given_up[0]);
+        close(given_up[1]);
         while (waitpid(-1, NULL, WNOHANG) > 0)
             ;
     }
