@@ -2,7 +2,8 @@
 //! end held against what really happened.
 //!
 //! A failure prints the seed and the number of the case; with these in
-//! `GC_SIM_SEED` and `GC_SIM_CASE` the same case runs again, alone.
+//! `GC_SIM_SEED` and `GC_SIM_CASE` the same case runs again, alone. `GC_SIM_CASES` says how many
+//! are run instead of the usual number.
 
 use super::drive::simulate;
 use super::plan::{Dice, Driver, Plan, Reader};
@@ -42,7 +43,8 @@ fn check_cases(seed: u64) {
     }
     let mut by_outcome = [0u64; 12];
     let mut refused = 0;
-    for case in 0..CASES {
+    let cases = number_from("GC_SIM_CASES").unwrap_or(CASES);
+    for case in 0..cases {
         match check_case(seed, case) {
             Some(outcome) => by_outcome[outcome as usize] += 1,
             None => refused += 1,
@@ -54,9 +56,9 @@ fn check_cases(seed: u64) {
         return;
     }
     for (outcome, &count) in by_outcome.iter().enumerate() {
-        assert!(count > CASES / 2000, "outcome {outcome} only {count} times");
+        assert!(count > cases / 2000, "outcome {outcome} only {count} times");
     }
-    assert!(refused > CASES / 2000);
+    assert!(refused > cases / 2000);
 }
 
 /// A fuzzer's bytes reach every system and more than one outcome, each byte for itself.
