@@ -159,8 +159,9 @@ impl Machine {
                 // state proves none.
                 Ok(Some(state)) => {
                     is_proved = state.proves_acknowledgement();
-                    let is_awaited = matches!(in_flight, Ok(Some(_))) || state.awaits_ack_of_fin();
-                    self.seen.peer_fin && !is_awaited
+                    let is_past = state.has_peer_fin() && !state.awaits_ack_of_fin();
+                    let is_awaited = matches!(in_flight, Ok(Some(_)));
+                    self.seen.peer_fin && is_past && !is_awaited
                 }
                 // One without a state, or one that is gone before it was first asked.
                 Ok(None) => match conn.pending_error() {

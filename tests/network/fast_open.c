@@ -74,17 +74,14 @@ static size_t graceful(void)
     return stats.by_outcome[GC_GRACEFUL];
 }
 
-static void answers(int listener, unsigned int flags)
+/* its handshake has not ended, and the answer has been sent */
+static int answered(int listener, pthread_t *client)
 {
-    gc_options options = GC_OPTIONS_INIT;
     struct tcp_info info;
     socklen_t size = sizeof info;
     char bytes[ANSWER] = { 0 };
-    pthread_t client;
-    void *got;
-    size_t before = graceful();
     int sock;
-    must(pthread_create(&client, NULL, asks, NULL) == 0, "pthread_create");
+    must(pthread_create(client, NULL, asks, NULL) == 0, "pthread_create");
     sock = accept(listener, NULL, NULL);
     must(sock >= 0 && recv(sock, bytes, sizeof bytes, 0) == 7, "the request");
     must(getsockopt(sock, IPPROTO_TCP, TCP_INFO, &info, &size) == 0, "TCP_INFO");
@@ -93,6 +90,30 @@ static void answers(int listener, unsigned int flags)
         exit(77);
     }
     must(send(sock, bytes, ANSWER, 0) == ANSWER, "send");
+    return sock;
+}
+
+/* the time is up while nothing that is sent is counted yet */
+static void gives_up(int listener)
+{
+    gc_options options = GC_OPTIONS_INIT;
+    gc_report report = GC_REPORT_INIT;
+    pthread_t client;
+    int sock = answered(listener, &client);
+    options.timeout_ms = 20;
+    must(gc_close_with(sock, &options, &report) == GC_TIMED_OUT, "gc_close_with");
+    pthread_join(client, NULL);
+    printf("given up in the handshake: %ld unacknowledged\n", (long)report.unacked_bytes);
+    if (report.unacked_bytes != GC_UNKNOWN) exit(1);
+}
+
+static void answers(int listener, unsigned int flags)
+{
+    gc_options options = GC_OPTIONS_INIT;
+    pthread_t client;
+    void *got;
+    size_t before = graceful();
+    int sock = answered(listener, &client);
     options.flags = flags;
     options.timeout_ms = 20000;
     must(gc_close_async_with(sock, &options, NULL, NULL) == 0, "gc_close_async_with");
@@ -126,6 +147,7 @@ int main(void)
     must(bind(listener, (struct sockaddr *)&address, sizeof address) == 0, "bind");
     must(listen(listener, 5) == 0, "listen");
     must(setsockopt(listener, IPPROTO_TCP, TCP_FASTOPEN, &queue, sizeof queue) == 0, "TCP_FASTOPEN");
+    gives_up(listener);
     answers(listener, 0);
     first = descriptors();
     answers(listener, 0);

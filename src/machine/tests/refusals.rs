@@ -3,6 +3,11 @@
 use super::drive::run;
 use super::plan::Plan;
 use super::script::{Act, Question, System, LOST, OTHER};
+use super::sim::{Sim, SimClock};
+use crate::clock::Clock;
+use crate::connection::TcpState;
+use crate::machine::state::Phase;
+use crate::machine::Machine;
 use crate::outcome::Outcome;
 
 /// Whether all is acknowledged is asked of what is gone for about a tenth of a second, and no longer: nothing
@@ -78,5 +83,26 @@ fn a_zero_read_is_no_fin_while_the_system_refuses_to_say_more() {
                 assert_eq!(run.ended_ms(), 200);
             });
         }
+    }
+}
+
+/// A state that says neither that the peer's FIN has come nor that ours is acknowledged (one that the system makes up
+/// for a connection over several paths) proves nothing where it refuses to say what is under way.
+#[test]
+fn a_state_without_both_ends_proves_nothing() {
+    let plan = Plan::new().timeout(200).recheck();
+    let plan = plan.refuses(Question::InFlight, 0, u32::MAX);
+    let clock = SimClock::new();
+    let mut sim = Sim::new(&plan.setup, &clock);
+    (sim.seen.classified, sim.seen.half_closes, sim.fin_out) = (true, 1, true);
+    for (is_acked, state) in [(false, TcpState::FinWait1), (true, TcpState::FinWait2)] {
+        sim.fin_acked = is_acked;
+        assert_eq!(sim.state(), state);
+        let mut machine = Machine::new(&plan.options, clock.now());
+        machine.phase = Phase::Confirm;
+        (machine.seen.half_closed, machine.seen.peer_fin) = (true, true);
+        (machine.seen.is_tcp, machine.seen.has_state) = (true, true);
+        machine.step(&mut sim, &clock, &mut None);
+        assert_eq!(machine.end(), None, "{state:?}");
     }
 }

@@ -70,13 +70,15 @@ impl Connection for Socket {
     }
 
     fn in_flight(&mut self) -> Answer<usize> {
-        self.unacknowledged().map(Some)
+        tcp::in_flight(*self).map(Some)
     }
 
     /// Of TCP what is not acknowledged, our FIN not counted; of AF_UNIX and others the memory
     /// that holds what the peer has not read.
     fn backlog(&mut self) -> Answer<Backlog> {
         let left = match self.unacknowledged() {
+            // Before the handshake has ended (TCP Fast Open) nothing is counted.
+            Ok(0) if tcp::state_of_first(*self)? == Some(TcpState::SynReceived) => return Ok(None),
             Ok(left) => left as u64,
             Err(fault) if fault.kind == FaultKind::NotASocket => return Err(fault),
             Err(_) => return Ok(None),
@@ -155,10 +157,11 @@ impl Connection for Socket {
             return Ok(());
         }
         let mark = self.mark().ok_or(Fault::GONE)?;
-        // A listening socket may be on its way to the program that goes on with it.
+        // A listening socket may be on its way to the program that goes on with it. Messages first:
+        // who receives one meanwhile is among the holders.
         let wakes = blocked::may_be(self.0)
-            && self.sharing(SystemClock.now()) == Sharing::Alone
-            && !sharing::messages::are_under_way();
+            && !sharing::messages::are_under_way()
+            && self.sharing(SystemClock.now()) == Sharing::Alone;
         if !self.is_still(mark) {
             return Err(Fault::GONE);
         }

@@ -35,9 +35,10 @@ pub(super) fn classify(socket: Socket) -> Result<Kind, Fault> {
     let has_begun = !matches!(state, TcpState::Listen | TcpState::SynSent);
     match protocol(socket) {
         Ok(libc::IPPROTO_TCP) | Err(_) => Ok(Kind::Tcp(state)),
-        Ok(IPPROTO_MPTCP) if has_begun => Ok(Kind::Tcp(match end_of_living(socket) {
-            Some(true) => TcpState::CloseWait,
-            Some(false) => TcpState::Established,
+        Ok(IPPROTO_MPTCP) if !has_begun || has_one_path(socket)? => Ok(Kind::Tcp(state)),
+        Ok(IPPROTO_MPTCP) => Ok(Kind::Tcp(match end_of_living(socket) {
+            Some(Ok(Some(true))) => TcpState::CloseWait,
+            Some(_) => TcpState::Established,
             None => TcpState::Closed,
         })),
         Ok(_) if state == TcpState::Closed || state.has_peer_fin() => socket.kind_by_type(),
@@ -64,9 +65,21 @@ pub(super) fn state(socket: Socket) -> Answer<TcpState> {
     let Some(state) = state_of_first(socket)? else {
         return Ok(None);
     };
-    match protocol(socket)? {
-        IPPROTO_MPTCP => Ok(Some(state_of_mptcp(socket))),
-        _ => Ok(Some(state)),
+    match protocol(socket)? == IPPROTO_MPTCP && !has_one_path(socket)? {
+        true => Ok(Some(state_of_mptcp(socket))),
+        false => Ok(Some(state)),
+    }
+}
+
+/// An MPTCP connection whose peer has none: its first subflow is all there is, with a state and a
+/// FIN as those of TCP. The connection as a whole is called closed as soon as both sides have been
+/// shut, with everything still under way (net/mptcp/protocol.c, __mptcp_check_send_data_fin). It
+/// has TCP_INFO, as all that come here, and not MPTCP_INFO.
+fn has_one_path(socket: Socket) -> Result<bool, Fault> {
+    match ask(socket, SOL_MPTCP, MPTCP_INFO, &mut [0; 12]) {
+        Ok(_) => Ok(false),
+        Err(fault) if is_unknown(fault) => Ok(true),
+        Err(fault) => Err(fault),
     }
 }
 
@@ -89,6 +102,25 @@ fn state_of_mptcp(socket: Socket) -> TcpState {
         std::thread::sleep(MPTCP_PAUSE);
     }
     TcpState::Established
+}
+
+/// What of ours the peer has not acknowledged, our FIN counted as one.
+pub(super) fn in_flight(socket: Socket) -> Result<usize, Fault> {
+    match socket.unacknowledged()? {
+        0 if protocol(socket)? == IPPROTO_MPTCP && !counts_all(socket)? => Err(Fault::UNTOLD),
+        left => Ok(left),
+    }
+}
+
+/// Whether 0 says that all is acknowledged. With one path nothing is counted once that is gone, by
+/// a reset as well, and up to Linux 5.17 nothing at all (net/mptcp/protocol.c, mptcp_ioctl_outq).
+fn counts_all(socket: Socket) -> Result<bool, Fault> {
+    Ok(!has_one_path(socket)?
+        || match state_of_first(socket)? {
+            Some(TcpState::Closed) => fin_was_acknowledged(socket),
+            Some(state) => state.proves_acknowledgement(),
+            None => false,
+        })
 }
 
 /// `None`: not TCP. TIPC answers with nothing at all.
@@ -143,10 +175,12 @@ fn counters(socket: Socket) -> Option<Counters> {
     Counters::of(info.get(..filled)?)
 }
 
-/// The counters of a connection outlive it; one that was refused has none. Those of a first
-/// subflow that was reset are zero (net/mptcp/protocol.c, __mptcp_subflow_disconnect).
+/// The counters of a connection outlive it; one that was refused has none. Those of an MPTCP
+/// connection may have been cleared (net/mptcp/protocol.c, __mptcp_subflow_disconnect), and with one
+/// path there is nothing else.
 pub(super) fn was_alive(socket: Socket) -> Option<bool> {
-    Some(counters(socket)?.was_established() || has_peer_key(socket))
+    let was = counters(socket)?.was_established() || has_peer_key(socket);
+    (was || protocol(socket) != Ok(IPPROTO_MPTCP)).then_some(was)
 }
 
 /// MPTCP: the peer's key came while it connected, and is known for good. Other sockets do not have
@@ -195,8 +229,9 @@ pub(super) fn fin_arrived(socket: Socket) -> Answer<bool> {
 /// Of an MPTCP connection that lives, whether its receiving side has come to its end: by the peer's
 /// DATA_FIN, or by the program's own SHUT_RD, which looks the same. A reset ends the connection
 /// first and the receiving side after that (net/mptcp/protocol.c, mptcp_check_fastclose), so it is
-/// asked in the other order. `None`: it does not live.
-fn end_of_living(socket: Socket) -> Option<bool> {
+/// asked in the other order. Up to Linux 6.4 it also comes to its end when the last subflow is gone,
+/// and that may be the first one (mptcp_check_for_eof). `None`: it does not live.
+fn end_of_living(socket: Socket) -> Option<Answer<bool>> {
     let mut entry = libc::pollfd {
         fd: socket.0,
         events: libc::POLLRDHUP,
@@ -204,22 +239,27 @@ fn end_of_living(socket: Socket) -> Option<bool> {
     };
     let asked = syscall!(libc::poll(&mut entry, 1, 0));
     let has_end = asked.is_ok() && entry.revents & libc::POLLRDHUP != 0;
-    socket.has_peer().then_some(has_end)
+    socket.has_peer().then(|| match state_of_first(socket) {
+        Ok(Some(TcpState::Closed)) | Err(_) if has_end => Err(Fault::UNTOLD),
+        _ => Ok(Some(has_end)),
+    })
 }
 
 /// One that is gone has had both FINs if its first subflow is being closed, or was: that is
 /// begun when they have come (mptcp_shutdown_subflows). A reset ends all subflows without a FIN
 /// before it ends the connection. What the worker has cleared since (__mptcp_subflow_disconnect)
-/// tells neither; nor does our own FIN on it where the peer has no MPTCP.
+/// tells neither; nor does our own FIN on an only path.
 fn fin_of_mptcp(socket: Socket) -> Answer<bool> {
-    if let Some(has_end) = end_of_living(socket) {
-        return Ok(Some(has_end));
+    let has_one_path = has_one_path(socket)?;
+    if let (false, Some(has_end)) = (has_one_path, end_of_living(socket)) {
+        return has_end;
     }
     match state_of_first(socket)? {
         None => Ok(None),
-        Some(TcpState::Closed) if !has_peer_key(socket) => Err(Fault::UNTOLD),
-        Some(TcpState::Closed) if !fin_was_acknowledged(socket) => Err(Fault::UNTOLD),
-        Some(_) => Ok(Some(true)),
+        Some(TcpState::Closed) if has_one_path || !fin_was_acknowledged(socket) => {
+            Err(Fault::UNTOLD)
+        }
+        Some(state) => Ok(Some(!has_one_path || state.has_peer_fin())),
     }
 }
 

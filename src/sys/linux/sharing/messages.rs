@@ -3,17 +3,27 @@
 //! unix_show_fdinfo(); Linux 5.10).
 
 use super::folder::{self, Folder, Path, Room};
-use super::{has_ended, is_forbidden, other, FAIR};
+use super::{has_ended, is_forbidden, other, spare, FAIR};
 use crate::clock::{Clock, SystemClock, Time};
 use crate::connection::Fault;
 use crate::sys::unix::RawSocket;
 use std::ffi::CStr;
 
 /// Whether one may be, on its way to a process that lets itself be looked at. What cannot be found
-/// out in a fair time may be. Without a descriptor to look with it is not known, and taken for no.
+/// out, or not in a fair time, may be.
 pub(in super::super) fn are_under_way() -> bool {
     let until = SystemClock.now().plus(FAIR);
-    look(until).unwrap_or_else(|refused| refused.code == libc::ETIMEDOUT)
+    match look(until) {
+        Err(refused) if refused.code == libc::EMFILE => {
+            let mut are = true;
+            let looked = spare::with_other_table(refused, |_| {
+                are = look(until)?;
+                Ok(())
+            });
+            looked.is_err() || are
+        }
+        looked => looked.unwrap_or(true),
+    }
 }
 
 fn look(until: Time) -> Result<bool, Fault> {
