@@ -1,13 +1,17 @@
 /*
  * A program hands its listening socket to the next one by a message (SCM_RIGHTS) and closes its own
  * number while a thread of its own sleeps in accept(). Until the other one has received the message
- * nobody has a number for the socket; it must go on listening all the same, as after close().
+ * nobody has a number for the socket; it must go on listening all the same, as after close(). Also where the
+ * program has no descriptor left to look with.
  */
 #include "check.h"
 
 #include "graceful_close.h"
 
+#include <sys/resource.h>
 #include <sys/un.h>
+
+enum { LIMIT = 100 };
 
 static check_socket listener;
 
@@ -61,11 +65,20 @@ static void closes(int form)
     }
 }
 
-static void handed_over(int form)
+/* every number below the limit */
+static int take_all(int *taken)
+{
+    int count = 0, next;
+    while (count < LIMIT && (next = dup(0)) != -1) taken[count++] = next;
+    CHECK_IS(errno, EMFILE);
+    return count;
+}
+
+static void handed_over(int form, int is_full)
 {
     struct sockaddr_in address;
     check_thread thread;
-    int pair[2], next;
+    int pair[2], next, taken[LIMIT], count = 0;
     check_socket client;
     check_round = form;
     listener = check_listener(&address);
@@ -73,7 +86,9 @@ static void handed_over(int form)
     check_thread_start(&thread, accepts, NULL);
     check_sleep(100);
     pass(pair[0], listener);
+    if (is_full) count = take_all(taken);
     closes(form);
+    while (count > 0) close(taken[--count]);
     next = pass(pair[1], -1);
     /* the thread that still sleeps takes it */
     client = socket(AF_INET, SOCK_STREAM, 0);
@@ -87,6 +102,7 @@ static void handed_over(int form)
 
 int main(void)
 {
+    struct rlimit limit;
     int form;
     FILE *info;
     char line[200] = "";
@@ -96,6 +112,14 @@ int main(void)
     CHECK(info != NULL && fgets(line, sizeof(line), info) != NULL);
     fclose(info);
     if (atoi(line) * 100 + atoi(strchr(line, '.') + 1) < 510) check_skip("before Linux 5.10 nothing tells of such messages");
-    for (form = 0; form < 3; form++) handed_over(form);
+    CHECK_IS(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    limit.rlim_cur = LIMIT;
+    CHECK_IS(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    for (form = 0; form < 3; form++) {
+        check_doing = "handed over";
+        handed_over(form, 0);
+        check_doing = "handed over with no descriptor left";
+        handed_over(form, 1);
+    }
     return 0;
 }
