@@ -1,8 +1,10 @@
-/* A program with threads ends: what its exit handlers destroy, and what its threads notice: T113-T115. */
+/* A program with threads ends: what its exit handlers destroy, and what its threads notice: T113-T115,
+   T197. */
 #include "lab.h"
 
 #include <pthread.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 
 enum { PAGE = 4096, STATUS = 3 };
 
@@ -54,9 +56,33 @@ static void work_and_return(int listening)
     execv(words[0], words);
 }
 
+#define WORDS 512
+
+/* What its worker uses is on the stack of main(), and there for a moment after that. It looks rarely: the moment of
+   the end itself is none of the library's. */
+static void *use_frame(void *frame)
+{
+    volatile char *const volatile *pages = frame;
+    int i;
+
+    for (;;) {
+        for (i = 0; i < WORDS; i++)
+            pages[i][0]++;
+        sleep_ms(20);
+    }
+    return NULL;
+}
+
 static int returning(int listening)
 {
-    begin_to_work();
+    volatile char *frame[WORDS];
+    int i;
+
+    in_use = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    MUST(in_use != MAP_FAILED);
+    for (i = 0; i < WORDS; i++)
+        frame[i] = in_use;
+    start(use_frame, (long)frame);
     close(served(listening));
     return STATUS;
 }
@@ -158,12 +184,56 @@ static void work_and_leave(int listening)
     _exit(STATUS);
 }
 
-/* T115: what a program with threads has closed arrives, however it ends. */
+/* T115: what a program with threads has closed arrives, if it ends by exit() or _exit(). */
 static void closed_before_the_end(void)
 {
     with_a_client(work_and_exit);
-    with_a_client(work_and_return);
     with_a_client(work_and_leave);
+}
+
+/* no /proc from there on */
+static void lock_in(void)
+{
+    char folder[] = "/tmp/preload-XXXXXX";
+
+    MUST(mkdtemp(folder));
+    if (chroot(folder) != 0) {
+        rmdir(folder);
+        skip("no chroot here");
+    }
+    MUST(chdir("/") == 0);
+}
+
+static void *leave_unseen(void *unused)
+{
+    syscall(SYS_exit, 0);
+    return unused;
+}
+
+static void work_unseen(int listening)
+{
+    pthread_t thread;
+
+    lock_in();
+    begin_to_work();
+    close(served(listening));
+    MUST(pthread_create(&thread, NULL, leave_unseen, NULL) == 0);
+    sleep_ms(100);
+    exit(STATUS);
+}
+
+static void write_unseen(int listening)
+{
+    lock_in();
+    begin_to_write(listening);
+    exit(STATUS);
+}
+
+/* T197: the same without /proc; the end of a thread is not that of the process. */
+static void unseen(void)
+{
+    with_silent_peers(work_unseen);
+    with_silent_peers(write_unseen);
 }
 
 int main(int argc, char **argv)
@@ -172,6 +242,7 @@ int main(int argc, char **argv)
         {"T113", used_to_the_end},
         {"T114", written_and_aborted},
         {"T115", closed_before_the_end},
+        {"T197", unseen},
     };
 
     if (argc > 2 && strcmp(argv[1], "T-return") == 0)

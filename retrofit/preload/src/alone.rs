@@ -46,6 +46,14 @@ fn have_we_one() -> bool {
     ours > 0 && ours != sys::thread_id() && sys::is_thread(ours)
 }
 
+/// Until the one of ours that was started last has ended.
+pub fn wait_for_our_thread() {
+    let until = sys::now_ms() + PATIENCE_MS;
+    while sys::is_thread(OURS.load(SeqCst)) && sys::now_ms() < until {
+        waiting::wait_us(100);
+    }
+}
+
 /// Its entry stays until the last thread has ended, without memory (exit_mm() in kernel/exit.c),
 /// and so without a file that it runs.
 fn is_first_gone() -> bool {
@@ -59,11 +67,16 @@ fn count_threads() -> Option<usize> {
     files::links(c"/proc/self/task")?.checked_sub(2)
 }
 
-/// The program has threads besides the calling one. Without /proc there is no telling.
-pub fn has_others() -> bool {
+/// The program may have threads besides the calling one. Without /proc unshare(2) tells: it has
+/// nothing to do for a process with one thread, and is refused to one with several.
+pub fn may_have_others() -> bool {
+    // counted first: one of ours that ends meanwhile is one of the program's then, at worst
+    let count = count_threads();
     let ours = usize::from(have_we_one());
-    count_threads()
-        .is_some_and(|count| count > 1 + ours && count > 1 + ours + usize::from(is_first_gone()))
+    match count {
+        Some(count) => count > 1 + ours && count > 1 + ours + usize::from(is_first_gone()),
+        None => sys::plain(libc::SYS_unshare, libc::CLONE_THREAD as usize, 0, 0).is_err(),
+    }
 }
 
 /// For our own thread: what wait() would say of the program's first thread, when there is nobody

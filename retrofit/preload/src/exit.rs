@@ -36,31 +36,34 @@ pub fn before_end(flushes: bool) {
         observe::all_from(0, u32::MAX, Call::Exit);
         return holders::before_end();
     }
-    // a signal handler that ends the process on a stack that is hardly enough for itself
-    if signal_state::has_room(STACK) {
-        match settings::at_exit() {
-            AtExit::Off => {}
-            // they use what the exit handlers have destroyed, and may not expect a half-close
-            _ if alone::has_others() => log::not_waited_for(park::count()),
-            AtExit::Wait => wait_undisturbed(),
-            AtExit::Scan => {
-                end_connections(flushes);
-                wait_undisturbed();
-            }
+    match settings::at_exit() {
+        // a signal handler that ends the process on a stack that is hardly enough for itself
+        _ if !signal_state::has_room(STACK) => process::leave_alone(),
+        AtExit::Off => process::leave_alone(),
+        // they use what the exit handlers have destroyed, and may not expect a half-close
+        _ if alone::may_have_others() => {
+            process::leave_alone();
+            log::not_waited_for(park::count());
+        }
+        AtExit::Wait => wait_undisturbed(),
+        AtExit::Scan => {
+            end_connections(flushes);
+            wait_undisturbed();
         }
     }
     holders::before_end();
 }
 
 /// Before the program's exit handlers run, or it ends without them: if it has other threads they go
-/// on in a whole program while this waits. Once: after that it may be whole no longer.
+/// on in a whole program while this waits. Once: after that it may be whole no longer. (Not when
+/// main() returns: other threads may use what it had on its stack.)
 pub fn before_handlers() {
     if process::is_own()
         && process::stops_being_whole()
         && park::count() > 0
         && settings::at_exit() != AtExit::Off
         && signal_state::has_room(STACK)
-        && alone::has_others()
+        && alone::may_have_others()
     {
         // what the program has a handler for comes as ever: other threads may wait for an answer
         signal_state::held_back(signal_state::without_handler(), wait);

@@ -26,6 +26,7 @@ pub fn is_a_child() {
     ENDING.store(false, SeqCst);
     WAITING.store(false, SeqCst);
     WHOLE.store(true, SeqCst);
+    LEFT_ALONE.store(false, SeqCst);
 }
 
 /// The end of the process is under way.
@@ -39,6 +40,17 @@ static WHOLE: AtomicBool = AtomicBool::new(true);
 /// Whether it was until now.
 pub fn stops_being_whole() -> bool {
     WHOLE.swap(false, SeqCst)
+}
+
+/// The process ends, and nobody drives what other threads close until it is gone.
+static LEFT_ALONE: AtomicBool = AtomicBool::new(false);
+
+pub fn leave_alone() {
+    LEFT_ALONE.store(true, SeqCst);
+}
+
+pub fn is_driven() -> bool {
+    !LEFT_ALONE.load(SeqCst)
 }
 
 /// Whether this is the first to say so.

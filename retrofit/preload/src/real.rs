@@ -15,21 +15,6 @@ pub type Opaque = *const c_void;
 /// What a thread does. It may end by unwinding, when it is cancelled.
 pub type Start = unsafe extern "C-unwind" fn(*mut c_void) -> *mut c_void;
 
-/// A program's main(), which may end by unwinding, too.
-#[cfg(not(feature = "link"))]
-pub type Main = unsafe extern "C-unwind" fn(c_int, Words, Words) -> c_int;
-
-#[cfg(not(feature = "link"))]
-type StartMain = unsafe extern "C" fn(Main, c_int, Words, Opaque, Opaque, Opaque, Opaque) -> c_int;
-
-/// Looked up once, when the program starts.
-#[cfg(not(feature = "link"))]
-pub fn start_main() -> Option<StartMain> {
-    let found = look_up("__libc_start_main\0");
-    // SAFETY: the C library's function of this name has this type.
-    (found != 0).then(|| unsafe { std::mem::transmute::<usize, StartMain>(found) })
-}
-
 /// One place for each: found when first asked for, at the latest by the constructor, so that no
 /// signal handler ever has to look for one.
 macro_rules! functions {

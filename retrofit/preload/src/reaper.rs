@@ -57,7 +57,7 @@ static WATCHED: Guarded<Watched> = Guarded::new(Watched::new());
 /// Whether somebody drives what is parked, after starting a thread if need be and possible.
 /// Something must have been reserved before: the thread, about to end, then sees it.
 pub fn is_there() -> bool {
-    if BROKEN.load(SeqCst) {
+    if !may_be_driven() {
         return false;
     }
     // a process that ends drives what is left itself
@@ -66,7 +66,11 @@ pub fn is_there() -> bool {
 
 /// With no thread to be had the program's own may drive what it closes; not in a signal handler.
 pub fn may_be_done_without() -> bool {
-    !BROKEN.load(SeqCst) && thread::may_start()
+    may_be_driven() && thread::may_start()
+}
+
+fn may_be_driven() -> bool {
+    !BROKEN.load(SeqCst) && process::is_driven()
 }
 
 /// Drives what has been parked although there was no thread to be had, for a moment.
@@ -127,7 +131,7 @@ fn serve() {
             return;
         }
         if alone::ends_the_process() {
-            return;
+            return thread::start_last();
         }
         // who has reserved a place before this line relies on us
         let is_over = park::count() == 0;

@@ -73,6 +73,13 @@ pub fn held_back(signals: u64, work: impl FnOnce()) {
     change_blocked(libc::SIG_SETMASK, before);
 }
 
+/// Does something with these signals blocked, and no others.
+pub fn with_blocked(signals: u64, work: impl FnOnce()) {
+    let before = change_blocked(libc::SIG_SETMASK, signals);
+    work();
+    change_blocked(libc::SIG_SETMASK, before);
+}
+
 /// Does something for which the process gets one of these signals, with an end in itself: a write to a
 /// pipe that nobody reads, or beyond the limit of a file's size.
 pub fn unpunished<R>(work: impl FnOnce() -> R) -> R {

@@ -54,11 +54,16 @@ pub fn descriptor_flags(fd: c_int) -> Result<usize, Error> {
     plain(libc::SYS_fcntl, fd as usize, libc::F_GETFD as usize, 0)
 }
 
+/// Of the open file: O_NONBLOCK and others.
+pub fn flags(fd: c_int) -> Result<c_int, Error> {
+    plain(libc::SYS_fcntl, fd as usize, libc::F_GETFL as usize, 0).map(|flags| flags as c_int)
+}
+
 /// Ends delivery of signals for it (O_ASYNC), which a duplicate would go on with.
 pub fn end_signals(fd: c_int) {
-    if let Ok(flags) = plain(libc::SYS_fcntl, fd as usize, libc::F_GETFL as usize, 0) {
-        if flags & libc::O_ASYNC as usize != 0 {
-            let flags = flags & !(libc::O_ASYNC as usize);
+    if let Ok(flags) = flags(fd) {
+        if flags & libc::O_ASYNC != 0 {
+            let flags = (flags & !libc::O_ASYNC) as usize;
             let _ = plain(libc::SYS_fcntl, fd as usize, libc::F_SETFL as usize, flags);
         }
     }

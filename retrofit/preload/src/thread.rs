@@ -1,8 +1,9 @@
 //! Starting the background thread, and taking its descriptors over.
 
+use crate::alone;
 use crate::real::{self, Start};
 use crate::signal_state;
-use libc::c_int;
+use libc::{c_int, c_void};
 use std::os::fd::{FromRawFd, OwnedFd};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -10,8 +11,37 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 /// enough for them the thread gets as much as the program's own.
 const STACK: usize = 256 << 10;
 
+/// What the thread that ours was started by had blocked.
+static STARTER_BLOCKS: AtomicU64 = AtomicU64::new(0);
+
+/// The C library has the last thread call exit() when it ends: the exit handlers run on its stack,
+/// and with its signals. So one ends last that has both as the program's own have them.
+pub fn start_last() {
+    extern "C-unwind" fn body(_: *mut c_void) -> *mut c_void {
+        alone::wait_for_our_thread();
+        std::ptr::null_mut()
+    }
+    signal_state::with_blocked(STARTER_BLOCKS.load(Relaxed), || {
+        // SAFETY: the objects are initialised before they are read, and live on this stack; the
+        // body takes no argument.
+        unsafe {
+            let mut attributes: libc::pthread_attr_t = std::mem::zeroed();
+            let mut thread: libc::pthread_t = std::mem::zeroed();
+            if libc::pthread_attr_init(&mut attributes) != 0 {
+                return;
+            }
+            libc::pthread_attr_setdetachstate(&mut attributes, libc::PTHREAD_CREATE_DETACHED);
+            let at = (&attributes as *const libc::pthread_attr_t).cast();
+            real::pthread_create()
+                .map(|create| create(&mut thread, at, body, std::ptr::null_mut()));
+            libc::pthread_attr_destroy(&mut attributes);
+        }
+    });
+}
+
 /// Linux has 64 signals; those of the C library itself stay unblocked.
 pub fn start(body: Start) -> bool {
+    STARTER_BLOCKS.store(signal_state::blocked_signals(), Relaxed);
     // SAFETY: the objects are initialised before they are read, and live on this stack; the body
     // takes no argument. The thread inherits the signal mask, which is put back.
     unsafe {

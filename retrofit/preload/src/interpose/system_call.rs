@@ -149,7 +149,7 @@ unsafe fn noted(number: c_long, a: &Arguments) -> c_long {
         }
         libc::SYS_rt_sigprocmask => signals::changes(call),
         // of the last thread it is the end of the process, with this status
-        libc::SYS_exit if process::is_own() && !alone::has_others() => {
+        libc::SYS_exit if process::is_own() && !alone::may_have_others() => {
             exit::before_end(false);
             real(libc::SYS_exit_group, a)
         }
