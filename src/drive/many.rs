@@ -140,6 +140,9 @@ impl Many {
         for one in self.all.iter_mut() {
             if is_long(one) {
                 one.mark = one.socket.mark();
+                if one.mark.is_none() {
+                    one.machine.abandon();
+                }
             }
         }
         self.look_for_sharing();

@@ -55,6 +55,8 @@ impl Caller {
 pub(crate) struct About {
     ends: Ends,
     caller: Caller,
+    /// The logger has closed it: nothing is told of it.
+    pub(super) is_of_logger: bool,
 }
 
 impl About {
@@ -63,6 +65,7 @@ impl About {
         About {
             ends: socket.ends(),
             caller,
+            is_of_logger: super::is_inside(),
         }
     }
 

@@ -13,6 +13,7 @@ pub(crate) use about::{set_entries, About, Caller};
 pub(crate) use line::Line;
 use std::fmt;
 use std::net::SocketAddr;
+use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::OnceLock;
 
@@ -48,7 +49,8 @@ struct Node {
 ///
 /// The line tells both addresses, the outcome, milliseconds, bytes drained and
 /// not acknowledged, and the system's error in words. A line longer than 500 bytes
-/// is cut, and ends with "...". It is called on the
+/// is cut, and ends with "...". What the logger itself closes has no line, and a panic of it is
+/// caught. It is called on the
 /// thread that closes (a reaper's, if in the background) with no lock of the
 /// library held; a close that is under way may still call the former one. Every
 /// logger stays in memory: set it at the start, not for each connection; without memory
@@ -134,16 +136,27 @@ pub(crate) fn about(socket: Socket) -> Option<About> {
     is_on().then(|| About::new(socket, Caller::now()))
 }
 
+/// Who is to get a line from this thread. What the logger itself does has none: it would never come
+/// to an end.
+fn listening() -> Option<&'static Logger> {
+    current().filter(|_| !is_inside())
+}
+
+/// This thread is in the logger.
+fn is_inside() -> bool {
+    ThreadFlag::InLogger.is_set()
+}
+
 /// Writes the line for a close that was not graceful.
 pub(crate) fn not_graceful(about: &About, report: &Report) {
-    if let Some(logger) = current() {
+    if let Some(logger) = listening().filter(|_| !about.is_of_logger) {
         tell(logger, Told::Outcome(report.outcome), &line(about, report));
     }
 }
 
 /// Writes the line for a close in the background whose descriptor is gone.
 pub(crate) fn gone(about: &About, fault: Fault) {
-    if let Some(logger) = current() {
+    if let Some(logger) = listening().filter(|_| !about.is_of_logger) {
         let line = about.line(format_args!(
             "given up: the program has closed the descriptor after the hand-over ({}); \
              what has its number now was left alone",
@@ -153,19 +166,19 @@ pub(crate) fn gone(about: &About, fault: Fault) {
     }
 }
 
-/// Writes the line for a call of the C interface that was refused. Refused calls of the logger
-/// itself have no line: it would never come to an end.
+/// Writes the line for a call of the C interface that was refused.
 #[cfg_attr(not(feature = "capi"), allow(dead_code))]
 pub(crate) fn refused(number: i32, what: fmt::Arguments<'_>) {
-    if let Some(logger) = current().filter(|_| !ThreadFlag::InLogger.is_set()) {
+    if let Some(logger) = listening() {
         tell(logger, Told::Refused(number), &about::line_of_call(what));
     }
 }
 
-/// A panic of the logger leaves the mark behind: that costs lines, and no more.
+/// A panic of the logger costs its line, and no more: it may be on a thread of ours, and what was
+/// closed is not to be closed again.
 fn tell(logger: &Logger, told: Told, line: &Line) {
     let outer = ThreadFlag::InLogger.replace(true);
-    logger(told, line);
+    let _ = catch_unwind(AssertUnwindSafe(|| logger(told, line)));
     ThreadFlag::InLogger.replace(outer);
 }
 

@@ -258,14 +258,15 @@ static void lines(void)
 static gc_reaper *used_inside;
 static volatile long inside;
 
-/* what is called here concerns the one whose line it is, too: it must not be waited for */
+/* What is called here concerns the one whose line it is, too: it must not be waited for. What it closes has no line,
+   which would have it called again and again. */
 static void calls_back(void *user, int outcome, const char *line)
 {
     gc_stats stats = GC_STATS_INIT;
     check_socket sock;
     (void)outcome;
     (void)line;
-    if (inside++ > 0) return;
+    inside++;
     CHECK_IS(gc_get_stats(&stats), 0);
     gc_reaper_pending(used_inside);
     sock = socket(AF_INET, SOCK_DGRAM, 0);
@@ -292,7 +293,8 @@ static void lines_that_call_back(void)
         gc_set_log(calls_back, NULL);
         close_by(way, used_inside, sock, &options);
         CHECK_IS(gc_reaper_flush(used_inside, PATIENCE), 0);
-        CHECK_IS(inside, 3);
+        check_sleep(20);
+        CHECK_IS(inside, 1);
         CHECK_ELAPSED(start, 0, 3000);
         gc_set_log(NULL, NULL);
     }

@@ -195,6 +195,79 @@ static void own_ones_closed(void)
     check_close(home.listener);
 }
 
+/* what has this kind of descriptor of the library's, as readlink() says it */
+static int find(const char *kind, int *found)
+{
+    char name[40], target[40];
+    int fd, count = 0;
+    for (fd = 3; fd < 2000 && count < MOST; fd++) {
+        ssize_t length;
+        sprintf(name, "/proc/self/fd/%d", fd);
+        length = readlink(name, target, sizeof(target) - 1);
+        if (length <= 0) continue;
+        target[length] = 0;
+        if (strcmp(target, kind) == 0) found[count++] = fd;
+    }
+    return count;
+}
+
+static void take(int from, int number)
+{
+    if (from == number) return;
+    CHECK_IS(dup2(from, number), number);
+    CHECK_IS(close(from), 0);
+}
+
+/* a file of the program's own in an epoll descriptor of its own, both under the very numbers of the library's */
+static void same_numbers(int pending)
+{
+    gc_reaper *reaper = new_reaper(0, GC_FULL_REFUSE);
+    gc_options options = GC_OPTIONS_INIT;
+    struct epoll_event event;
+    check_socket sock, peer;
+    int epolls[MOST], timers[MOST], ends[2], count, i;
+    check_doing = pending ? "the same numbers, one pending" : "the same numbers";
+    house_open(&home);
+    house_pair(&home, &sock, &peer);
+    options.timeout_ms = 60000;
+    CHECK_IS(gc_reaper_close(reaper, sock, &options, NULL, NULL), 0);
+    if (!pending) {
+        check_close(peer);
+        CHECK_IS(gc_reaper_flush(reaper, PATIENCE), 0);
+    }
+    check_sleep(50);
+    count = find("anon_inode:[eventpoll]", epolls);
+    CHECK_IS(find("anon_inode:[timerfd]", timers), count);
+    CHECK(count > 0);
+    close_all();
+    CHECK_IS(pipe(ends), 0);
+    while (ends[0] < 100 || ends[1] < 100) { /* away from where they are wanted */
+        ends[0] = fcntl(ends[0], F_DUPFD, 100);
+        ends[1] = fcntl(ends[1], F_DUPFD, 100);
+    }
+    memset(&event, 0, sizeof(event));
+    event.events = EPOLLIN | EPOLLET;
+    for (i = 0; i < count; i++) {
+        take(epoll_create1(0), epolls[i]);
+        CHECK_IS(dup2(ends[0], timers[i]), timers[i]);
+        event.data.u64 = (unsigned)i;
+        CHECK_IS(epoll_ctl(epolls[i], EPOLL_CTL_ADD, timers[i], &event), 0);
+    }
+    CHECK_IS(write(ends[1], "x", 1), 1);
+    house_open(&home);
+    goes_on(reaper, 0);
+    CHECK_IS(gc_reaper_flush(reaper, PATIENCE), 0);
+    check_sleep(1200); /* it looks once a second */
+    CHECK_IS(gc_reaper_free(reaper, PATIENCE), 0);
+    for (i = 0; i < count; i++) {
+        CHECK_IS(epoll_wait(epolls[i], &event, 1, 0), 1);
+        CHECK_IS(event.data.u64, i);
+        CHECK_IS(event.events, EPOLLIN);
+        CHECK_IS(epoll_wait(epolls[i], &event, 1, 0), 0);
+    }
+    close_all();
+}
+
 int main(void)
 {
     struct rlimit limit;
@@ -213,6 +286,8 @@ int main(void)
         all_closed(0, GC_DEFERRED);
         all_closed(1, GC_DEFERRED);
         own_ones_closed();
+        same_numbers(0);
+        same_numbers(1);
     }
     return 0;
 }

@@ -161,6 +161,42 @@ static void background_is_refused(void)
     check_close(peer);
 }
 
+/* what tells of a connection anything: what is handed over is closed, and counted, all the same */
+static void all_options_are_refused(void)
+{
+    gc_options options = GC_OPTIONS_INIT;
+    unsigned long before;
+    size_t bytes;
+    check_socket sock, peer, listener;
+    struct sockaddr_in address;
+    struct rlimit limit;
+    gc_stats stats = GC_STATS_INIT;
+    CHECK_IS(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    limit.rlim_cur = limit.rlim_max < 4096 ? limit.rlim_max : 4096;
+    CHECK_IS(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    check_pair(&sock, &peer);
+    check_close(peer);
+    CHECK_IS(gc_close_async(sock, 5000), 0);
+    CHECK_IS(gc_flush(20000), 0); /* its thread is there */
+    listener = check_listener(&address);
+    before = open_descriptors();
+    refuse(SYS_getsockopt);
+    for (check_round = 0; check_round < 20; check_round++) {
+        options.flags = check_round % 2 == 0 ? 0 : GC_DEFERRED;
+        sock = socket(AF_INET, SOCK_STREAM, 0);
+        CHECK_IS(connect(sock, (struct sockaddr *)&address, sizeof(address)), 0);
+        peer = accept(listener, NULL, NULL);
+        CHECK_IS(gc_close_async_with(sock, &options, NULL, NULL), 0);
+        CHECK_IS(check_read_to_end(peer, &bytes, 0), 0);
+        check_close(peer);
+    }
+    CHECK_IS(gc_flush(20000), 0);
+    CHECK_IS(open_descriptors(), before);
+    CHECK_IS(gc_get_stats(&stats), 0);
+    CHECK_IS(stats.closed, 21);
+    CHECK_IS(stats.by_outcome[GC_GRACEFUL] + stats.by_outcome[GC_UNCERTAIN], 21);
+}
+
 #endif
 
 /* no filter can be taken back: each in a process of its own */
@@ -188,6 +224,7 @@ int main(void)
     in_a_child("epoll_wait", epoll_wait_is_refused);
 #if defined(SYS_getsockopt) && !defined(SYS_socketcall)
     in_a_child("a background", background_is_refused);
+    in_a_child("getsockopt", all_options_are_refused);
 #endif
     return 0;
 }

@@ -49,6 +49,7 @@ mod replacement_table;
 #[cfg(not(feature = "link"))]
 mod replacements;
 mod settings;
+mod shutdown;
 #[cfg(not(feature = "link"))]
 pub mod table_file;
 mod winsock;

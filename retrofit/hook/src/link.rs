@@ -3,7 +3,7 @@
 //! __imp_closesocket for calls that were compiled against winsock2.h; inside, Winsock's own function
 //! has another name (scripts/build-override). What DLLs call, and GetProcAddress, stays the system's.
 
-use crate::{folder, log, park, settings, winsock};
+use crate::{folder, log, park, settings, shutdown, winsock};
 use graceful_close::internals;
 use std::ffi::{c_int, c_ulong};
 use std::os::windows::io::RawSocket;
@@ -11,9 +11,7 @@ use std::ptr::null;
 use std::sync::OnceLock;
 use windows_sys::Win32::Foundation::{GetLastError, SetLastError};
 use windows_sys::Win32::Networking::WinSock::{closesocket, WSASetLastError, SOCKET, SOCKET_ERROR};
-use windows_sys::Win32::System::LibraryLoader::{
-    GetModuleHandleA, GetModuleHandleW, GetProcAddress,
-};
+use windows_sys::Win32::System::LibraryLoader::GetModuleHandleW;
 
 extern "C" {
     fn atexit(handler: extern "C" fn()) -> c_int;
@@ -117,22 +115,8 @@ fn start() -> bool {
 static graceful_close_override_at_the_end: extern "C" fn() = at_exit;
 
 extern "C" fn at_exit() {
-    if !is_process_shutdown() {
+    // the handlers of a DLL run then, too: there is nobody to wait for
+    if !shutdown::is_under_way() {
         park::flush_at_exit();
-    }
-}
-
-/// The handlers of a DLL run when all other threads of the process have been ended, the reaper's
-/// among them: there is nobody to wait for ("RtlDllShutdownInProgress").
-fn is_process_shutdown() -> bool {
-    type Function = unsafe extern "system" fn() -> u8;
-    // SAFETY: literals that end with a zero; ntdll is in every process, and its function of this name
-    // has this type.
-    unsafe {
-        let ntdll = GetModuleHandleA(c"ntdll.dll".as_ptr().cast());
-        let found = GetProcAddress(ntdll, c"RtlDllShutdownInProgress".as_ptr().cast());
-        found.is_some_and(|function| {
-            std::mem::transmute::<unsafe extern "system" fn() -> isize, Function>(function)() != 0
-        })
     }
 }

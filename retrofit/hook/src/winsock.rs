@@ -1,7 +1,7 @@
 //! What stands in the slots instead of Winsock's functions.
 
 use crate::eligible::{self, Ends};
-use crate::{clients, extensions, park, settings};
+use crate::{clients, extensions, park, settings, shutdown};
 use std::ffi::c_void;
 use std::mem::size_of;
 use std::panic::catch_unwind;
@@ -16,6 +16,9 @@ static STARTED: AtomicI32 = AtomicI32::new(0);
 /// closesocket: what qualifies is finished in the background, everything else is closed by the
 /// real one. The thread's last error stays as it was, or is that of the real one.
 pub(crate) unsafe extern "system" fn closesocket(socket: ws::SOCKET) -> i32 {
+    if shutdown::is_under_way() {
+        return real_close(socket);
+    }
     // No panic may cross into the program, whatever its reason.
     match catch_unwind(|| close(socket)) {
         Ok(Some(result)) => result,

@@ -7,6 +7,7 @@ use crate::log::{self, About};
 use crate::machine::{Brief, End, Machine, Next};
 use crate::outcome::Outcome;
 use crate::report::Report;
+use crate::stats;
 use crate::sys::boxed;
 use std::ops::{Deref, DerefMut};
 use std::panic::{catch_unwind, AssertUnwindSafe};
@@ -161,6 +162,9 @@ impl<C: Indexed> Entry<C> {
         let is_refused = self.refusal().is_some();
         let extras = self.extras.map_or_else(Extras::default, |extras| *extras);
         job::record(&self.machine, extras.about.as_ref(), clock);
+        if is_left {
+            stats::count(Outcome::Uncertain, self.machine.drained(), false);
+        }
         if extras.done.is_none() && !is_refused {
             return;
         }

@@ -120,18 +120,21 @@ impl Poller {
         }
     }
 
-    /// Both numbers are still those of our descriptors. Changing what is registered tells it of both at once:
-    /// epoll knows a registration by the open file and its number (fs/eventpoll.c, ep_find).
+    /// Both numbers are still those of our descriptors. Changing what is registered tells it of the epoll
+    /// descriptor, which knows a registration by the open file and its number (fs/eventpoll.c, ep_find). Only
+    /// where the bell is ours: the program may have registered its own file in its own epoll descriptor, both
+    /// under these numbers.
     fn is_ours(&self) -> bool {
         if !self.can_ask.load(Ordering::Relaxed) {
             return true;
         }
+        if !self.has_bell() {
+            return false;
+        }
         let (epoll, bell) = (self.epoll(), self.bell());
         match register(epoll, libc::EPOLL_CTL_MOD, bell, libc::EPOLLIN, BELL) {
             Ok(()) => true,
-            Err(fault) if fault.code == libc::ENOENT || !is_refusal(fault) => false,
-            // Refused; or the bell's number is a file's, which epoll does not take (EPERM).
-            Err(_) => self.has_bell(),
+            Err(fault) => fault.code != libc::ENOENT && is_refusal(fault),
         }
     }
 

@@ -55,8 +55,10 @@ impl Probe for Socket {
                 tcp::protocol(self) == Ok(tcp::IPPROTO_MPTCP)
                     || self.option(libc::SOL_SOCKET, libc::SO_DOMAIN) == Ok(AF_SMC)
             }
-            Ok(Some(Listen | SynSent) | None) | Err(_) => false,
+            Ok(Some(Listen | SynSent) | None) => false,
             Ok(Some(_)) => true,
+            // A refusal is no proof that it is another one.
+            Err(fault) => fault.kind != FaultKind::NotASocket,
         }
     }
 }

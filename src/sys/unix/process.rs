@@ -66,7 +66,7 @@ pub(crate) fn process_generation() -> usize {
             0 => begin(witness, this),
             BUSY => std::thread::yield_now(),
             generation if witness.pid.load(Ordering::Relaxed) == this => return generation,
-            _ if !std::ptr::eq(witness, &UNWIPED) => return BORROWED,
+            _ if !std::ptr::eq(witness, &UNWIPED) || borrows_its_thread() => return BORROWED,
             generation => {
                 let (set, fail) = (Ordering::AcqRel, Ordering::Relaxed);
                 let _ = witness

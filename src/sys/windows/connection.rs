@@ -52,9 +52,13 @@ struct TcpInfo {
 
 impl Connection for Socket {
     /// The state of a TCP connection cannot be had everywhere, so all streams
-    /// are the same here; [`Connection::tcp_state`] says what it can.
+    /// are the same here; [`Connection::tcp_state`] says what it can. Of one that listens nothing
+    /// is changed: other processes may accept from it ("Shared Sockets").
     fn classify(&mut self) -> Result<Kind, Fault> {
         match self.option(ws::SO_TYPE).map_err(with_cause)? {
+            ws::SOCK_STREAM if self.option(ws::SO_ACCEPTCONN).is_ok_and(|on| on != 0) => {
+                Ok(Kind::Other)
+            }
             ws::SOCK_STREAM => Ok(Kind::Stream),
             _ => Ok(Kind::Other),
         }

@@ -8,11 +8,25 @@ use crate::clock::{Clock, SystemClock, Time};
 use crate::connection::Fault;
 use crate::sys::unix::RawSocket;
 use std::ffi::CStr;
+use std::time::Duration;
+
+/// Most messages are received at once: so long it is waited for those of others.
+const PAUSES_MS: [u64; 3] = [1, 4, 16];
 
 /// Whether one may be, on its way to a process that lets itself be looked at. What cannot be found
 /// out, or not in a fair time, may be.
 pub(in super::super) fn are_under_way() -> bool {
     let until = SystemClock.now().plus(FAIR);
+    PAUSES_MS.iter().all(|&pause| {
+        let may_be = may_be_under_way(until);
+        if may_be {
+            std::thread::sleep(Duration::from_millis(pause));
+        }
+        may_be
+    }) && may_be_under_way(until)
+}
+
+fn may_be_under_way(until: Time) -> bool {
     match look(until) {
         Err(refused) if refused.code == libc::EMFILE => {
             let mut are = true;
