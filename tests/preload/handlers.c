@@ -15,11 +15,12 @@ static void destroy(void)
     munmap((void *)in_use, PAGE);
 }
 
+/* It looks rarely: the moment of the end itself is none of the library's, and its wait is many times as long. */
 static void *use(void *unused)
 {
     for (;;) {
         in_use[0]++;
-        sleep_ms(1);
+        sleep_ms(20);
     }
     return unused;
 }
@@ -58,8 +59,7 @@ static void work_and_return(int listening)
 
 #define WORDS 512
 
-/* What its worker uses is on the stack of main(), and there for a moment after that. It looks rarely: the moment of
-   the end itself is none of the library's. */
+/* what its worker uses is on the stack of main(), and there for a moment after that */
 static void *use_frame(void *frame)
 {
     volatile char *const volatile *pages = frame;

@@ -16,6 +16,18 @@ const STARTING: c_int = -1;
 /// The program's first thread has ended, and others were there then.
 static OUTLIVED: AtomicBool = AtomicBool::new(false);
 
+/// The number of the program's thread that was started last, which may have ended.
+static LATEST: AtomicI32 = AtomicI32::new(NONE);
+
+/// By a thread of the program's.
+pub fn thread_begins() {
+    LATEST.store(sys::thread_id(), SeqCst);
+}
+
+pub fn is_ours(thread: c_int) -> bool {
+    OURS.load(SeqCst) == thread
+}
+
 /// One of ours is about to be started.
 pub fn our_thread_is_started() {
     OURS.store(STARTING, SeqCst);
@@ -57,6 +69,9 @@ pub fn wait_for_our_thread() {
 /// Its entry stays until the last thread has ended, without memory (exit_mm() in kernel/exit.c),
 /// and so without a file that it runs.
 fn is_first_gone() -> bool {
+    if sys::thread_id() == sys::pid() {
+        return false;
+    }
     let link = sys::read_link(libc::AT_FDCWD, c"/proc/self/exe", &mut [0; 1]);
     link == Err(sys::Error(libc::ENOENT))
 }
@@ -67,9 +82,15 @@ fn count_threads() -> Option<usize> {
     files::links(c"/proc/self/task")?.checked_sub(2)
 }
 
-/// The program may have threads besides the calling one. Without /proc unshare(2) tells: it has
-/// nothing to do for a process with one thread, and is refused to one with several.
+/// The program may have threads besides the calling one. Mostly the latest tells, by one system
+/// call: behind the exit handlers each moment counts. Without /proc unshare(2) tells: it has nothing
+/// to do for a process with one thread, and is refused to one with several.
 pub fn may_have_others() -> bool {
+    let latest = LATEST.load(SeqCst);
+    let is_another = latest != NONE && latest != sys::thread_id() && !is_ours(latest);
+    if is_another && sys::is_thread(latest) {
+        return true;
+    }
     // counted first: one of ours that ends meanwhile is one of the program's then, at worst
     let count = count_threads();
     let ours = usize::from(have_we_one());
@@ -139,6 +160,7 @@ impl Checks {
 pub fn after_fork_in_child() {
     OUTLIVED.store(false, SeqCst);
     OURS.store(NONE, SeqCst);
+    LATEST.store(NONE, SeqCst);
 }
 
 /// proc_pid_stat(5): "7 (name) Z ...", the name with any characters; the status is the last word.

@@ -58,12 +58,13 @@ pub fn before_end(flushes: bool) {
 /// on in a whole program while this waits. Once: after that it may be whole no longer. (Not when
 /// main() returns: other threads may use what it had on its stack.)
 pub fn before_handlers() {
+    // asked in any case: what is there in memory then makes the moment behind the handlers shorter
     if process::is_own()
         && process::stops_being_whole()
-        && park::count() > 0
-        && settings::at_exit() != AtExit::Off
         && signal_state::has_room(STACK)
         && alone::may_have_others()
+        && settings::at_exit() != AtExit::Off
+        && park::count() > 0
     {
         // what the program has a handler for comes as ever: other threads may wait for an answer
         signal_state::held_back(signal_state::without_handler(), wait);

@@ -3,6 +3,7 @@
 //! (src/sys/linux/blocked.rs looks at threads in the same way, by functions of the C library; this may run in a signal
 //! handler, and leaves errno alone.)
 
+use crate::alone;
 use crate::folder::{number, Folder};
 use crate::signal_state;
 use crate::sys;
@@ -54,7 +55,7 @@ fn is_a_thread_in_a_call_on(fd: c_int) -> bool {
     let mut left = MOST_THREADS;
     loop {
         let task = match tasks.next() {
-            Ok(Some(name)) => number(name).filter(|task| *task != own),
+            Ok(Some(name)) => number(name).filter(|&task| task != own && !alone::is_ours(task)),
             Ok(None) => break,
             Err(_) => return true,
         };

@@ -90,6 +90,7 @@ pub fn may_start() -> bool {
 
 /// The first that a thread of the program does: no handler is running.
 pub fn begins() {
+    alone::thread_begins();
     BLOCKED_BY_CALL.with(|mask| mask.store(signal_state::blocked_signals(), Relaxed));
 }
 
