@@ -2,7 +2,7 @@
 
 use super::line::Line;
 use crate::connection::Ends;
-use crate::sys::{Callers, CodePlace, Counted, HandOver, IsEntry, Socket};
+use crate::sys::{Callers, CodePlace, Counted, HandOver, IsEntry, Socket, ThreadFlag};
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::OnceLock;
@@ -65,7 +65,7 @@ impl About {
         About {
             ends: socket.ends(),
             caller,
-            is_of_logger: super::is_inside(),
+            is_of_logger: ThreadFlag::InLogger.is_set(),
         }
     }
 

@@ -139,12 +139,7 @@ pub(crate) fn about(socket: Socket) -> Option<About> {
 /// Who is to get a line from this thread. What the logger itself does has none: it would never come
 /// to an end.
 fn listening() -> Option<&'static Logger> {
-    current().filter(|_| !is_inside())
-}
-
-/// This thread is in the logger.
-fn is_inside() -> bool {
-    ThreadFlag::InLogger.is_set()
+    current().filter(|_| !ThreadFlag::InLogger.is_set())
 }
 
 /// Writes the line for a close that was not graceful.
