@@ -62,6 +62,7 @@ impl Plan {
                 receive_fails: None,
                 refusal: None,
                 state_is_lost: false,
+                in_handshake: false,
                 close_complains: false,
                 script: Vec::new(),
             },

@@ -86,6 +86,21 @@ fn a_zero_read_is_no_fin_while_the_system_refuses_to_say_more() {
     }
 }
 
+/// TCP Fast Open: the kernel counts nothing before the handshake has ended, which is not that all is acknowledged.
+#[test]
+fn in_the_handshake_nothing_is_known_to_be_acknowledged() {
+    for unsent in [0, 9] {
+        let mut plan = Plan::new().unsent(unsent).timeout(20);
+        plan.setup.in_handshake = true;
+        for plan in [plan.clone(), plan.recheck()] {
+            run(plan, |run| {
+                assert_eq!(run.outcome(), Outcome::TimedOut);
+                assert_eq!(run.report.unacked_bytes, None);
+            });
+        }
+    }
+}
+
 /// A state that says neither that the peer's FIN has come nor that ours is acknowledged (one that the system makes up
 /// for a connection over several paths) proves nothing where it refuses to say what is under way.
 #[test]

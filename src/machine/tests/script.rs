@@ -175,6 +175,8 @@ pub(crate) struct Setup {
     pub(crate) refusal: Option<Refusal>,
     /// After the classification, the system tells no state and nothing that follows from it.
     pub(crate) state_is_lost: bool,
+    /// It was accepted before the handshake had ended (TCP Fast Open), which it never does.
+    pub(crate) in_handshake: bool,
     /// close() returns an error, and closes (FreeBSD).
     pub(crate) close_complains: bool,
     pub(crate) script: Vec<(When, Act)>,

@@ -318,6 +318,9 @@ impl<'a> Sim<'a> {
         match self.setup.life {
             Life::Listening => return TcpState::Listen,
             Life::Connecting => return TcpState::SynSent,
+            Life::Connected if self.setup.in_handshake && self.alive() => {
+                return TcpState::SynReceived;
+            }
             Life::Connected if self.death.is_none() => {}
             _ => return TcpState::Closed,
         }

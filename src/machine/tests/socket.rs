@@ -322,6 +322,10 @@ impl Connection for Sim<'_> {
         if !self.setup.system.is_linux_tcp() || self.setup.state_is_lost {
             return Ok(None);
         }
+        if self.setup.in_handshake {
+            self.seen.unacked = None;
+            return Ok(Some(0));
+        }
         self.seen.unacked = Some(self.unacked);
         Ok(Some(
             self.unacked + usize::from(self.fin_out && !self.fin_acked),
