@@ -783,9 +783,9 @@ GRACEFUL_CLOSE_API int gc_get_stats(struct gc_stats *stats_out);
  * "...") and is valid during the call only; writing it takes no memory from the heap. The
  * call comes on the thread that closes, with no lock of the library held. It may call any
  * function of the library; what it closes itself, and calls of its own that are refused, have
- * no line. errno and WSAGetLastError() are set after it. A close that is under way may still call the former
- * one. Every log stays in memory (some 50 bytes): set it at the start, not for each
- * connection; without memory for it nothing changes. Any thread.
+ * no line. errno and WSAGetLastError() are set after it. A close that is under way may still
+ * call the former one. Every log stays in memory (some 50 bytes): set it at the start, not for
+ * each connection; without memory for it nothing changes. Any thread.
  */
 GRACEFUL_CLOSE_API
 void gc_set_log(gc_log_fn log,

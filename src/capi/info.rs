@@ -49,9 +49,9 @@ pub unsafe extern "C" fn gc_get_stats(stats_out: *mut gc_stats) -> c_int {
 /// "...") and is valid during the call only; writing it takes no memory from the heap. The
 /// call comes on the thread that closes, with no lock of the library held. It may call any
 /// function of the library; what it closes itself, and calls of its own that are refused, have
-/// no line. errno and WSAGetLastError() are set after it. A close that is under way may still call the former
-/// one. Every log stays in memory (some 50 bytes): set it at the start, not for each
-/// connection; without memory for it nothing changes. Any thread.
+/// no line. errno and WSAGetLastError() are set after it. A close that is under way may still
+/// call the former one. Every log stays in memory (some 50 bytes): set it at the start, not for
+/// each connection; without memory for it nothing changes. Any thread.
 #[no_mangle]
 pub extern "C" fn gc_set_log(log: gc_log_fn, user: *mut c_void) {
     let Some(callback) = log else {

@@ -49,10 +49,9 @@ struct Node {
 ///
 /// The line tells both addresses, the outcome, milliseconds, bytes drained and
 /// not acknowledged, and the system's error in words. A line longer than 500 bytes
-/// is cut, and ends with "...". What the logger itself closes has no line, and a panic of it is
-/// caught. It is called on the
-/// thread that closes (a reaper's, if in the background) with no lock of the
-/// library held; a close that is under way may still call the former one. Every
+/// is cut, and ends with "...". What the logger itself closes has no line, and a panic of it
+/// is caught. It is called on the thread that closes (a reaper's, if in the background) with
+/// no lock of the library held; a close that is under way may still call the former one. Every
 /// logger stays in memory: set it at the start, not for each connection; without memory
 /// for it nothing changes.
 ///

@@ -88,7 +88,8 @@ fn count_threads() -> Option<usize> {
 pub fn may_have_others() -> bool {
     let latest = LATEST.load(SeqCst);
     let is_another = latest != NONE && latest != sys::thread_id() && !is_ours(latest);
-    if is_another && sys::is_thread(latest) {
+    // the first one is called a thread also when it has ended
+    if is_another && latest != sys::pid() && sys::is_thread(latest) {
         return true;
     }
     // counted first: one of ours that ends meanwhile is one of the program's then, at worst
