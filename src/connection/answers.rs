@@ -62,15 +62,6 @@ impl TcpState {
     pub(crate) fn proves_acknowledgement(self) -> bool {
         matches!(self, TcpState::FinWait2 | TcpState::TimeWait)
     }
-
-    /// The peer's FIN has arrived, and ours, if there is one, is not acknowledged
-    /// yet. After the half-close CLOSE-WAIT says that ours has not even left.
-    pub(crate) fn awaits_ack_of_fin(self) -> bool {
-        matches!(
-            self,
-            TcpState::CloseWait | TcpState::Closing | TcpState::LastAck
-        )
-    }
 }
 
 /// What one attempt to receive gave.

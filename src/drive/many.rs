@@ -140,6 +140,7 @@ impl Many {
         for one in self.all.iter_mut() {
             if is_long(one) {
                 one.mark = one.socket.mark();
+                // What is no socket now is another's when it is one by then.
                 if one.mark.is_none() {
                     one.machine.abandon();
                 }

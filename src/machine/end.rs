@@ -154,14 +154,12 @@ impl Machine {
         let acknowledged = self.seen.confirmed
             || match self.ask_state(conn) {
                 Ok(Some(TcpState::Closed)) => return self.closed_already(conn, clock),
-                // The peer's FIN is here: what does not wait for the acknowledgement of
-                // ours has it (RFC 9293, section 3.3.2). A zero read before there was a
-                // state proves none.
+                // The state of both FINs and their acknowledgements (RFC 9293, section
+                // 3.3.2). A zero read before there was a state proves no FIN.
                 Ok(Some(state)) => {
-                    is_proved = state.proves_acknowledgement();
-                    let is_past = state.has_peer_fin() && !state.awaits_ack_of_fin();
-                    let is_awaited = matches!(in_flight, Ok(Some(_)));
-                    self.seen.peer_fin && is_past && !is_awaited
+                    let is_told = matches!(in_flight, Ok(Some(_)));
+                    is_proved = self.seen.peer_fin && state == TcpState::TimeWait && !is_told;
+                    is_proved
                 }
                 // One without a state, or one that is gone before it was first asked.
                 Ok(None) => match conn.pending_error() {
@@ -349,9 +347,17 @@ impl Machine {
         }
     }
 
-    /// Ours that is not acknowledged, the FIN counted; none where the state proves it.
+    /// Ours that is not acknowledged, the FIN counted; 0 where the state proves it.
     pub(super) fn ask_left<C: Connection>(&mut self, conn: &mut C) -> Answer<usize> {
         match self.ask_in_flight(conn)? {
+            // Before the handshake has ended (TCP Fast Open) nothing is counted.
+            Some(0) => {
+                let state = self.ask_state(conn);
+                if let Some(fault) = not_ours(&state) {
+                    return Err(fault);
+                }
+                Ok((state != Ok(Some(TcpState::SynReceived))).then_some(0))
+            }
             None => {
                 let state = self.ask_state(conn)?;
                 let is_proved = state.is_some_and(TcpState::proves_acknowledgement);

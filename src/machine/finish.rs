@@ -4,7 +4,7 @@
 use super::reading::Pass;
 use super::state::{Bulk, End, Machine, Next, Phase};
 use crate::clock::Time;
-use crate::connection::{not_ours, Answer, Connection, Fault, FaultKind, TcpState};
+use crate::connection::{Answer, Connection, Fault, FaultKind};
 use crate::options::Fallback;
 use crate::outcome::Outcome;
 use crate::report::Report;
@@ -212,15 +212,7 @@ impl Machine {
             _ if self.plan.skip_final_count && !self.plan.is_logged => None,
             _ => {
                 let fin = usize::from(self.seen.half_closed);
-                let mut left = self.ask_left(conn)?;
-                if left == Some(0) {
-                    let state = self.ask_state(conn);
-                    if let Some(fault) = not_ours(&state) {
-                        return Err(fault);
-                    }
-                    // Before the handshake has ended (TCP Fast Open) nothing is counted.
-                    left = left.filter(|_| state != Ok(Some(TcpState::SynReceived)));
-                }
+                let left = self.ask_left(conn)?;
                 left.map(|left| left.saturating_sub(fin))
             }
         })

@@ -146,11 +146,21 @@ static void all_closed(int pending, unsigned int flags)
     check_close(home.listener);
 }
 
+/* what it is, as readlink() says */
+static const char *kind_of(int fd)
+{
+    static char target[40];
+    char name[40];
+    ssize_t length;
+    sprintf(name, "/proc/self/fd/%d", fd);
+    length = readlink(name, target, sizeof(target) - 1);
+    target[length < 0 ? 0 : length] = 0;
+    return target;
+}
+
 static int is_the_librarys(int fd)
 {
-    char name[40], target[16];
-    sprintf(name, "/proc/self/fd/%d", fd);
-    return readlink(name, target, sizeof(target)) > 10 && memcmp(target, "anon_inode", 10) == 0;
+    return strncmp(kind_of(fd), "anon_inode", 10) == 0;
 }
 
 static void close_the_librarys(void)
@@ -195,19 +205,11 @@ static void own_ones_closed(void)
     check_close(home.listener);
 }
 
-/* what has this kind of descriptor of the library's, as readlink() says it */
 static int find(const char *kind, int *found)
 {
-    char name[40], target[40];
     int fd, count = 0;
-    for (fd = 3; fd < 2000 && count < MOST; fd++) {
-        ssize_t length;
-        sprintf(name, "/proc/self/fd/%d", fd);
-        length = readlink(name, target, sizeof(target) - 1);
-        if (length <= 0) continue;
-        target[length] = 0;
-        if (strcmp(target, kind) == 0) found[count++] = fd;
-    }
+    for (fd = 3; fd < 2000 && count < MOST; fd++)
+        if (strcmp(kind_of(fd), kind) == 0) found[count++] = fd;
     return count;
 }
 

@@ -16,10 +16,11 @@ const STARTING: c_int = -1;
 /// The program's first thread has ended, and others were there then.
 static OUTLIVED: AtomicBool = AtomicBool::new(false);
 
-/// The number of the program's thread that was started last, which may have ended.
+/// The number of the thread that the program has started last, which may have ended. Not the first one,
+/// which is called a thread also when it has ended.
 static LATEST: AtomicI32 = AtomicI32::new(NONE);
 
-/// By a thread of the program's.
+/// By a thread that the program has started.
 pub fn thread_begins() {
     LATEST.store(sys::thread_id(), SeqCst);
 }
@@ -88,8 +89,7 @@ fn count_threads() -> Option<usize> {
 pub fn may_have_others() -> bool {
     let latest = LATEST.load(SeqCst);
     let is_another = latest != NONE && latest != sys::thread_id() && !is_ours(latest);
-    // the first one is called a thread also when it has ended
-    if is_another && latest != sys::pid() && sys::is_thread(latest) {
+    if is_another && sys::is_thread(latest) {
         return true;
     }
     // counted first: one of ours that ends meanwhile is one of the program's then, at worst

@@ -37,9 +37,9 @@ pub fn before_end(flushes: bool) {
         return holders::before_end();
     }
     match settings::at_exit() {
+        AtExit::Off => process::leave_alone(),
         // a signal handler that ends the process on a stack that is hardly enough for itself
         _ if !signal_state::has_room(STACK) => process::leave_alone(),
-        AtExit::Off => process::leave_alone(),
         // they use what the exit handlers have destroyed, and may not expect a half-close
         _ if alone::may_have_others() => {
             process::leave_alone();

@@ -57,7 +57,7 @@ const fn bit(signal: libc::c_int) -> u64 {
 }
 
 /// Of the C library itself (nptl, SIGCANCEL and SIGSETXID): other threads wait for an answer.
-const OF_THE_C_LIBRARY: u64 = bit(32) | bit(33);
+pub const OF_THE_C_LIBRARY: u64 = bit(32) | bit(33);
 
 /// The end of the process holds signals back.
 static HOLDING: AtomicBool = AtomicBool::new(false);
@@ -74,10 +74,11 @@ pub fn held_back(signals: u64, work: impl FnOnce()) {
 }
 
 /// Does something with these signals blocked, and no others.
-pub fn with_blocked(signals: u64, work: impl FnOnce()) {
+pub fn with_blocked<R>(signals: u64, work: impl FnOnce() -> R) -> R {
     let before = change_blocked(libc::SIG_SETMASK, signals);
-    work();
+    let result = work();
     change_blocked(libc::SIG_SETMASK, before);
+    result
 }
 
 /// Does something for which the process gets one of these signals, with an end in itself: a write to a

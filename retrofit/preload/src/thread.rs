@@ -21,54 +21,36 @@ pub fn start_last() {
         alone::wait_for_our_thread();
         std::ptr::null_mut()
     }
-    signal_state::with_blocked(STARTER_BLOCKS.load(Relaxed), || {
-        // SAFETY: the objects are initialised before they are read, and live on this stack; the
-        // body takes no argument.
-        unsafe {
-            let mut attributes: libc::pthread_attr_t = std::mem::zeroed();
-            let mut thread: libc::pthread_t = std::mem::zeroed();
-            if libc::pthread_attr_init(&mut attributes) != 0 {
-                return;
-            }
-            libc::pthread_attr_setdetachstate(&mut attributes, libc::PTHREAD_CREATE_DETACHED);
-            let at = (&attributes as *const libc::pthread_attr_t).cast();
-            real::pthread_create()
-                .map(|create| create(&mut thread, at, body, std::ptr::null_mut()));
-            libc::pthread_attr_destroy(&mut attributes);
-        }
-    });
+    signal_state::with_blocked(STARTER_BLOCKS.load(Relaxed), || create(body, None));
 }
 
-/// Linux has 64 signals; those of the C library itself stay unblocked.
+/// With all signals blocked, but those of the C library itself.
 pub fn start(body: Start) -> bool {
     STARTER_BLOCKS.store(signal_state::blocked_signals(), Relaxed);
+    signal_state::with_blocked(!signal_state::OF_THE_C_LIBRARY, || {
+        create(body, Some(STACK)) || create(body, None)
+    })
+}
+
+/// It inherits the signals that are blocked. Without a size its stack is as the program's own.
+fn create(body: Start, stack: Option<usize>) -> bool {
     // SAFETY: the objects are initialised before they are read, and live on this stack; the body
-    // takes no argument. The thread inherits the signal mask, which is put back.
+    // takes no argument.
     unsafe {
         let Some(create) = real::pthread_create() else {
             return false;
         };
         let mut attributes: libc::pthread_attr_t = std::mem::zeroed();
-        let mut all: libc::sigset_t = std::mem::zeroed();
-        let mut mask: libc::sigset_t = std::mem::zeroed();
         let mut thread: libc::pthread_t = std::mem::zeroed();
         if libc::pthread_attr_init(&mut attributes) != 0 {
             return false;
         }
-        let mut usual = 0;
-        libc::pthread_attr_getstacksize(&attributes, &mut usual);
-        libc::pthread_attr_setstacksize(&mut attributes, STACK);
-        libc::pthread_attr_setdetachstate(&mut attributes, libc::PTHREAD_CREATE_DETACHED);
-        libc::sigfillset(&mut all);
-        libc::pthread_sigmask(libc::SIG_SETMASK, &all, &mut mask);
-        let at = (&attributes as *const libc::pthread_attr_t).cast();
-        let mut result = create(&mut thread, at, body, std::ptr::null_mut());
-        if result != 0 {
-            libc::pthread_attr_setstacksize(&mut attributes, usual);
-            let at = (&attributes as *const libc::pthread_attr_t).cast();
-            result = create(&mut thread, at, body, std::ptr::null_mut());
+        if let Some(stack) = stack {
+            libc::pthread_attr_setstacksize(&mut attributes, stack);
         }
-        libc::pthread_sigmask(libc::SIG_SETMASK, &mask, std::ptr::null_mut());
+        libc::pthread_attr_setdetachstate(&mut attributes, libc::PTHREAD_CREATE_DETACHED);
+        let at = (&attributes as *const libc::pthread_attr_t).cast();
+        let result = create(&mut thread, at, body, std::ptr::null_mut());
         libc::pthread_attr_destroy(&mut attributes);
         result == 0
     }
@@ -90,7 +72,6 @@ pub fn may_start() -> bool {
 
 /// The first that a thread of the program does: no handler is running.
 pub fn begins() {
-    alone::thread_begins();
     BLOCKED_BY_CALL.with(|mask| mask.store(signal_state::blocked_signals(), Relaxed));
 }
 

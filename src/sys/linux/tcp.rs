@@ -35,9 +35,9 @@ pub(super) fn classify(socket: Socket) -> Result<Kind, Fault> {
     let has_begun = !matches!(state, TcpState::Listen | TcpState::SynSent);
     match protocol(socket) {
         Ok(libc::IPPROTO_TCP) | Err(_) => Ok(Kind::Tcp(state)),
-        Ok(IPPROTO_MPTCP) if !has_begun || has_one_path(socket)? => Ok(Kind::Tcp(state)),
+        Ok(IPPROTO_MPTCP) if !has_begun || has_one_path(socket) == Ok(true) => Ok(Kind::Tcp(state)),
         Ok(IPPROTO_MPTCP) => Ok(Kind::Tcp(match end_of_living(socket) {
-            Some(Ok(Some(true))) => TcpState::CloseWait,
+            Some(Ok(true)) => TcpState::CloseWait,
             Some(_) => TcpState::Established,
             None => TcpState::Closed,
         })),
@@ -231,7 +231,7 @@ pub(super) fn fin_arrived(socket: Socket) -> Answer<bool> {
 /// first and the receiving side after that (net/mptcp/protocol.c, mptcp_check_fastclose), so it is
 /// asked in the other order. Up to Linux 6.4 it also comes to its end when the last subflow is gone,
 /// and that may be the first one (mptcp_check_for_eof). `None`: it does not live.
-fn end_of_living(socket: Socket) -> Option<Answer<bool>> {
+fn end_of_living(socket: Socket) -> Option<Result<bool, Fault>> {
     let mut entry = libc::pollfd {
         fd: socket.0,
         events: libc::POLLRDHUP,
@@ -241,7 +241,7 @@ fn end_of_living(socket: Socket) -> Option<Answer<bool>> {
     let has_end = asked.is_ok() && entry.revents & libc::POLLRDHUP != 0;
     socket.has_peer().then(|| match state_of_first(socket) {
         Ok(Some(TcpState::Closed)) | Err(_) if has_end => Err(Fault::UNTOLD),
-        _ => Ok(Some(has_end)),
+        _ => Ok(has_end),
     })
 }
 
@@ -252,7 +252,7 @@ fn end_of_living(socket: Socket) -> Option<Answer<bool>> {
 fn fin_of_mptcp(socket: Socket) -> Answer<bool> {
     let has_one_path = has_one_path(socket)?;
     if let (false, Some(has_end)) = (has_one_path, end_of_living(socket)) {
-        return has_end;
+        return has_end.map(Some);
     }
     match state_of_first(socket)? {
         None => Ok(None),

@@ -2,6 +2,7 @@
 //! started in one. The threads of many programs run with all signals blocked.
 
 use super::real;
+use crate::alone;
 use crate::process;
 use crate::real::{self as c_library, Start};
 use crate::thread;
@@ -17,6 +18,7 @@ struct Beginning {
 
 unsafe extern "C-unwind" fn begin(beginning: *mut c_void) -> *mut c_void {
     thread::begins();
+    alone::thread_begins();
     // SAFETY: pthread_create() below has made it, for this thread alone; the start is the
     // caller's, with its own argument.
     unsafe {

@@ -29,12 +29,12 @@ pub(in super::super) fn are_under_way() -> bool {
 fn may_be_under_way(until: Time) -> bool {
     match look(until) {
         Err(refused) if refused.code == libc::EMFILE => {
-            let mut are = true;
-            let looked = spare::with_other_table(refused, |_| {
-                are = look(until)?;
+            let mut may_be = true;
+            let _ = spare::with_other_table(refused, |_| {
+                may_be = look(until)?;
                 Ok(())
             });
-            looked.is_err() || are
+            may_be
         }
         looked => looked.unwrap_or(true),
     }
