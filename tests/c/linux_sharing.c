@@ -1,39 +1,16 @@
 /*
  * Who else holds a connection cannot always be told: after setuid(), without /proc, with
  * processes that are hidden. Then it counts as shared: the other holder's connection
- * lives on. What nobody else can hold is closed gracefully all the same.
+ * lives on. linux_alone.c has what nobody else holds.
  */
-#include "reaper_test.h"
+#include "sharing_test.h"
 
-#include <sched.h>
-#include <signal.h>
-#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
 
-/* who has no other process, also while this test runs twice at a time */
-static uid_t user;
-
-static const char *this_program;
-static check_socket sock, peer;
 static int to_holder[2];
 
 /* --- what it is tried with --- */
-
-static void make_pair(void)
-{
-    check_pair(&sock, &peer);
-    CHECK_IS(check_send(peer, "request", 7), 7);
-}
-
-static void become(uid_t user)
-{
-    CHECK_IS(syscall(SYS_setgroups, 0, NULL), 0);
-    CHECK_IS(setgid((gid_t)user), 0);
-    CHECK_IS(setuid(user), 0);
-}
 
 /* another holder: answers once it is told that the connection was let go */
 static void answer(void)
@@ -60,18 +37,6 @@ static pid_t start_holder(void)
     return holder;
 }
 
-static gc_report release(void)
-{
-    gc_options options = GC_OPTIONS_INIT;
-    gc_report report = GC_REPORT_INIT;
-    int outcome;
-    options.timeout_ms = 3000;
-    options.if_shared = GC_SHARED_RELEASE;
-    outcome = gc_close_with(sock, &options, &report);
-    CHECK_IS(outcome, report.outcome);
-    return report;
-}
-
 static void expect_answer(void)
 {
     char got[16];
@@ -88,22 +53,6 @@ static void let_go(int system_error)
     CHECK_IS(report.drained_bytes, 0);
     CHECK_IS(report.system_error, system_error);
     expect_answer();
-}
-
-/* nobody else: the request is read, and the end is seen */
-static void closed_by_all_rules(void)
-{
-    check_half_close(peer);
-    CHECK_IS(release().outcome, GC_GRACEFUL);
-}
-
-static void skip(void) { _exit(77); }
-
-static void mount_proc(const char *options)
-{
-    if (unshare(CLONE_NEWNS) != 0) skip();
-    if (mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) != 0) skip();
-    if (mount("proc", "/proc", "proc", 0, options) != 0) skip();
 }
 
 /* --- cannot be told --- */
@@ -251,7 +200,7 @@ static void older_process_of_the_same_user(void)
         _exit(127);
     }
     CHECK_IS(waitpid(child, &status, 0), child);
-    _exit(WEXITSTATUS(status));
+    end_like(status);
 }
 
 static void without_proc(void)
@@ -300,7 +249,7 @@ static void go_on_after(pid_t child)
     char got[8];
     int status;
     CHECK_IS(waitpid(child, &status, 0), child);
-    if (status != 0) _exit(WEXITSTATUS(status));
+    if (status != 0) end_like(status);
     CHECK_IS(recv(sock, got, sizeof(got), 0), 7);
     CHECK_IS(check_send(sock, "answer", 6), 6);
     CHECK_IS(recv(peer, got, sizeof(got), 0), 6);
@@ -341,7 +290,7 @@ static void grandparent_outside_the_namespace(void)
         }
         check_close(sock);
         CHECK_IS(waitpid(child, &status, 0), child);
-        _exit(WEXITSTATUS(status));
+        end_like(status);
     }
     go_on_after(child);
 }
@@ -409,87 +358,11 @@ static void child_whose_main_thread_has_ended(void)
     let_go(0);
 }
 
-/* --- nobody else --- */
-
-static void alone_after_setuid(void)
-{
-    become(user);
-    make_pair();
-    closed_by_all_rules();
-}
-
-static void alone_as_a_daemon(void)
-{
-    int status;
-    pid_t child = fork();
-    CHECK(child >= 0);
-    if (child == 0) {
-        CHECK(setsid() > 0);
-        child = fork();
-        CHECK(child >= 0);
-        if (child > 0) _exit(0);
-        become(user);
-        check_sleep(50);
-        make_pair();
-        closed_by_all_rules();
-        CHECK_IS(write(to_holder[1], "!", 1), 1);
-        _exit(0);
-    }
-    CHECK_IS(waitpid(child, &status, 0), child);
-}
-
-static void alone_as_a_daemon_told(void)
-{
-    char byte;
-    CHECK_IS(pipe(to_holder), 0);
-    alone_as_a_daemon();
-    check_close(to_holder[1]);
-    CHECK_IS(read(to_holder[0], &byte, 1), 1);
-}
-
-static void alone_in_a_container(void)
-{
-    pid_t child;
-    int status;
-    if (unshare(CLONE_NEWPID) != 0) skip();
-    child = fork();
-    CHECK(child >= 0);
-    if (child == 0) {
-        mount_proc("");
-        execl(this_program, this_program, "contained", (char *)NULL);
-        _exit(127);
-    }
-    CHECK_IS(waitpid(child, &status, 0), child);
-    _exit(WEXITSTATUS(status));
-}
-
-static void without_a_descriptor(void)
-{
-    struct rlimit limit;
-    make_pair();
-    CHECK_IS(getrlimit(RLIMIT_NOFILE, &limit), 0);
-    limit.rlim_cur = 64;
-    CHECK_IS(setrlimit(RLIMIT_NOFILE, &limit), 0);
-    while (dup(2) >= 0) {}
-    CHECK_IS(errno, EMFILE);
-    closed_by_all_rules();
-}
-
-static void without_a_descriptor_after_setuid(void)
-{
-    become(user);
-    without_a_descriptor();
-}
-
 static void a_duplicate_without_a_descriptor(void)
 {
-    struct rlimit limit;
     make_pair();
     if (start_holder() == 0) answer();
-    CHECK_IS(getrlimit(RLIMIT_NOFILE, &limit), 0);
-    limit.rlim_cur = 64;
-    CHECK_IS(setrlimit(RLIMIT_NOFILE, &limit), 0);
-    while (dup(2) >= 0) {}
+    leave_no_descriptor();
     let_go(0);
 }
 
@@ -558,57 +431,25 @@ static void one_search_for_what_is_queued(void)
     CHECK_IS(after.by_outcome[GC_GRACEFUL] - before.by_outcome[GC_GRACEFUL], MANY);
 }
 
-/* each in a process of its own */
-static int in_a_process(const char *name, void (*run)(void))
-{
-    int status = 0;
-    pid_t child = fork();
-    CHECK(child >= 0);
-    check_doing = name;
-    if (child == 0) {
-        alarm(60);
-        run();
-        _exit(0);
-    }
-    CHECK_IS(waitpid(child, &status, 0), child);
-    if (WIFEXITED(status) && WEXITSTATUS(status) == 77) {
-        printf("SKIPPED: %s: not permitted here\n", name);
-        return 0;
-    }
-    if (status != 0) printf("%s: status %d\n", name, status);
-    return status != 0;
-}
-
-#define RUN(what) failed += in_a_process(#what, what)
-
 int main(int count, char **words)
 {
     int failed = 0;
-    this_program = words[0];
-    user = 20000 + 2 * (uid_t)(getpid() % 20000);
-    signal(SIGPIPE, SIG_IGN);
-    check_start();
+    sharing_start(words);
     if (count > 1) {
         check_doing = words[1];
         if (count > 3) {
             pass_and_let_go(atoi(words[3]));
             return 0;
         }
-        if (count > 2) {
-            sock = (check_socket)atoi(words[2]);
-            CHECK_IS(release().outcome, GC_RELEASED);
-            return 0;
-        }
-        CHECK_IS(getpid(), 1);
-        make_pair();
-        closed_by_all_rules();
+        sock = (check_socket)atoi(words[2]);
+        CHECK_IS(release().outcome, GC_RELEASED);
         return 0;
     }
     RUN(child_whose_main_thread_has_ended);
-    RUN(without_a_descriptor);
     RUN(a_duplicate_without_a_descriptor);
     RUN(one_search_for_a_batch);
     RUN(one_search_for_what_is_queued);
+    if (failed != 0) return 1;
     if (getuid() != 0) check_skip("not root: no other users, no namespaces");
     RUN(child_inside_a_namespace);
     RUN(child_after_setuid);
@@ -624,9 +465,5 @@ int main(int count, char **words)
     RUN(grandparent_outside_the_namespace);
     RUN(held_since_the_program_began);
     RUN(held_since_the_container_began);
-    RUN(alone_after_setuid);
-    RUN(alone_as_a_daemon_told);
-    RUN(alone_in_a_container);
-    RUN(without_a_descriptor_after_setuid);
     return failed != 0;
 }
