@@ -46,7 +46,8 @@ run_one() { # NAME
     esac
 }
 
-# programs TITLE all|none|NAME...: links every program of the variant, two at a time, and runs those
+# programs TITLE all|none|NAME...: links every program of the variant, two at a time, and runs those, one at a time:
+# some would disturb others (cmake/tests/Beside.cmake)
 programs() {
     local title=$1 started=$SECONDS to_run log=$work/programs.log
     shift
@@ -59,7 +60,7 @@ programs() {
     export -f make_one run_one
     {
         xargs -n 1 -P 2 bash -c 'make_one "$1"' make <<<"$names"
-        xargs -r -n 1 -P 2 bash -c 'run_one "$1"' run <<<"$to_run"
+        xargs -r -n 1 bash -c 'run_one "$1"' run <<<"$to_run"
     } >"$log" 2>&1
     local linked ran
     linked=$(find "$folder" -name '*.exe' | wc -l)
