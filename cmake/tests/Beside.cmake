@@ -19,8 +19,8 @@ set(_not_at_once ${_measuring} ${_busy})
 # starts at the same moment. Seen once in three runs.
 set(_starting exit_flush)
 
-# One measures a search through all processes; while any descriptor on the machine is under way in a
-# message, no thread is woken (linux_blocked_threads).
+# linux_sharing measures a search through all processes. And while any descriptor on the machine is
+# under way in a message, no thread is woken (linux_blocked_threads).
 set(_alone linux_sharing linux_listener_in_message)
 
 # The longest ones are started first: one that is left for the end would run alone. ctest learns

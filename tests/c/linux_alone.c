@@ -17,8 +17,11 @@ static void alone_after_setuid(void)
 
 static void daemon_alone(void)
 {
+    pid_t child;
     CHECK(setsid() > 0);
-    if (fork() > 0) _exit(0);
+    child = fork();
+    CHECK(child >= 0);
+    if (child > 0) _exit(0);
     become(user);
     check_sleep(50);
     make_pair();
@@ -94,30 +97,35 @@ static void as_one_of_a_session(void)
     go_on_in_a_child();
     check_sleep(50);
     go_on_in_a_child();
-    load("later");
+    load("session");
 }
 
-static int contained(int is_first)
+static void close_as_the_first_process(void)
+{
+    check_doing = "as the first process";
+    CHECK_IS(getpid(), 1);
+    make_pair();
+    closed_by_all_rules();
+}
+
+static int close_as_one_of_a_session(void)
 {
     int failed = 0;
-    if (is_first) {
-        check_doing = "as the first process";
-        CHECK_IS(getpid(), 1);
-        make_pair();
-        closed_by_all_rules();
-        return 0;
-    }
     RUN(alone_after_setuid);
     RUN(without_a_descriptor_after_setuid);
     RUN(alone_as_a_daemon); /* the last one: it lives on for a moment, as an orphan */
-    return failed;
+    return failed != 0;
 }
 
 int main(int count, char **words)
 {
     int failed = 0;
     sharing_start(words);
-    if (count > 1) return contained(strcmp(words[1], "first") == 0) != 0;
+    if (count > 1) {
+        if (strcmp(words[1], "session") == 0) return close_as_one_of_a_session();
+        close_as_the_first_process();
+        return 0;
+    }
     RUN(without_a_descriptor);
     if (failed != 0) return 1;
     if (getuid() != 0) check_skip("not root: no other users, no namespaces");

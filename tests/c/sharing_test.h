@@ -1,4 +1,4 @@
-/* Who else holds a connection: what the tests of it share. Each case runs in a process of its own. */
+/* What the tests of who else holds a connection share. Each case runs in a process of its own. Linux alone. */
 #ifndef SHARING_TEST_H
 #define SHARING_TEST_H
 
@@ -30,11 +30,11 @@ CHECK_HELPER void make_pair(void)
     CHECK_IS(check_send(peer, "request", 7), 7);
 }
 
-CHECK_HELPER void become(uid_t user)
+CHECK_HELPER void become(uid_t other)
 {
     CHECK_IS(syscall(SYS_setgroups, 0, NULL), 0);
-    CHECK_IS(setgid((gid_t)user), 0);
-    CHECK_IS(setuid(user), 0);
+    CHECK_IS(setgid((gid_t)other), 0);
+    CHECK_IS(setuid(other), 0);
 }
 
 CHECK_HELPER gc_report release(void)
