@@ -57,7 +57,7 @@ help:
 	@echo 'make generic       the tests of what macOS and the BSDs run, on Linux'
 	@echo 'make machines      C, C++ and unit tests on other kinds of machines (32-bit x86, ARM, s390x), by qemu-user;'
 	@echo '                   as root on Debian it installs what they need'
-	@echo 'make checkers      a selection of the tests under Miri, AddressSanitizer and ThreadSanitizer; needs a nightly Rust,'
+	@echo 'make checkers      a selection of the tests under loom, Miri, AddressSanitizer and ThreadSanitizer; needs a nightly Rust,'
 	@echo '                   and installs it'
 	@echo 'make mutants       changes the code in one small place after another, and a test must notice; takes an hour.'
 	@echo '                   SHARD=0/20 takes a part, PARTS=machine that folder; installs cargo-mutants'
