@@ -43,28 +43,47 @@ impl Mark {
     }
 }
 
-/// For systems that tell nothing but the two ends of a connection, either of which may be
-/// unknown: what AcceptEx has connected learns of them late, what was reset forgets its peer.
+/// What a system tells of one end of a connection.
+#[cfg(any(test, not(linux_calls)))]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OneEnd {
+    /// Nothing: what AcceptEx has connected learns of its ends late, what was reset forgets its
+    /// peer, and on some systems its own end too.
+    Untold,
+    /// There is none yet: the socket is new, or it listens. No connection comes back to that.
+    Unsettled,
+    /// A digest of the address.
+    At(u64),
+}
+
+/// For systems that tell nothing but the two ends of a connection.
 #[cfg(any(test, not(linux_calls)))]
 impl Mark {
     const PEER_BITS: u32 = 19;
     const LOCAL_BITS: u32 = 11;
     const ENDS: u32 = 1 << (Mark::PEER_BITS + Mark::LOCAL_BITS);
+    const UNTOLD_END: u32 = 0;
+    const UNSETTLED_END: u32 = 1;
 
-    pub(crate) fn of_ends(local: Option<u64>, peer: Option<u64>) -> Mark {
-        // 0 is left for what is not known.
-        let part =
-            |end: Option<u64>, bits: u32| end.map_or(0, |end| (end % ((1 << bits) - 1)) as u32 + 1);
+    pub(crate) fn of_ends(local: OneEnd, peer: OneEnd) -> Mark {
+        let part = |end: OneEnd, bits: u32| match end {
+            OneEnd::Untold => Mark::UNTOLD_END,
+            OneEnd::Unsettled => Mark::UNSETTLED_END,
+            OneEnd::At(digest) => (digest % ((1 << bits) - 2)) as u32 + 2,
+        };
         let local = part(local, Mark::LOCAL_BITS) << Mark::PEER_BITS;
         let bits = Mark::ENDS | local | part(peer, Mark::PEER_BITS);
         Mark(NonZeroU32::new(bits).unwrap_or(NonZeroU32::MIN))
     }
 
-    /// No end is another than it was, as far as both are known.
+    /// No end is another than it was, as far as both are told.
     pub(crate) fn may_be(self, before: Mark) -> bool {
         let peer = |mark: Mark| mark.get() & ((1 << Mark::PEER_BITS) - 1);
         let local = |mark: Mark| (mark.get() & (Mark::ENDS - 1)) >> Mark::PEER_BITS;
-        let same = |now: u32, then: u32| now == then || now == 0 || then == 0;
-        same(local(self), local(before)) && same(peer(self), peer(before))
+        let may_become = |now: u32, then: u32| {
+            let is_open = matches!(then, Mark::UNTOLD_END | Mark::UNSETTLED_END);
+            now == then || now == Mark::UNTOLD_END || is_open
+        };
+        may_become(local(self), local(before)) && may_become(peer(self), peer(before))
     }
 }

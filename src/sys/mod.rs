@@ -23,6 +23,8 @@
 
 mod callers;
 mod counted;
+#[cfg(not(linux_calls))]
+mod ends_mark;
 mod error_text;
 mod hand_over;
 #[cfg(not(linux_calls))]

@@ -5,12 +5,10 @@
 //! the last one took ([`Poller::pace`]).
 
 use super::counted::Counted;
-use super::hand_over::HandOver;
 use super::system::{poll_many, Bell, PollEntry};
 use super::system::{LastError, Socket};
 use crate::clock::{Clock, SystemClock, Time};
-use crate::connection::{Fault, FaultKind, Indexed, Mark, Watcher};
-use std::net::{IpAddr, SocketAddr};
+use crate::connection::{Fault, FaultKind, Indexed, Watcher};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -171,25 +169,6 @@ impl Poller {
             bell.silence();
         }
     }
-}
-
-impl Socket {
-    /// What its two ends tell of it.
-    pub(super) fn ends_mark(self) -> Mark {
-        let ends = self.ends();
-        Mark::of_ends(ends.local.and_then(digest), ends.peer.and_then(digest))
-    }
-}
-
-/// FNV-1a over address and port; one without a port is not known yet.
-fn digest(end: SocketAddr) -> Option<u64> {
-    let mix = |sum: u64, byte: u8| (sum ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-    let start = match end.ip() {
-        IpAddr::V4(ip) => ip.octets().iter().copied().fold(0xcbf2_9ce4_8422_2325, mix),
-        IpAddr::V6(ip) => ip.octets().iter().copied().fold(0xcbf2_9ce4_8422_2325, mix),
-    };
-    let port = end.port().to_be_bytes();
-    (end.port() != 0).then(|| port.iter().copied().fold(start, mix))
 }
 
 impl Watcher<Socket> for Poller {

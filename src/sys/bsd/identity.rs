@@ -5,6 +5,17 @@ use crate::connection::{Indexed, Mark};
 use crate::sys::hand_over::Probe;
 use crate::sys::unix::Socket;
 
+impl Socket {
+    /// A socket that has not been bound has an address without a port here; what is refused is
+    /// a connection that is over (macOS).
+    pub(in crate::sys) const NOT_BOUND: Option<i32> = None;
+
+    pub(in crate::sys) fn listens(self) -> bool {
+        self.option(libc::SOL_SOCKET, libc::SO_ACCEPTCONN)
+            .is_ok_and(|on| on != 0)
+    }
+}
+
 impl Indexed for Socket {
     fn index(&self) -> usize {
         self.0 as usize

@@ -10,7 +10,7 @@ use windows_sys::Win32::Networking::WinSock as ws;
 
 impl Socket {
     /// A call that socket2 has.
-    pub(super) fn by_socket2<T>(
+    pub(in crate::sys) fn by_socket2<T>(
         self,
         call: impl FnOnce(SockRef<'_>) -> io::Result<T>,
     ) -> Result<T, Fault> {

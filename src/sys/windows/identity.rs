@@ -3,6 +3,16 @@
 use super::handle::Socket;
 use crate::connection::{Indexed, Mark};
 use crate::sys::hand_over::Probe;
+use windows_sys::Win32::Networking::WinSock as ws;
+
+impl Socket {
+    /// How getsockname refuses a socket that has not been bound ("getsockname").
+    pub(in crate::sys) const NOT_BOUND: Option<i32> = Some(ws::WSAEINVAL);
+
+    pub(in crate::sys) fn listens(self) -> bool {
+        self.option(ws::SO_ACCEPTCONN).is_ok_and(|on| on != 0)
+    }
+}
 
 /// Handles go by four.
 impl Indexed for Socket {
