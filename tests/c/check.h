@@ -175,6 +175,14 @@ CHECK_HELPER int check_is_slow(void)
     return slow != NULL && *slow != '\0';
 }
 
+/* The library is built with what macOS and the BSDs run (scripts/generic-tests), and that kernel is
+   Linux's: of a connection that is over it tells less. */
+CHECK_HELPER int check_is_generic(void)
+{
+    const char *generic = getenv("GC_TEST_GENERIC");
+    return generic != NULL && *generic != '\0';
+}
+
 /* A wait is never shorter than asked. How much longer depends on the machine, so
    this finds only what hangs. */
 #define CHECK_ELAPSED(since, at_least, at_most) \

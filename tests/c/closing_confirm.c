@@ -112,7 +112,7 @@ static void does_not_spin(void)
     CHECK_BETWEEN(first, 0, 2);
     CHECK_BETWEEN(longest, 33, 50);
     CHECK_ELAPSED(start, PAUSE_MS * PORTIONS / 2, 5000);
-    CHECK_IS(report_of(closing).unacked_bytes, 0);
+    CHECK_IS(report_of(closing).unacked_bytes, check_is_generic() ? GC_UNKNOWN : 0);
     CHECK_IS(report_of(closing).peer_closed, 1);
     if (check_now() - start < 1200) CHECK_BETWEEN(steps, 1, 40);
 #else

@@ -34,11 +34,13 @@ impl Bell {
         let mut ends: [c_int; 2] = [-1; 2];
         let kind = libc::SOCK_STREAM;
         syscall!(libc::socketpair(libc::AF_UNIX, kind, 0, ends.as_mut_ptr()))?;
-        let [read, write] = ends;
         for end in ends {
-            let _ = syscall!(libc::fcntl(end, libc::F_SETFD, libc::FD_CLOEXEC));
+            Socket(end).keep_from_children();
             let _ = syscall!(libc::fcntl(end, libc::F_SETFL, libc::O_NONBLOCK));
         }
+        // The low numbers are the program's.
+        let ends = ends.map(|end| Socket(end).out_of_the_way().0);
+        let [read, write] = ends;
         Ok(Bell {
             read,
             write,

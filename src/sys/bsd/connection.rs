@@ -47,7 +47,10 @@ impl Connection for Socket {
     fn tcp_state(&mut self) -> Answer<TcpState> {
         match tcp::state(*self) {
             Ok(state) => Ok(Some(state)),
+            Err(fault) if fault.kind == FaultKind::NotASocket => Err(fault),
             Err(fault) if fault.code == libc::ENOPROTOOPT => Ok(None),
+            // Each system has an error of its own for a question of TCP (FreeBSD and macOS: EINVAL).
+            Err(_) if self.is_of_another_family() => Ok(None),
             Err(fault) => Err(fault),
         }
     }
@@ -88,6 +91,14 @@ impl Connection for Socket {
         Ok(None)
     }
 
+    /// POLLHUP tells that both are; on macOS also of a peer that has half-closed alone, and there
+    /// getpeername refuses what is shut both ways (bsd/kern/uipc_syscalls.c).
+    fn is_shut(&mut self) -> bool {
+        let mut entry = [PollEntry::no_events(*self)];
+        let may_be = !poll_many(&mut entry, Time::from_nanos(0)) || entry[0].has_event();
+        may_be && self.is_of_another_family() && !(cfg!(target_vendor = "apple") && self.has_peer())
+    }
+
     fn keep_alive(&mut self, on: bool) -> bool {
         self.set_keep_alive(on)
     }
@@ -110,5 +121,13 @@ impl Connection for Socket {
     fn abort(&mut self) -> Result<(), Fault> {
         self.set_linger(true);
         close_raw(self.0)
+    }
+}
+
+impl Socket {
+    /// Than that of the Internet, which has TCP.
+    fn is_of_another_family(self) -> bool {
+        let local = self.by_socket2(|socket| socket.local_addr());
+        local.is_ok_and(|address| address.as_socket().is_none())
     }
 }

@@ -7,6 +7,10 @@ mod bell;
 mod connection;
 mod identity;
 mod probe;
+#[cfg_attr(
+    all(target_os = "linux", not(generic_unix_untold)),
+    path = "sharing_of_linux.rs"
+)]
 mod sharing;
 #[cfg_attr(
     any(target_os = "dragonfly", generic_unix_untold),
