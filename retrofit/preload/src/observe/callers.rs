@@ -14,8 +14,20 @@ pub struct Addresses {
 }
 
 impl Addresses {
+    pub fn of(list: [usize; MOST], count: usize, stamp: u64) -> Addresses {
+        Addresses { list, count, stamp }
+    }
+
     pub fn known(&self) -> &[usize] {
         &self.list[..self.count]
+    }
+
+    pub fn set_stamp(&mut self, objects: &mut Objects) {
+        let stamps = self.known().iter().filter_map(|address| {
+            let (_, stamp) = objects.of(*address)?;
+            Some(*stamp)
+        });
+        self.stamp = stamps.fold(Mix::default(), Mix::word).value();
     }
 
     /// Of the code that they are in.
@@ -24,7 +36,7 @@ impl Addresses {
     }
 
     /// Whether more are wanted.
-    fn add(&mut self, address: usize) -> bool {
+    pub fn add(&mut self, address: usize) -> bool {
         if objects::is_own(address) {
             return true;
         }
@@ -40,16 +52,11 @@ pub fn capture() -> Addresses {
     if !objects::is_known() {
         return found;
     }
-    let mut objects = Objects::default();
-    if stack::by_rules(&mut objects, &mut |address| found.add(address)).is_none() {
-        found = Addresses::default();
-        stack::by_run_time_library(&mut |address| found.add(address));
+    if let Some(by_rules) = stack::by_rules() {
+        return by_rules;
     }
-    let stamps = found.known().iter().filter_map(|address| {
-        let (_, stamp) = objects.of(*address)?;
-        Some(*stamp)
-    });
-    found.stamp = stamps.fold(Mix::default(), Mix::word).value();
+    stack::by_run_time_library(&mut |address| found.add(address));
+    found.set_stamp(&mut Objects::default());
     found
 }
 

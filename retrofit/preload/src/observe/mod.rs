@@ -25,6 +25,8 @@ mod rules;
 mod sites;
 #[allow(unsafe_code)]
 mod stack;
+#[cfg_attr(not(target_arch = "x86_64"), allow(dead_code))]
+mod walks;
 
 use crate::fd_table::{self, Taken, CONNECTED};
 use crate::holders::{self, Birth, Standing};

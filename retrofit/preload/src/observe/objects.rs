@@ -104,6 +104,11 @@ pub fn is_own(address: usize) -> bool {
     STAYING[0].has(address)
 }
 
+/// Whether an address is in an object that stays.
+pub fn stays(address: usize) -> bool {
+    STAYING.iter().any(|staying| staying.has(address))
+}
+
 /// The object that an address is in, and its stamp: after the object is unloaded, another one in the
 /// same place has another stamp.
 pub fn stamped(address: usize) -> Option<(Object, u64)> {

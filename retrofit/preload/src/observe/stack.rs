@@ -67,7 +67,7 @@ impl Objects {
 }
 
 #[cfg(not(target_arch = "x86_64"))]
-pub fn by_rules(_: &mut Objects, _: &mut dyn FnMut(usize) -> bool) -> Option<()> {
+pub fn by_rules() -> Option<Addresses> {
     None
 }
 
@@ -76,36 +76,86 @@ pub use x86_64::by_rules;
 
 #[cfg(target_arch = "x86_64")]
 mod x86_64 {
+    use super::super::callers::Addresses;
     use super::super::frame_rule::{Base, Rule};
+    use super::super::objects;
     use super::super::rules::Rules;
+    use super::super::walks::{Reads, Start, Walks};
     use super::{Objects, MOST_LOOKED_AT};
     use std::arch::asm;
 
     static RULES: Rules = Rules::new();
+    static WALKS: Walks = Walks::new();
 
     /// A frame that is larger is not walked over: nothing is read far from the stack, whatever the
     /// tables say.
     const LARGEST: usize = 1 << 20;
 
+    /// An address in the function that this is in, and where the walk from there begins. The function
+    /// must not be a part of another one: its frame must be there to the end.
+    macro_rules! here {
+        () => {{
+            let (here, sp, bp): (usize, usize, usize);
+            // SAFETY: reads three registers.
+            unsafe {
+                asm!(
+                    "lea {here}, [rip]",
+                    "mov {sp}, rsp",
+                    "mov {bp}, rbp",
+                    here = out(reg) here,
+                    sp = out(reg) sp,
+                    bp = out(reg) bp,
+                    options(nomem, nostack, preserves_flags)
+                );
+            }
+            // as if the instruction had been called: the row of the table is that of the one before
+            (here + 1, Start { sp, bp })
+        }};
+    }
+
+    /// The callers. `None`: there is a frame for which the rules do not suffice.
+    #[inline(never)]
+    pub fn by_rules() -> Option<Addresses> {
+        let (here, start) = here!();
+        // SAFETY: a word that the walk would read, for the reason that it gives.
+        let read = |offset: u32| unsafe { ((start.sp + offset as usize) as *const usize).read() };
+        if let Some(found) = WALKS.get(start, read) {
+            return Some(found);
+        }
+        let (mut found, mut reads) = (Addresses::default(), Reads::default());
+        let mut objects = Objects::default();
+        let mut stay = true;
+        walk(here, start, &mut objects, &mut reads, &mut |address| {
+            stay &= objects::stays(address);
+            found.add(address)
+        })?;
+        found.set_stamp(&mut objects);
+        // what is unloaded may give its place to other code, with other rules
+        if stay {
+            WALKS.put(start, &reads, &found);
+        }
+        Some(found)
+    }
+
     /// Each return address, as long as `found` wants more. `None`: there is a frame for which the
     /// rules do not suffice, and what was found is not all.
-    #[inline(never)] // the frame that the registers are of must be there to the end
-    pub fn by_rules(objects: &mut Objects, found: &mut dyn FnMut(usize) -> bool) -> Option<()> {
-        let (here, mut sp, mut bp): (usize, usize, usize);
-        // SAFETY: reads three registers.
-        unsafe {
-            asm!(
-                "lea {here}, [rip]",
-                "mov {sp}, rsp",
-                "mov {bp}, rbp",
-                here = out(reg) here,
-                sp = out(reg) sp,
-                bp = out(reg) bp,
-                options(nomem, nostack, preserves_flags)
-            );
-        }
-        // as if the instruction had been called: the row of the table is that of the one before
-        let mut address = here + 1;
+    #[inline(never)]
+    #[cfg(test)]
+    pub fn each_by_rules(found: &mut dyn FnMut(usize) -> bool) -> Option<()> {
+        let (here, start) = here!();
+        let (mut objects, mut reads) = (Objects::default(), Reads::default());
+        walk(here, start, &mut objects, &mut reads, found)
+    }
+
+    #[inline(always)]
+    fn walk(
+        here: usize,
+        start: Start,
+        objects: &mut Objects,
+        reads: &mut Reads,
+        found: &mut dyn FnMut(usize) -> bool,
+    ) -> Option<()> {
+        let (mut address, Start { mut sp, mut bp }) = (here, start);
         for _ in 0..MOST_LOOKED_AT {
             let (object, stamp) = objects.of(address)?;
             let read = || match object.tables() {
@@ -124,14 +174,17 @@ mod x86_64 {
             if length == 0 || length > LARGEST || end % 8 != 0 || saved * 8 > length {
                 return None;
             }
-            // SAFETY: the frame of a function that has not returned: what it was called with lies at
-            // its end, by the same tables by which exceptions are thrown through it.
-            unsafe {
-                let words = end as *const usize;
-                address = words.sub(1).read();
-                if saved > 0 {
-                    bp = words.sub(saved).read();
-                }
+            let mut word = |from_end: usize| {
+                let at = end - 8 * from_end;
+                // SAFETY: the frame of a function that has not returned: what it was called with lies
+                // at its end, by the same tables by which exceptions are thrown through it.
+                let value = unsafe { (at as *const usize).read() };
+                reads.note(at - start.sp, value);
+                value
+            };
+            address = word(1);
+            if saved > 0 {
+                bp = word(saved);
             }
             sp = end;
             if address == 0 || !found(address) {
@@ -162,7 +215,7 @@ mod tests {
         // read from the tables, and then known
         for _ in 0..2 {
             let by_rules = all(|found| {
-                by_rules(&mut Objects::default(), found).expect("each rule is known");
+                x86_64::each_by_rules(found).expect("each rule is known");
             });
             let own = by_rules
                 .iter()
