@@ -6,6 +6,7 @@
 //! before. Where another thread has opened something under it meanwhile, the second close looks like
 //! that thread's own, and is not counted; that thread's close is then the one that fails.
 
+mod addresses;
 mod callers;
 mod facts;
 mod follow;

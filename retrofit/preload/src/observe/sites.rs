@@ -1,6 +1,6 @@
 //! The sites of this process, in the table.
 
-use super::callers::Addresses;
+use super::addresses::Addresses;
 use super::{mapping, objects};
 use graceful_close_retrofit::observe::{Cache, Call, Site, Table};
 

@@ -2,6 +2,7 @@
 //! suffice, by the compiler's run-time library (of GCC 12, _Unwind_Backtrace by way of
 //! _dl_find_object). Neither takes a lock or memory or makes a system call.
 
+use super::addresses::{Addresses, MOST};
 use super::objects::{self, Object};
 use libc::{c_int, c_void};
 
@@ -64,6 +65,14 @@ impl Objects {
         self.last[at] = Some(stamped);
         self.last[at].as_ref()
     }
+
+    pub fn stamp(&mut self, found: &mut Addresses) {
+        let mut stamps = [None; MOST];
+        for (stamp, address) in stamps.iter_mut().zip(found.known()) {
+            *stamp = self.of(*address).map(|(_, stamp)| *stamp);
+        }
+        found.set_stamp(stamps.into_iter().flatten());
+    }
 }
 
 #[cfg(not(target_arch = "x86_64"))]
@@ -76,7 +85,7 @@ pub use x86_64::by_rules;
 
 #[cfg(target_arch = "x86_64")]
 mod x86_64 {
-    use super::super::callers::Addresses;
+    use super::super::addresses::Addresses;
     use super::super::frame_rule::{Base, Rule};
     use super::super::objects;
     use super::super::rules::Rules;
@@ -129,7 +138,7 @@ mod x86_64 {
             stay &= objects::stays(address);
             found.add(address)
         })?;
-        found.set_stamp(&mut objects);
+        objects.stamp(&mut found);
         // what is unloaded may give its place to other code, with other rules
         if stay {
             WALKS.put(start, &reads, &found);

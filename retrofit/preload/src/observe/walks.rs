@@ -1,7 +1,7 @@
 //! Walks over the stack that were made before: what each of them read, and the callers that it found.
 //! One that begins at the same place and would read the same finds the same, and needs no rules.
 
-use super::callers::{Addresses, MOST};
+use super::addresses::{Addresses, MOST};
 use std::sync::atomic::{fence, AtomicU32, AtomicU64, AtomicUsize, Ordering::*};
 
 const PLACES: usize = 64;
@@ -158,7 +158,9 @@ mod tests {
     fn kept() -> Walks {
         let walks = Walks::new();
         let mut reads = Reads::default();
-        [(8, 0x1000), (24, 0x2000), (16, 0x7200)].map(|(at, value)| reads.note(at, value));
+        for (at, value) in [(8, 0x1000), (24, 0x2000), (16, 0x7200)] {
+            reads.note(at, value);
+        }
         let mut found = Addresses::default();
         assert!(found.add(0x1000) && found.add(0x2000));
         walks.put(START, &reads, &found);
@@ -230,7 +232,9 @@ mod tests {
             }
         };
         std::thread::scope(|scope| {
-            [1000, 2000, 3000].map(|number| scope.spawn(move || goes(number)));
+            for number in [1000, 2000, 3000] {
+                scope.spawn(move || goes(number));
+            }
         });
     }
 }
