@@ -92,10 +92,11 @@ impl Connection for Socket {
     }
 
     /// POLLHUP tells that both are; on macOS also of a peer that has half-closed alone, and there
-    /// getpeername refuses what is shut both ways (bsd/kern/uipc_syscalls.c).
+    /// getpeername refuses what is shut both ways (bsd/kern/uipc_syscalls.c). Asked together with
+    /// POLLIN: of no events macOS tells nothing (bsd/kern/sys_generic.c, poll_nocancel).
     fn is_shut(&mut self) -> bool {
-        let mut entry = [PollEntry::no_events(*self)];
-        let may_be = !poll_many(&mut entry, Time::from_nanos(0)) || entry[0].has_event();
+        let mut entry = [PollEntry::readable(*self)];
+        let may_be = !poll_many(&mut entry, Time::from_nanos(0)) || entry[0].hung_up();
         may_be && self.is_of_another_family() && !(cfg!(target_vendor = "apple") && self.has_peer())
     }
 

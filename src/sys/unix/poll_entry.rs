@@ -18,19 +18,14 @@ impl PollEntry {
         })
     }
 
-    /// For what poll() tells unasked: an error, and an end both ways.
-    #[cfg(not(linux_calls))]
-    pub(crate) fn no_events(socket: Socket) -> PollEntry {
-        PollEntry(libc::pollfd {
-            fd: socket.0,
-            events: 0,
-            revents: 0,
-        })
-    }
-
     #[cfg_attr(linux_calls, allow(dead_code))]
     pub(crate) fn socket(&self) -> Socket {
         Socket(self.0.fd)
+    }
+
+    #[cfg(not(linux_calls))]
+    pub(crate) fn hung_up(&self) -> bool {
+        self.0.revents & libc::POLLHUP != 0
     }
 
     pub(crate) fn has_event(&self) -> bool {
