@@ -216,7 +216,7 @@ static int find(const char *kind, int *found)
 static void take(int from, int number)
 {
     if (from == number) return;
-    CHECK_IS(dup2(from, number), number);
+    put_under(number, from);
     CHECK_IS(close(from), 0);
 }
 
@@ -251,7 +251,7 @@ static void same_numbers(int pending)
     event.events = EPOLLIN | EPOLLET;
     for (i = 0; i < count; i++) {
         take(epoll_create1(0), epolls[i]);
-        CHECK_IS(dup2(ends[0], timers[i]), timers[i]);
+        put_under(timers[i], ends[0]);
         event.data.u64 = (unsigned)i;
         CHECK_IS(epoll_ctl(epolls[i], EPOLL_CTL_ADD, timers[i], &event), 0);
     }

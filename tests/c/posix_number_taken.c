@@ -51,7 +51,7 @@ static void put(int kind, int number, int *other)
         close(number);
     }
     if (ends[0] != number) {
-        CHECK_IS(dup2(ends[0], number), number);
+        put_under(number, ends[0]);
         close(ends[0]);
     }
     *other = ends[1];

@@ -147,6 +147,16 @@ CHECK_HELPER void check_is_quiet(unsigned int ms)
 }
 
 #ifndef _WIN32
+/* dup2(); where another thread is opening that number at this moment, Linux refuses it with EBUSY (dup2(2)) */
+CHECK_HELPER void put_under(int number, int fd)
+{
+    int result;
+    do {
+        result = dup2(fd, number);
+    } while (result == -1 && errno == EBUSY);
+    CHECK_IS(result, number);
+}
+
 CHECK_HELPER unsigned long open_descriptors(void)
 {
     struct rlimit limit;
