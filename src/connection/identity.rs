@@ -87,3 +87,34 @@ impl Mark {
         may_become(local(self), local(before)) && may_become(peer(self), peer(before))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Mark, OneEnd};
+
+    #[test]
+    fn ends_that_are_not_told_tell_nothing_apart() {
+        use OneEnd::{At, Untold};
+        let mark = Mark::of_ends;
+        let known = mark(At(1), At(2));
+        assert!(known.may_be(mark(Untold, Untold)) && mark(Untold, Untold).may_be(known));
+        assert!(mark(At(1), Untold).may_be(known));
+        assert!(!mark(At(1), At(3)).may_be(known));
+        assert!(!mark(At(4), At(2)).may_be(known));
+        assert!(!mark(At(4), Untold).may_be(known));
+    }
+
+    #[test]
+    fn a_socket_without_ends_becomes_a_connection_and_no_connection_becomes_one() {
+        use OneEnd::{At, Unsettled, Untold};
+        let known = Mark::of_ends(At(1), At(2));
+        let fresh = Mark::of_ends(Unsettled, Untold);
+        assert!(known.may_be(fresh) && fresh.may_be(fresh));
+        assert!(!fresh.may_be(known));
+        assert!(!fresh.may_be(Mark::of_ends(At(1), Untold)));
+        assert!(
+            fresh.may_be(Mark::of_ends(Untold, At(2))),
+            "its own end was not told"
+        );
+    }
+}
