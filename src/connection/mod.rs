@@ -13,7 +13,7 @@ mod wait;
 pub(crate) use answers::{Backlog, Kind, Received, Sharing, TcpState, Unanswered};
 pub(crate) use ends::Ends;
 pub(crate) use fault::{not_ours, Answer, Fault, FaultKind};
-#[cfg(any(test, not(linux_calls)))]
+#[cfg(not(linux_calls))]
 pub(crate) use identity::OneEnd;
 pub(crate) use identity::{Indexed, Mark};
 pub(crate) use primitives::Connection;
