@@ -154,6 +154,38 @@ static int background(unsigned int flags, int pause_ms, const char *what)
     return taken;
 }
 
+/* by a socket that is not connected yet, and is then */
+static int by_a_new_socket(unsigned int flags, const char *what)
+{
+    gc_options options = GC_OPTIONS_INIT;
+    gc_reaper *reaper = NULL;
+    SOCKET other, fresh[64];
+    int outcome = 99, taken = 0, count, i;
+
+    make_pair(&given, &other);
+    CHECK_INT(gc_reaper_new(NULL, &reaper), 0);
+    options.timeout_ms = 300;
+    options.flags = flags;
+    CHECK_INT(gc_reaper_close(reaper, given, &options, note_outcome, &outcome), 0);
+    Sleep(50);
+    CHECK_INT(closesocket(given), 0);
+    for (count = 0; count < 64 && !taken; count++) {
+        fresh[count] = tcp_socket();
+        taken = fresh[count] == given;
+    }
+    CHECK_INT(gc_reaper_flush(reaper, 3000), 0);
+    CHECK_INT(gc_reaper_free(reaper, 1000), 0);
+    CHECK_INT(outcome, GC_ERR_NOT_A_SOCKET);
+    closesocket(other);
+    if (taken) {
+        CHECK_INT(connect(given, (struct sockaddr *)&address, sizeof address), 0);
+        closesocket(accept(accepting, NULL, NULL));
+        passed(what);
+    }
+    for (i = 0; i < count; i++) closesocket(fresh[i]);
+    return taken;
+}
+
 /* until the handle was to be had */
 #define REPEAT(call)                         \
     do {                                     \
@@ -212,6 +244,8 @@ int main(int argc, char **argv)
         REPEAT(background(0, 50, "a reaper, later"));
         at_once("deferred");
         REPEAT(background(GC_DEFERRED, 50, "deferred, later"));
+        REPEAT(by_a_new_socket(0, "a reaper, a new socket"));
+        REPEAT(by_a_new_socket(GC_DEFERRED, "deferred, a new socket"));
     }
     WSACleanup();
     return 0;
