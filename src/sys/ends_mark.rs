@@ -13,7 +13,7 @@ impl Socket {
             Ok(OneEnd::Unsettled) | Err(_) => OneEnd::Untold,
             Ok(end) => end,
         };
-        if peer == OneEnd::Untold && self.listens() {
+        if peer == OneEnd::Untold && self.is_listening() {
             return Mark::of_ends(OneEnd::Unsettled, peer);
         }
         let local = match self.by_socket2(|socket| socket.local_addr()) {

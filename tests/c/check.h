@@ -168,19 +168,23 @@ CHECK_HELPER void check_sleep(unsigned int ms)
 #endif
 }
 
+CHECK_HELPER int check_is_set(const char *name)
+{
+    const char *value = getenv(name);
+    return value != NULL && *value != '\0';
+}
+
 /* something slows the program down tenfold: Valgrind, a sanitizer */
 CHECK_HELPER int check_is_slow(void)
 {
-    const char *slow = getenv("GC_TEST_SLOW");
-    return slow != NULL && *slow != '\0';
+    return check_is_set("GC_TEST_SLOW");
 }
 
 /* The library is built with what macOS and the BSDs run (scripts/generic-tests), and that kernel is
    Linux's: of a connection that is over it tells less. */
 CHECK_HELPER int check_is_generic(void)
 {
-    const char *generic = getenv("GC_TEST_GENERIC");
-    return generic != NULL && *generic != '\0';
+    return check_is_set("GC_TEST_GENERIC");
 }
 
 /* A wait is never shorter than asked. How much longer depends on the machine, so

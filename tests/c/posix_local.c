@@ -3,6 +3,7 @@
  * time; where the program itself has shut both directions before, a zero read proves nothing.
  * What Linux tells beyond that: linux_local.c.
  */
+#include "closing_test.h"
 #include "reaper_test.h"
 
 #define WAYS 5
@@ -19,16 +20,10 @@ static void local_pair(void)
 
 static gc_report by_steps(const gc_options *options)
 {
-    gc_report report = GC_REPORT_INIT;
-    gc_closing *closing;
-    CHECK_IS(gc_closing_new(sock, options, &closing), 0);
-    while (gc_closing_step(closing) == GC_PENDING) {
-        struct pollfd entry;
-        entry.fd = gc_closing_wants_read(closing) ? gc_closing_socket(closing) : -1;
-        entry.events = POLLIN;
-        poll(&entry, 1, (int)gc_closing_timeout_ms(closing));
-    }
-    CHECK_IS(gc_closing_report(closing, &report), 0);
+    gc_closing *closing = new_closing(sock, options);
+    int outcome = driven(closing);
+    gc_report report = report_of(closing);
+    CHECK_IS(report.outcome, outcome);
     gc_closing_free(closing);
     return report;
 }

@@ -92,12 +92,10 @@ impl Connection for Socket {
     }
 
     /// POLLHUP tells that both are; on macOS also of a peer that has half-closed alone, and there
-    /// getpeername refuses what is shut both ways (bsd/kern/uipc_syscalls.c). Asked together with
-    /// POLLIN: of no events macOS tells nothing (bsd/kern/sys_generic.c, poll_nocancel).
+    /// getpeername refuses what is shut both ways (XNU, bsd/kern/uipc_syscalls.c).
     fn is_shut(&mut self) -> bool {
-        let mut entry = [PollEntry::readable(*self)];
-        let may_be = !poll_many(&mut entry, Time::from_nanos(0)) || entry[0].hung_up();
-        may_be && self.is_of_another_family() && !(cfg!(target_vendor = "apple") && self.has_peer())
+        let may_be = self.may_have_hung_up() && self.is_of_another_family();
+        may_be && !(cfg!(target_vendor = "apple") && self.has_peer())
     }
 
     fn keep_alive(&mut self, on: bool) -> bool {

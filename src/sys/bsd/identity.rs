@@ -9,11 +9,6 @@ impl Socket {
     /// A socket that has not been bound has an address without a port here; what is refused is
     /// a connection that is over (macOS).
     pub(in crate::sys) const NOT_BOUND: Option<i32> = None;
-
-    pub(in crate::sys) fn listens(self) -> bool {
-        self.option(libc::SOL_SOCKET, libc::SO_ACCEPTCONN)
-            .is_ok_and(|on| on != 0)
-    }
 }
 
 impl Indexed for Socket {

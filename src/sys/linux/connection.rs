@@ -105,14 +105,7 @@ impl Connection for Socket {
     }
 
     fn is_shut(&mut self) -> bool {
-        let mut entry = libc::pollfd {
-            fd: self.0,
-            events: 0,
-            revents: 0,
-        };
-        let asked = syscall!(libc::poll(&mut entry, 1, 0));
-        let may_be = asked.is_err() || entry.revents & libc::POLLHUP != 0;
-        may_be && self.is_local()
+        self.may_have_hung_up() && self.is_local()
     }
 
     fn fin_was_acknowledged(&mut self) -> bool {
@@ -201,10 +194,6 @@ impl Socket {
 
     fn is_local(self) -> bool {
         self.option(libc::SOL_SOCKET, libc::SO_DOMAIN) == Ok(libc::AF_UNIX)
-    }
-
-    fn is_listening(self) -> bool {
-        self.option(libc::SOL_SOCKET, libc::SO_ACCEPTCONN) == Ok(1)
     }
 
     /// Takes one of the notices that nobody will fetch any more (a MSG_ZEROCOPY that

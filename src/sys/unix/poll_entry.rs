@@ -23,11 +23,6 @@ impl PollEntry {
         Socket(self.0.fd)
     }
 
-    #[cfg(not(linux_calls))]
-    pub(crate) fn hung_up(&self) -> bool {
-        self.0.revents & libc::POLLHUP != 0
-    }
-
     pub(crate) fn has_event(&self) -> bool {
         self.0.revents != 0
     }

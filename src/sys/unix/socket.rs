@@ -89,6 +89,11 @@ impl Socket {
         self.by_socket2(|socket| socket.peer_addr()).is_ok()
     }
 
+    pub(in crate::sys) fn is_listening(self) -> bool {
+        self.option(libc::SOL_SOCKET, libc::SO_ACCEPTCONN)
+            .is_ok_and(|on| on != 0)
+    }
+
     /// SO_LINGER, before any half-close: macOS and Solaris refuse it after.
     pub(in crate::sys) fn set_linger(self, on: bool) {
         let seconds = on.then_some(Duration::ZERO);
@@ -126,6 +131,18 @@ impl Socket {
     /// while they sleep the connection stays.
     pub(in crate::sys) fn wake_readers(self) {
         let _ = self.shutdown(Shutdown::Read);
+    }
+
+    /// POLLHUP, or it cannot be asked. Together with POLLIN: of no events macOS tells nothing
+    /// (XNU, bsd/kern/sys_generic.c, poll_nocancel).
+    pub(in crate::sys) fn may_have_hung_up(self) -> bool {
+        let mut entry = libc::pollfd {
+            fd: self.0,
+            events: libc::POLLIN,
+            revents: 0,
+        };
+        let is_told = poll(std::slice::from_mut(&mut entry), Time::from_nanos(0));
+        !is_told || entry.revents & libc::POLLHUP != 0
     }
 
     /// Waits until it can be read, or the time is up; a signal may end it early.

@@ -56,7 +56,7 @@ impl Connection for Socket {
     /// is changed: other processes may accept from it ("Shared Sockets").
     fn classify(&mut self) -> Result<Kind, Fault> {
         match self.option(ws::SO_TYPE).map_err(with_cause)? {
-            ws::SOCK_STREAM if self.listens() => Ok(Kind::Other),
+            ws::SOCK_STREAM if self.is_listening() => Ok(Kind::Other),
             ws::SOCK_STREAM => Ok(Kind::Stream),
             _ => Ok(Kind::Other),
         }

@@ -9,7 +9,7 @@ impl Socket {
     /// How getsockname refuses a socket that has not been bound ("getsockname").
     pub(in crate::sys) const NOT_BOUND: Option<i32> = Some(ws::WSAEINVAL);
 
-    pub(in crate::sys) fn listens(self) -> bool {
+    pub(in crate::sys) fn is_listening(self) -> bool {
         self.option(ws::SO_ACCEPTCONN).is_ok_and(|on| on != 0)
     }
 }

@@ -7,7 +7,7 @@ use std::sync::atomic::{fence, AtomicU32, AtomicU64, AtomicUsize, Ordering::*};
 const PLACES: usize = 64;
 
 /// A walk that reads more is not kept.
-pub const MOST_READS: usize = 20;
+const MOST_READS: usize = 20;
 
 /// Where a walk begins: the stack and the frame pointer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
